@@ -1,0 +1,336 @@
+package actors
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+
+	"boxoffice"
+	"boxoffice/actors/messages"
+)
+
+// The one table between domain types and grain messages. A message that cannot be
+// read (a wrong id length, say) comes from a broken peer, not from a client: it reads
+// as zero values, which no command accepts.
+
+func idBytes(id uuid.UUID) []byte {
+	if id == uuid.Nil {
+		return nil
+	}
+	return id[:]
+}
+
+func idOf(b []byte) uuid.UUID {
+	id, err := uuid.FromBytes(b)
+	if err != nil {
+		return uuid.Nil
+	}
+	return id
+}
+
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func timeOf(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}
+
+func operationMessage(op boxoffice.Operation) *messages.Operation {
+	m := &messages.Operation{Id: op.ID[:]}
+	if !op.Key.IsZero() {
+		m.Key = &messages.Key{
+			UserId:    op.Key.UserID[:],
+			Operation: op.Key.Operation,
+			Key:       op.Key.Key,
+			Digest:    op.Key.Digest[:],
+		}
+	}
+	return m
+}
+
+func operationOf(m *messages.Operation) boxoffice.Operation {
+	op := boxoffice.Operation{ID: idOf(m.GetId())}
+	if k := m.GetKey(); k != nil {
+		op.Key = boxoffice.IdempotencyKey{
+			UserID:    idOf(k.GetUserId()),
+			Operation: k.GetOperation(),
+			Key:       k.GetKey(),
+		}
+		copy(op.Key.Digest[:], k.GetDigest())
+	}
+	return op
+}
+
+func admissionMessage(a boxoffice.Admission) *messages.Admission {
+	return &messages.Admission{UserId: a.UserID[:], Sequence: a.Sequence, EndsAt: millis(a.EndsAt)}
+}
+
+func admissionOf(m *messages.Admission) boxoffice.Admission {
+	return boxoffice.Admission{
+		UserID:   idOf(m.GetUserId()),
+		Sequence: m.GetSequence(),
+		EndsAt:   timeOf(m.GetEndsAt()),
+	}
+}
+
+func refusalMessage(e *boxoffice.Error) *messages.Refusal {
+	if e == nil {
+		return nil
+	}
+	m := &messages.Refusal{
+		Code:       string(e.Code),
+		Detail:     e.Detail,
+		Balance:    e.Balance,
+		Amount:     e.Amount,
+		RetryAfter: e.RetryAfter.Milliseconds(),
+	}
+	if len(e.AvailableSeats) > 0 {
+		m.AvailableSeats = make([]int32, len(e.AvailableSeats))
+		for i, n := range e.AvailableSeats {
+			m.AvailableSeats[i] = int32(n) //nolint:gosec // a seat number, 1–50
+		}
+	}
+	for _, f := range e.Fields {
+		m.Fields = append(m.Fields, &messages.FieldError{Location: f.Location, Message: f.Message})
+	}
+	return m
+}
+
+func refusalOf(m *messages.Refusal) *boxoffice.Error {
+	if m == nil {
+		return nil
+	}
+	e := &boxoffice.Error{
+		Code:       boxoffice.Code(m.GetCode()),
+		Detail:     m.GetDetail(),
+		Balance:    m.GetBalance(),
+		Amount:     m.GetAmount(),
+		RetryAfter: time.Duration(m.GetRetryAfter()) * time.Millisecond,
+	}
+	if e.Code == boxoffice.CodeSeatTaken {
+		e.AvailableSeats = make([]int, len(m.GetAvailableSeats()))
+		for i, n := range m.GetAvailableSeats() {
+			e.AvailableSeats[i] = int(n)
+		}
+	}
+	for _, f := range m.GetFields() {
+		e.Fields = append(e.Fields, boxoffice.FieldError{Location: f.GetLocation(), Message: f.GetMessage()})
+	}
+	return e
+}
+
+func outcomeMessage(o boxoffice.Outcome) *messages.Outcome {
+	m := &messages.Outcome{
+		At:       millis(o.At),
+		Refusal:  refusalMessage(o.Refusal),
+		Created:  o.Created,
+		Replayed: o.Replayed,
+	}
+	if r := o.Reservation; r != nil {
+		m.Reservation = &messages.Reservation{
+			Id:         r.ID[:],
+			ConcertId:  r.ConcertID,
+			ScheduleId: r.ScheduleID,
+			SeatNumber: int32(r.SeatNumber), //nolint:gosec // a seat number, 1–50
+			UserId:     r.UserID[:],
+			Status:     string(r.Status),
+			Price:      r.Price,
+			CreatedAt:  millis(r.CreatedAt),
+			ExpiresAt:  millis(r.ExpiresAt),
+			PaymentId:  idBytes(r.PaymentID),
+		}
+	}
+	if p := o.Payment; p != nil {
+		m.Payment = &messages.Payment{
+			Id:             p.ID[:],
+			ReservationId:  p.ReservationID[:],
+			ConcertId:      p.ConcertID,
+			ScheduleId:     p.ScheduleID,
+			SeatNumber:     int32(p.SeatNumber), //nolint:gosec // a seat number, 1–50
+			UserId:         p.UserID[:],
+			Amount:         p.Amount,
+			Balance:        p.Balance,
+			Status:         string(p.Status),
+			StartsAt:       millis(p.StartsAt),
+			EndsAt:         millis(p.EndsAt),
+			PaidAt:         millis(p.PaidAt),
+			RefundedAmount: p.RefundedAmount,
+			CancelledAt:    millis(p.CancelledAt),
+		}
+	}
+	return m
+}
+
+func outcomeOf(m *messages.Outcome) boxoffice.Outcome {
+	o := boxoffice.Outcome{
+		At:       timeOf(m.GetAt()),
+		Refusal:  refusalOf(m.GetRefusal()),
+		Created:  m.GetCreated(),
+		Replayed: m.GetReplayed(),
+	}
+	if r := m.GetReservation(); r != nil {
+		o.Reservation = &boxoffice.Reservation{
+			ID:         idOf(r.GetId()),
+			ConcertID:  r.GetConcertId(),
+			ScheduleID: r.GetScheduleId(),
+			SeatNumber: int(r.GetSeatNumber()),
+			UserID:     idOf(r.GetUserId()),
+			Status:     boxoffice.ReservationStatus(r.GetStatus()),
+			Price:      r.GetPrice(),
+			CreatedAt:  timeOf(r.GetCreatedAt()),
+			ExpiresAt:  timeOf(r.GetExpiresAt()),
+			PaymentID:  idOf(r.GetPaymentId()),
+		}
+	}
+	if p := m.GetPayment(); p != nil {
+		o.Payment = &boxoffice.Payment{
+			ID:             idOf(p.GetId()),
+			ReservationID:  idOf(p.GetReservationId()),
+			ConcertID:      p.GetConcertId(),
+			ScheduleID:     p.GetScheduleId(),
+			SeatNumber:     int(p.GetSeatNumber()),
+			UserID:         idOf(p.GetUserId()),
+			Amount:         p.GetAmount(),
+			Balance:        p.GetBalance(),
+			Status:         boxoffice.PaymentStatus(p.GetStatus()),
+			StartsAt:       timeOf(p.GetStartsAt()),
+			EndsAt:         timeOf(p.GetEndsAt()),
+			PaidAt:         timeOf(p.GetPaidAt()),
+			RefundedAmount: p.GetRefundedAmount(),
+			CancelledAt:    timeOf(p.GetCancelledAt()),
+		}
+	}
+	return o
+}
+
+// seatStatuses gives each status its byte in a SeatMap message.
+var seatStatuses = [...]boxoffice.SeatStatus{
+	boxoffice.SeatAvailable, boxoffice.SeatHeld, boxoffice.SeatSold,
+}
+
+func seatMapMessage(s boxoffice.SeatMap) *messages.SeatMap {
+	m := &messages.SeatMap{
+		ScheduleId: s.ScheduleID,
+		Version:    s.Version,
+		Statuses:   make([]byte, len(s.Seats)),
+		Prices:     make([]int64, len(s.Seats)),
+	}
+	for i, seat := range s.Seats {
+		for code, status := range seatStatuses {
+			if seat.Status == status {
+				m.Statuses[i] = byte(code)
+			}
+		}
+		m.Prices[i] = seat.Price
+	}
+	return m
+}
+
+func seatMapOf(m *messages.SeatMap) boxoffice.SeatMap {
+	s := boxoffice.SeatMap{ScheduleID: m.GetScheduleId(), Version: m.GetVersion()}
+	for i := range s.Seats {
+		if i < len(m.GetStatuses()) && i < len(m.GetPrices()) {
+			s.Seats[i] = boxoffice.Seat{
+				Status: seatStatuses[int(m.GetStatuses()[i])%len(seatStatuses)],
+				Price:  m.GetPrices()[i],
+			}
+		}
+	}
+	return s
+}
+
+func placeMessage(p boxoffice.Place, created bool) *messages.Place {
+	return &messages.Place{
+		ScheduleId:      p.ScheduleID,
+		UserId:          p.UserID[:],
+		Sequence:        p.Sequence,
+		Status:          string(p.Status),
+		Position:        int64(p.Position),
+		Waiting:         int64(p.Waiting),
+		EtaMin:          p.ETAMin.Milliseconds(),
+		EtaMax:          p.ETAMax.Milliseconds(),
+		PollAfter:       p.PollAfter.Milliseconds(),
+		JoinedAt:        millis(p.JoinedAt),
+		AdmittedAt:      millis(p.AdmittedAt),
+		ExpiresAt:       millis(p.ExpiresAt),
+		AdmissionEndsAt: millis(p.AdmissionEndsAt),
+		SoldOut:         p.SoldOut,
+		Created:         created,
+	}
+}
+
+func placeOf(m *messages.Place) boxoffice.Place {
+	return boxoffice.Place{
+		ScheduleID:      m.GetScheduleId(),
+		UserID:          idOf(m.GetUserId()),
+		Sequence:        m.GetSequence(),
+		Status:          boxoffice.PlaceStatus(m.GetStatus()),
+		Position:        int(m.GetPosition()),
+		Waiting:         int(m.GetWaiting()),
+		ETAMin:          time.Duration(m.GetEtaMin()) * time.Millisecond,
+		ETAMax:          time.Duration(m.GetEtaMax()) * time.Millisecond,
+		PollAfter:       time.Duration(m.GetPollAfter()) * time.Millisecond,
+		JoinedAt:        timeOf(m.GetJoinedAt()),
+		AdmittedAt:      timeOf(m.GetAdmittedAt()),
+		ExpiresAt:       timeOf(m.GetExpiresAt()),
+		AdmissionEndsAt: timeOf(m.GetAdmissionEndsAt()),
+		SoldOut:         m.GetSoldOut(),
+	}
+}
+
+func queueStatusMessage(s boxoffice.QueueStatus) *messages.QueueStatus {
+	return &messages.QueueStatus{
+		ScheduleId:     s.ScheduleID,
+		State:          string(s.State),
+		Waiting:        int64(s.Waiting),
+		Admitted:       int64(s.Admitted),
+		Capacity:       int32(s.Capacity),       //nolint:gosec // at most MaxCapacity
+		AdmitPerSecond: int32(s.AdmitPerSecond), //nolint:gosec // bounded by Configure
+		AvailableSeats: int32(s.AvailableSeats), //nolint:gosec // at most SeatCount
+	}
+}
+
+func queueStatusOf(m *messages.QueueStatus) boxoffice.QueueStatus {
+	return boxoffice.QueueStatus{
+		ScheduleID:     m.GetScheduleId(),
+		State:          boxoffice.QueueState(m.GetState()),
+		Waiting:        int(m.GetWaiting()),
+		Admitted:       int(m.GetAdmitted()),
+		Capacity:       int(m.GetCapacity()),
+		AdmitPerSecond: int(m.GetAdmitPerSecond()),
+		AvailableSeats: int(m.GetAvailableSeats()),
+	}
+}
+
+func configureMessage(c boxoffice.Configure) *messages.Configure {
+	m := &messages.Configure{Paused: c.Paused}
+	if c.Capacity != nil {
+		n := int32(*c.Capacity) //nolint:gosec // http bounds it
+		m.Capacity = &n
+	}
+	if c.AdmitPerSecond != nil {
+		n := int32(*c.AdmitPerSecond) //nolint:gosec // http bounds it
+		m.AdmitPerSecond = &n
+	}
+	return m
+}
+
+func configureOf(m *messages.Configure) boxoffice.Configure {
+	c := boxoffice.Configure{Paused: m.Paused} //nolint:protogetter // presence matters
+	if m.Capacity != nil {
+		n := int(m.GetCapacity())
+		c.Capacity = &n
+	}
+	if m.AdmitPerSecond != nil {
+		n := int(m.GetAdmitPerSecond())
+		c.AdmitPerSecond = &n
+	}
+	return c
+}

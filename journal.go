@@ -1,0 +1,129 @@
+package boxoffice
+
+import (
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Kind names a kind of grain; it is the grain's kind in the cluster and in Postgres.
+type Kind string
+
+// The kinds of grain. There is one of each per schedule, with the schedule's id.
+const (
+	KindSchedule   Kind = "schedule"
+	KindGatekeeper Kind = "gatekeeper"
+)
+
+// Grain is the identity of one grain.
+type Grain struct {
+	Kind Kind
+	ID   int64
+}
+
+// Commit is what a grain asks the journal to make durable: all of it or nothing.
+//
+// The journal applies it only if Epoch is still the grain's newest epoch and Version
+// its newest version (the fence), and together with the events it writes every row
+// that they imply: reservations, payments, ledger entries, balances, places in line.
+type Commit struct {
+	Grain   Grain
+	Epoch   int64
+	Version int64 // of the state that was decided on
+	Events  []Event
+	// Answers are the answers to operations that came with an idempotency key.
+	Answers []Answer
+	// Snapshot, if not nil, is the encoded state after Events.
+	Snapshot []byte
+}
+
+// IdempotencyKey is the scope of "the same request": one user, one operation of the
+// API ("POST /api/v1/payments"), one key, and the digest of what was asked.
+type IdempotencyKey struct {
+	UserID    uuid.UUID
+	Operation string   // method and route pattern
+	Key       string   // 1–255 printable ASCII characters
+	Digest    [32]byte // SHA-256 of path parameters and canonical body
+}
+
+// IsZero tells that the operation came without a key.
+func (k IdempotencyKey) IsZero() bool { return k.Key == "" }
+
+// Answer is an outcome that is stored under an idempotency key in the transaction of
+// its effect.
+type Answer struct {
+	OperationID uuid.UUID
+	Key         IdempotencyKey
+	Outcome     Outcome
+}
+
+// CommitResult tells how a commit ended. With Err nil and no Refusals it is durable.
+type CommitResult struct {
+	// Err is nil, or wraps ErrFenced, or wraps ErrUnknown. In both cases the grain's
+	// state is worthless: drop it and activate again under a new epoch.
+	Err error
+	// Refusals name the operations that stand in the way. Nothing of the commit was
+	// written; decide again without them, or with what the refusal tells.
+	Refusals []CommitRefusal
+	// Balances are the balances right after each payment and cancellation of the
+	// commit, by payment id.
+	Balances map[uuid.UUID]int64
+}
+
+// RefusalReason says why the journal would not take an operation.
+type RefusalReason int
+
+// The reasons.
+const (
+	// RefusedPoints: the account cannot pay. Balance tells what it has.
+	RefusedPoints RefusalReason = iota + 1
+	// RefusedKey: the idempotency key has an answer already. Stored is that answer,
+	// SameRequest tells whether it was given to the same request.
+	RefusedKey
+	// RefusedPlace: the place in line that a hold was asked with has ended.
+	RefusedPlace
+	// RefusedPlaceHeld: a place that was to expire has a live hold or has ended in
+	// another way. Place tells what its row says.
+	RefusedPlaceHeld
+	// RefusedBalanceLimit: a refund would take the account past MaxBalance. It cannot
+	// happen to points that were charged before, but the constraint says so.
+	RefusedBalanceLimit
+)
+
+// CommitRefusal is one operation that the journal would not take.
+type CommitRefusal struct {
+	Reason      RefusalReason
+	OperationID uuid.UUID
+	Balance     int64
+	Stored      Outcome   // RefusedKey
+	StoredID    uuid.UUID // RefusedKey: the operation that Stored answered
+	SameRequest bool      // RefusedKey: the digests are equal
+	Place       PlaceRow
+}
+
+// PlaceRow is what Postgres says of an admitted place: schedules write to it as well
+// (a hold lengthens it, a payment completes it).
+type PlaceRow struct {
+	Sequence  uint64
+	Status    PlaceStatus
+	HeldUntil time.Time // zero without a live hold
+}
+
+// Activation is the fresh ownership of a grain: a new epoch and the version that its
+// state was restored at.
+type Activation struct {
+	Epoch           int64
+	Version         int64
+	SnapshotVersion int64
+}
+
+// Failures of the journal that a grain must act on.
+var (
+	// ErrFenced: a newer epoch owns the grain.
+	ErrFenced = errors.New("fenced by a newer epoch")
+	// ErrUnknown: nobody knows whether the commit happened.
+	ErrUnknown = errors.New("result of the commit is unknown")
+	// ErrNoGrain: there is no such grain: the schedule does not exist.
+	ErrNoGrain = errors.New("no such grain")
+)

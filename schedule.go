@@ -1,0 +1,81 @@
+package boxoffice
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// SeatCount is the number of seats of every schedule; they are numbered from 1.
+const SeatCount = 50
+
+// Terms are what a schedule is sold under. They never change.
+type Terms struct {
+	ScheduleID   int64     `json:"scheduleId"`
+	ConcertID    int64     `json:"concertId"`
+	StartsAt     time.Time `json:"startsAt"`
+	EndsAt       time.Time `json:"endsAt"`
+	TimeZone     string    `json:"timeZone"` // IANA name of the venue's zone
+	SalesOpenAt  time.Time `json:"salesOpenAt"`
+	SalesCloseAt time.Time `json:"salesCloseAt"`
+	// CancellationClosesAt is 00:00 of the performance's day in TimeZone.
+	CancellationClosesAt time.Time        `json:"cancellationClosesAt"`
+	Price                int64            `json:"price"`  // the default, as the catalogue shows it
+	Prices               [SeatCount]int64 `json:"prices"` // index 0 is seat 1
+}
+
+// OnSale tells whether seats may be held at now.
+func (t Terms) OnSale(now time.Time) bool {
+	return !now.Before(t.SalesOpenAt) && now.Before(t.SalesCloseAt)
+}
+
+// Operation identifies one request of one client, however often it is sent.
+type Operation struct {
+	ID  uuid.UUID
+	Key IdempotencyKey // zero if the client gave none
+}
+
+// Admission is what a genuine queue token of an admitted place says.
+type Admission struct {
+	UserID   uuid.UUID
+	Sequence uint64
+	EndsAt   time.Time // the place's AdmissionEndsAt
+}
+
+// Commands of a [Schedule].
+type (
+	// Hold keeps a seat for the admitted user. ReservationID is what it gets if new.
+	Hold struct {
+		Operation
+		Admission
+		ReservationID uuid.UUID
+		SeatNumber    int           // 1–SeatCount
+		TTL           time.Duration // how long the hold lasts
+	}
+	// Release gives a held seat back.
+	Release struct {
+		Operation
+		ReservationID uuid.UUID
+		UserID        uuid.UUID
+	}
+	// Pay buys a held seat. PaymentID is what the payment gets if new.
+	Pay struct {
+		Operation
+		PaymentID     uuid.UUID
+		ReservationID uuid.UUID
+		UserID        uuid.UUID
+	}
+	// CancelSale refunds a payment and frees its seat.
+	CancelSale struct {
+		Operation
+		PaymentID uuid.UUID
+		UserID    uuid.UUID
+	}
+	// EndPlace releases what the place's holder holds unpaid, and refuses the place's
+	// token from then on: its holder leaves the line.
+	EndPlace struct {
+		Operation
+		UserID   uuid.UUID
+		Sequence uint64
+	}
+)

@@ -1,0 +1,202 @@
+package localpostgres
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// cluster is a data directory and what is needed to run it.
+type cluster struct {
+	dir        string // the data directory, absolute
+	exists     bool   // whether data/ is there, whole
+	binaries   binaries
+	credential *syscall.Credential // whom to run as; nil: as this process
+	password   string
+}
+
+func (c cluster) dataDir() string { return filepath.Join(c.dir, "data") }
+
+// openCluster looks at a data directory and decides how to run it.
+func openCluster(ctx context.Context, dir string, finder finder) (cluster, error) {
+	c := cluster{dir: dir}
+	major := 0
+	version, err := os.ReadFile(filepath.Join(c.dataDir(), "PG_VERSION"))
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+	case err != nil:
+		return cluster{}, fmt.Errorf("read the version of its cluster: %w", err)
+	default:
+		c.exists = true
+		if major, err = strconv.Atoi(strings.TrimSpace(string(version))); err != nil {
+			return cluster{}, fmt.Errorf("read the version of its cluster: %w", err)
+		}
+	}
+	if c.credential, err = chooseUser(c.dataDir(), c.exists); err != nil {
+		return cluster{}, err
+	}
+	if c.binaries, err = finder.find(ctx, major); err != nil {
+		return cluster{}, err
+	}
+	if c.password, err = readPassword(dir); err != nil {
+		return cluster{}, err
+	}
+	return c, nil
+}
+
+// initialise makes the cluster. One that was begun and not finished is thrown away.
+func (c *cluster) initialise(ctx context.Context, logger *slog.Logger) error {
+	logger.InfoContext(ctx, "making a postgres data directory", "dir", c.dir, "version", c.binaries.version)
+	fresh := filepath.Join(c.dir, "data.new")
+	if err := os.RemoveAll(fresh); err != nil {
+		return fmt.Errorf("remove an unfinished cluster: %w", err)
+	}
+	if err := os.Mkdir(fresh, 0o700); err != nil {
+		return fmt.Errorf("make the cluster's directory: %w", err)
+	}
+	if err := c.give(fresh); err != nil {
+		return err
+	}
+	if err := c.runInitdb(ctx, fresh); err != nil {
+		return err
+	}
+	if err := os.Rename(fresh, c.dataDir()); err != nil {
+		return fmt.Errorf("finish the cluster: %w", err)
+	}
+	c.exists = true
+	return syncDir(c.dir)
+}
+
+// runInitdb fills dir. The password travels in a file of the server's user, open to
+// nobody else.
+func (c *cluster) runInitdb(ctx context.Context, dir string) error {
+	passwordFile, err := os.CreateTemp(c.dir, "initdb-password-")
+	if err != nil {
+		return fmt.Errorf("pass the password: %w", err)
+	}
+	defer os.Remove(passwordFile.Name())
+	defer passwordFile.Close()
+	if _, err := passwordFile.WriteString(c.password + "\n"); err != nil {
+		return fmt.Errorf("pass the password: %w", err)
+	}
+	if err := c.give(passwordFile.Name()); err != nil {
+		return err
+	}
+	passwordName := passwordFile.Name()
+	if hasProc() {
+		passwordName = "/proc/self/fd/4"
+	}
+	cmd, release, err := c.command(ctx, "initdb", dir,
+		"--username="+superuser, "--pwfile="+passwordName, "--auth=scram-sha-256",
+		"--encoding=UTF8", "--locale=C")
+	if err != nil {
+		return err
+	}
+	defer release()
+	if hasProc() {
+		cmd.ExtraFiles = append(cmd.ExtraFiles, passwordFile)
+	}
+	cmd.SysProcAttr = processAttributes(c.credential, syscall.SIGKILL)
+	if output, err := runCommand(cmd); err != nil {
+		return fmt.Errorf("run %s: %w: %s", cmd.Path, err, strings.TrimSpace(string(output)))
+	}
+	return nil
+}
+
+// command prepares a program of PostgreSQL to work on the cluster in dir; it is killed
+// when ctx ends. release must be called when it was started.
+func (c cluster) command(ctx context.Context, program, dir string, arguments ...string) (cmd *exec.Cmd, release func(), err error) {
+	name, file := dir, (*os.File)(nil)
+	if c.credential != nil {
+		if name, file, err = passDirectory(dir); err != nil {
+			return nil, nil, fmt.Errorf("open the cluster: %w", err)
+		}
+	}
+	cmd = exec.CommandContext(ctx, filepath.Join(c.binaries.dir, program), append([]string{"-D", name}, arguments...)...)
+	cmd.Dir = "/" // the directory of this process may not be open to the server's user
+	cmd.Env = serverEnvironment(os.Environ())
+	cmd.SysProcAttr = processAttributes(c.credential, syscall.SIGINT)
+	if file != nil {
+		cmd.ExtraFiles = []*os.File{file}
+		return cmd, func() { _ = file.Close() }, nil
+	}
+	return cmd, func() {}, nil
+}
+
+// give makes path the server's user's.
+func (c cluster) give(path string) error {
+	if c.credential == nil {
+		return nil
+	}
+	if err := os.Chown(path, int(c.credential.Uid), int(c.credential.Gid)); err != nil {
+		return fmt.Errorf("give the cluster to the user that the server runs as: %w", err)
+	}
+	return nil
+}
+
+// openLog begins a new log and keeps the one before.
+func (c cluster) openLog() (*os.File, error) {
+	name := filepath.Join(c.dir, "server.log")
+	if err := os.Rename(name, name+".1"); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("keep the log: %w", err)
+	}
+	log, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open the log: %w", err)
+	}
+	return log, nil
+}
+
+// readPassword gives the superuser's password, which is made at the first start.
+func readPassword(dir string) (string, error) {
+	name := filepath.Join(dir, "password")
+	content, err := os.ReadFile(name)
+	if err == nil && len(content) > 0 {
+		return string(content), nil
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", fmt.Errorf("read the password: %w", err)
+	}
+	password := rand.Text()
+	file, err := os.OpenFile(name+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return "", fmt.Errorf("keep the password: %w", err)
+	}
+	_, err = file.WriteString(password)
+	if err = errors.Join(err, file.Sync(), file.Close()); err == nil {
+		err = os.Rename(name+".new", name)
+	}
+	if err = errors.Join(err, syncDir(dir)); err != nil {
+		return "", fmt.Errorf("keep the password: %w", err)
+	}
+	return password, nil
+}
+
+func syncDir(dir string) error {
+	file, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(file.Sync(), file.Close())
+}
+
+// serverEnvironment is environ without what would change how the server works or
+// whom it reports to.
+func serverEnvironment(environ []string) []string {
+	kept := slices.DeleteFunc(slices.Clone(environ), func(variable string) bool {
+		name, _, _ := strings.Cut(variable, "=")
+		return strings.HasPrefix(name, "PG") || strings.HasPrefix(name, "LC_") ||
+			strings.HasPrefix(name, "BOXOFFICE_") || // secrets of the service
+			name == "LANG" || name == "LANGUAGE" || name == "TZ" || name == "NOTIFY_SOCKET"
+	})
+	return append(kept, "LC_ALL=C")
+}

@@ -29,6 +29,13 @@ func (t Terms) OnSale(now time.Time) bool {
 	return !now.Before(t.SalesOpenAt) && now.Before(t.SalesCloseAt)
 }
 
+func (t Terms) salesClosed(now time.Time) *Error {
+	if now.Before(t.SalesOpenAt) {
+		return Errorf(CodeSalesClosed, "sales have not opened yet")
+	}
+	return Errorf(CodeSalesClosed, "sales are closed")
+}
+
 // Operation identifies one request of one client, however often it is sent.
 type Operation struct {
 	ID  uuid.UUID

@@ -1,60 +1,268 @@
 package boxoffice
 
-import "time"
+import (
+	"fmt"
+	"slices"
+	"time"
 
-// ScheduleCommand is one of [Hold], [Release], [Pay], [CancelSale] and [EndPlace].
-type ScheduleCommand interface{ operation() Operation }
+	"github.com/google/uuid"
+)
 
-func (c Hold) operation() Operation       { return c.Operation }
-func (c Release) operation() Operation    { return c.Operation }
-func (c Pay) operation() Operation        { return c.Operation }
-func (c CancelSale) operation() Operation { return c.Operation }
-func (c EndPlace) operation() Operation   { return c.Operation }
+// What a schedule remembers beyond its seats.
+const (
+	// maxRemembered and rememberFor bound the memory of operations that had an effect.
+	// It answers the retries of calls between nodes, which last seconds.
+	maxRemembered = 128
+	rememberFor   = time.Minute
+	// maxSpent bounds the memory of places that payments used up, the newest kept. A
+	// schedule sells 50 seats; only cancelling and selling again can get near it.
+	maxSpent = 1024
+	// maxBarred bounds the places that BarPlaces was told. Past it the older half goes:
+	// places are let in in order, so their admissions end first.
+	maxBarred = 1 << 17
+)
 
 // Schedule is one performance: its terms and who has which of its seats. The zero
-// value is a schedule before its first event.
+// value is a schedule before its first event. It is not safe for concurrent use.
+//
+// Its state is a function of its events, except for what [Schedule.BarPlaces] adds.
 type Schedule struct {
 	Terms Terms
+
+	opened bool
+	// seats[n-1] is what seat n is claimed by; nil if free. A claim never changes, it
+	// is replaced, so that clones may share it.
+	seats [SeatCount]*claim
+	// changes counts the events that changed a seat.
+	changes int64
+	// spent are the places that payments used up, oldest first.
+	spent []uint64
+	// remembered are the operations that had an effect, oldest first.
+	remembered []remembered
+	// barred are the ended places that BarPlaces was told; shared with all clones.
+	barred map[uint64]struct{}
 }
 
-// RestoreSchedule rebuilds a schedule from its newest snapshot (nil: none) and the
-// events after it.
-func RestoreSchedule(snapshot []byte, events []Event) (*Schedule, error) { panic("being written") }
-
-// Snapshot encodes the state.
-func (s *Schedule) Snapshot() ([]byte, error) { panic("being written") }
-
-// Clone makes a copy to decide a batch on.
-func (s *Schedule) Clone() *Schedule { c := *s; return &c }
-
-// Decide tells what comes of a command at now. It does not change the schedule.
-func (s *Schedule) Decide(cmd ScheduleCommand, now time.Time) ([]Event, Outcome) {
-	panic("being written")
+// claim is a user's hold on a seat or, once confirmed, ownership of it.
+type claim struct {
+	reservationID uuid.UUID
+	userID        uuid.UUID
+	sequence      uint64 // of the place that the hold was taken with
+	seatNumber    int
+	price         int64
+	createdAt     time.Time
+	expiresAt     time.Time // of the hold
+	paymentID     uuid.UUID // zero until confirmed
+	paidAt        time.Time
 }
 
-// Apply changes the state by one event.
-func (s *Schedule) Apply(e Event) { panic("being written") }
+// remembered is the answer to an operation that had an effect; never changed.
+type remembered struct {
+	id      uuid.UUID
+	outcome Outcome
+}
 
-// Expire gives a HoldExpired for every hold that is over at now.
-func (s *Schedule) Expire(now time.Time) []Event { panic("being written") }
+func (c *claim) confirmed() bool { return c.paymentID != uuid.Nil }
 
-// NextWake is when the next hold will be over; zero without holds.
-func (s *Schedule) NextWake() time.Time { panic("being written") }
+// live tells whether a claim keeps others from its seat: a hold does until its time is
+// over, whether or not that was written down.
+func (c *claim) live(now time.Time) bool {
+	return c != nil && (c.confirmed() || now.Before(c.expiresAt))
+}
 
-// SeatMap shows the seats at now.
-func (s *Schedule) SeatMap(now time.Time) SeatMap { panic("being written") }
+// due tells whether a claim is a hold whose time is over.
+func (c *claim) due(now time.Time) bool { return c != nil && !c.live(now) }
 
-// Available counts the free seats at now.
-func (s *Schedule) Available(now time.Time) int { panic("being written") }
+// held tells whether a claim is a hold that is good.
+func (c *claim) held(now time.Time) bool {
+	return c != nil && !c.confirmed() && now.Before(c.expiresAt)
+}
 
-// AvailableSeats lists the free seats at now, in order; never nil.
-func (s *Schedule) AvailableSeats(now time.Time) []int { panic("being written") }
+// Clone makes a copy to decide a batch on. It costs a kilobyte or so, and shares what
+// BarPlaces was told.
+func (s *Schedule) Clone() *Schedule {
+	if s.barred == nil {
+		s.barred = make(map[uint64]struct{})
+	}
+	c := *s
+	// Appending to a clipped slice copies it, so neither copy writes into the other.
+	s.spent, s.remembered = slices.Clip(s.spent), slices.Clip(s.remembered)
+	c.spent, c.remembered = s.spent, s.remembered
+	return &c
+}
 
-// SoldOut tells whether every seat is confirmed.
-func (s *Schedule) SoldOut() bool { panic("being written") }
+// BarPlaces makes the guard refuse these places from now on. Places that a payment
+// used up are barred by its event already; these are the ones that ended in other
+// ways: those whose rows say so at activation, those that the journal refused
+// ([RefusedPlace]), and the place of every [EndPlace] as soon as it was decided, whether
+// or not it released anything. Barring is not an event: it is told to all clones, is no
+// part of a snapshot and has to be told again at activation.
+func (s *Schedule) BarPlaces(sequences []uint64) {
+	if s.barred == nil {
+		s.barred = make(map[uint64]struct{}, len(sequences))
+	}
+	for _, sequence := range sequences {
+		s.barred[sequence] = struct{}{}
+	}
+	if len(s.barred) <= maxBarred {
+		return
+	}
+	all := make([]uint64, 0, len(s.barred))
+	for sequence := range s.barred {
+		all = append(all, sequence)
+	}
+	slices.Sort(all)
+	for _, sequence := range all[:len(all)-maxBarred/2] {
+		delete(s.barred, sequence)
+	}
+}
 
-// CheckAdmission is the guard.
-func (s *Schedule) CheckAdmission(a Admission, now time.Time) *Error { panic("being written") }
+// Apply changes the state by one event. An event that contradicts the state was not
+// decided on it: Apply panics, for whatever comes next would be wrong.
+func (s *Schedule) Apply(e Event) {
+	if err := s.apply(e); err != nil {
+		panic(fmt.Sprintf("boxoffice: schedule %d: %v", s.Terms.ScheduleID, err))
+	}
+}
 
-// BarPlaces refuses the places from now on.
-func (s *Schedule) BarPlaces(sequences []uint64) { panic("being written") }
+func (s *Schedule) apply(e Event) error {
+	if opened, ok := e.Data.(ScheduleOpened); ok {
+		if s.opened {
+			return fmt.Errorf("opened twice")
+		}
+		s.opened, s.Terms = true, opened.Terms
+		return nil
+	}
+	if !s.opened {
+		return fmt.Errorf("%T before it was opened", e.Data)
+	}
+	outcome := s.outcomeOf(e)
+	if err := s.applyToSeat(e); err != nil {
+		return err
+	}
+	s.changes++
+	if e.OperationID != uuid.Nil {
+		s.remember(e.OperationID, outcome)
+	}
+	return nil
+}
+
+func (s *Schedule) applyToSeat(e Event) error {
+	switch d := e.Data.(type) {
+	case SeatWasHeld:
+		return s.applyHeld(d, e.At)
+	case SeatWasReleased:
+		return s.free(d.SeatNumber, d.ReservationID, uuid.Nil)
+	case HoldExpired:
+		if c := s.claimOf(d.ReservationID); c.held(e.At) {
+			return fmt.Errorf("hold on seat %d expired at %v, before its time %v", d.SeatNumber, e.At, c.expiresAt)
+		}
+		return s.free(d.SeatNumber, d.ReservationID, uuid.Nil)
+	case SeatWasConfirmed:
+		return s.applyConfirmed(d, e.At)
+	case SaleWasCancelled:
+		if d.PaymentID == uuid.Nil {
+			return fmt.Errorf("cancelled a sale without payment")
+		}
+		return s.free(d.SeatNumber, d.ReservationID, d.PaymentID)
+	default:
+		return fmt.Errorf("%T is no event of a schedule", e.Data)
+	}
+}
+
+func (s *Schedule) applyHeld(d SeatWasHeld, at time.Time) error {
+	return s.claimSeat(&claim{
+		reservationID: d.ReservationID,
+		userID:        d.UserID,
+		sequence:      d.Sequence,
+		seatNumber:    d.SeatNumber,
+		price:         d.Price,
+		createdAt:     at,
+		expiresAt:     d.ExpiresAt,
+	})
+}
+
+func (s *Schedule) applyConfirmed(d SeatWasConfirmed, at time.Time) error {
+	c := s.claimOf(d.ReservationID)
+	if !c.held(at) || c.seatNumber != d.SeatNumber || d.PaymentID == uuid.Nil {
+		return fmt.Errorf("confirmed seat %d without a live hold", d.SeatNumber)
+	}
+	sold := *c
+	sold.paymentID, sold.paidAt = d.PaymentID, at
+	s.seats[c.seatNumber-1] = &sold
+	if s.spent = append(s.spent, d.Sequence); len(s.spent) > maxSpent {
+		s.spent = s.spent[len(s.spent)-maxSpent:]
+	}
+	return nil
+}
+
+// claimSeat gives a free seat to a claim, one per user.
+func (s *Schedule) claimSeat(c *claim) error {
+	if c.seatNumber < 1 || c.seatNumber > SeatCount {
+		return fmt.Errorf("no seat %d", c.seatNumber)
+	}
+	for _, other := range s.seats {
+		if other == nil {
+			continue
+		}
+		if other.seatNumber == c.seatNumber || other.userID == c.userID || other.reservationID == c.reservationID {
+			return fmt.Errorf("claim of %v on seat %d meets that of %v on seat %d",
+				c.userID, c.seatNumber, other.userID, other.seatNumber)
+		}
+	}
+	s.seats[c.seatNumber-1] = c
+	return nil
+}
+
+// free takes a seat from the claim that has it: from a hold if paymentID is zero.
+func (s *Schedule) free(seatNumber int, reservationID, paymentID uuid.UUID) error {
+	c := s.claimOf(reservationID)
+	if c == nil || c.seatNumber != seatNumber || c.paymentID != paymentID {
+		return fmt.Errorf("freed seat %d that reservation %v does not have so", seatNumber, reservationID)
+	}
+	s.seats[seatNumber-1] = nil
+	return nil
+}
+
+// remember keeps the answer to an operation, and forgets the oldest ones. What is
+// forgotten depends on events alone, so that a replay remembers the same.
+func (s *Schedule) remember(id uuid.UUID, outcome Outcome) {
+	s.remembered = append(s.remembered, remembered{id: id, outcome: outcome})
+	first := max(0, len(s.remembered)-maxRemembered)
+	for outcome.At.Sub(s.remembered[first].outcome.At) > rememberFor {
+		first++
+	}
+	s.remembered = s.remembered[first:]
+}
+
+// recall finds the answer to an operation that had its effect already.
+func (s *Schedule) recall(id uuid.UUID, now time.Time) (Outcome, bool) {
+	if id == uuid.Nil {
+		return Outcome{}, false
+	}
+	for i := len(s.remembered) - 1; i >= 0; i-- {
+		if r := s.remembered[i]; r.id == id && now.Sub(r.outcome.At) <= rememberFor {
+			return r.outcome.clone(), true
+		}
+	}
+	return Outcome{}, false
+}
+
+// claimOf finds a claim by its reservation; nil if there is none.
+func (s *Schedule) claimOf(reservationID uuid.UUID) *claim {
+	return s.findClaim(func(c *claim) bool { return c.reservationID == reservationID })
+}
+
+// claimBy finds what a user claims, due holds included; nil if nothing.
+func (s *Schedule) claimBy(userID uuid.UUID) *claim {
+	return s.findClaim(func(c *claim) bool { return c.userID == userID })
+}
+
+func (s *Schedule) findClaim(match func(*claim) bool) *claim {
+	for _, c := range s.seats {
+		if c != nil && match(c) {
+			return c
+		}
+	}
+	return nil
+}

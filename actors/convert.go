@@ -291,8 +291,8 @@ func queueStatusMessage(s boxoffice.QueueStatus) *messages.QueueStatus {
 		State:          string(s.State),
 		Waiting:        int64(s.Waiting),
 		Admitted:       int64(s.Admitted),
-		Capacity:       int32(s.Capacity),       //nolint:gosec // at most MaxCapacity
-		AdmitPerSecond: int32(s.AdmitPerSecond), //nolint:gosec // bounded by Configure
+		Capacity:       int64(s.Capacity),
+		AdmitPerSecond: int64(s.AdmitPerSecond),
 		AvailableSeats: int32(s.AvailableSeats), //nolint:gosec // at most SeatCount
 	}
 }
@@ -312,11 +312,11 @@ func queueStatusOf(m *messages.QueueStatus) boxoffice.QueueStatus {
 func configureMessage(c boxoffice.Configure) *messages.Configure {
 	m := &messages.Configure{Paused: c.Paused}
 	if c.Capacity != nil {
-		n := int32(*c.Capacity) //nolint:gosec // http bounds it
+		n := int64(*c.Capacity)
 		m.Capacity = &n
 	}
 	if c.AdmitPerSecond != nil {
-		n := int32(*c.AdmitPerSecond) //nolint:gosec // http bounds it
+		n := int64(*c.AdmitPerSecond)
 		m.AdmitPerSecond = &n
 	}
 	return m

@@ -1,0 +1,175 @@
+package actors
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+	"google.golang.org/protobuf/proto"
+
+	"boxoffice"
+	"boxoffice/actors/messages"
+)
+
+// Caller sends a message to whichever node owns a grain and waits for its answer. It
+// asks again while the answer is "retry" or none comes, and fails with an unavailable
+// refusal when it gives up.
+type Caller interface {
+	Call(ctx context.Context, kind string, id int64, message proto.Message) (proto.Message, error)
+}
+
+// Client is how the rest of the program talks to grains, on any node.
+type Client struct {
+	caller   Caller
+	notifier Notifier
+}
+
+// NewClient makes a client that calls grains through a node of the cluster.
+func NewClient(caller Caller, notifier Notifier) *Client {
+	return &Client{caller: caller, notifier: notifier}
+}
+
+// Hold keeps a seat for an admitted user. The grain sets the time to live.
+func (c *Client) Hold(ctx context.Context, scheduleID int64, cmd boxoffice.Hold) (boxoffice.Outcome, error) {
+	return c.operate(ctx, scheduleID, &messages.Hold{
+		Operation:     operationMessage(cmd.Operation),
+		Admission:     admissionMessage(cmd.Admission),
+		ReservationId: cmd.ReservationID[:],
+		SeatNumber:    int32(cmd.SeatNumber), //nolint:gosec // http bounds it to 1–50
+	})
+}
+
+// Release gives a held seat back.
+func (c *Client) Release(ctx context.Context, scheduleID int64, cmd boxoffice.Release) (boxoffice.Outcome, error) {
+	return c.operate(ctx, scheduleID, &messages.Release{
+		Operation:     operationMessage(cmd.Operation),
+		ReservationId: cmd.ReservationID[:],
+		UserId:        cmd.UserID[:],
+	})
+}
+
+// Pay buys a held seat.
+func (c *Client) Pay(ctx context.Context, scheduleID int64, cmd boxoffice.Pay) (boxoffice.Outcome, error) {
+	return c.operate(ctx, scheduleID, &messages.Pay{
+		Operation:     operationMessage(cmd.Operation),
+		PaymentId:     cmd.PaymentID[:],
+		ReservationId: cmd.ReservationID[:],
+		UserId:        cmd.UserID[:],
+	})
+}
+
+// CancelSale refunds a payment and frees its seat.
+func (c *Client) CancelSale(ctx context.Context, scheduleID int64, cmd boxoffice.CancelSale) (boxoffice.Outcome, error) {
+	return c.operate(ctx, scheduleID, &messages.CancelSale{
+		Operation: operationMessage(cmd.Operation),
+		PaymentId: cmd.PaymentID[:],
+		UserId:    cmd.UserID[:],
+	})
+}
+
+func (c *Client) operate(ctx context.Context, scheduleID int64, m proto.Message) (boxoffice.Outcome, error) {
+	reply, err := call[*messages.Outcome](ctx, c, boxoffice.KindSchedule, scheduleID, m)
+	if err != nil {
+		return boxoffice.Outcome{}, err
+	}
+	return outcomeOf(reply), nil
+}
+
+// SeatMap reads the seats. A nil admission is an admin's.
+func (c *Client) SeatMap(ctx context.Context, scheduleID int64, admission *boxoffice.Admission) (boxoffice.SeatMap, error) {
+	m := &messages.ReadSeats{}
+	if admission != nil {
+		m.Admission = admissionMessage(*admission)
+	}
+	reply, err := call[*messages.SeatMap](ctx, c, boxoffice.KindSchedule, scheduleID, m)
+	if err != nil {
+		return boxoffice.SeatMap{}, err
+	}
+	return seatMapOf(reply), nil
+}
+
+// Join takes a place at the end of the line, or gives the user's live one again; created
+// tells which.
+func (c *Client) Join(ctx context.Context, scheduleID int64, userID uuid.UUID) (place boxoffice.Place, created bool, err error) {
+	reply, err := call[*messages.Place](ctx, c, boxoffice.KindGatekeeper, scheduleID, &messages.Join{UserId: userID[:]})
+	if err != nil {
+		return boxoffice.Place{}, false, err
+	}
+	return placeOf(reply), reply.GetCreated(), nil
+}
+
+// Place tells where a place stands; its holder counts as seen. A place that has ended
+// is refused with queue-token-expired.
+func (c *Client) Place(ctx context.Context, scheduleID int64, userID uuid.UUID, sequence uint64) (boxoffice.Place, error) {
+	reply, err := call[*messages.Place](ctx, c, boxoffice.KindGatekeeper, scheduleID,
+		&messages.Poll{UserId: userID[:], Sequence: sequence})
+	if err != nil {
+		return boxoffice.Place{}, err
+	}
+	return placeOf(reply), nil
+}
+
+// Touch tells that the holder of a place was seen. It does not wait and may be lost.
+func (c *Client) Touch(scheduleID int64, userID uuid.UUID, sequence uint64) {
+	c.notifier.Notify(string(boxoffice.KindGatekeeper), scheduleID,
+		&messages.Touch{UserId: userID[:], Sequence: sequence})
+}
+
+// Leave ends a place and releases what its holder holds unpaid. It can always be
+// repeated: a crash between its two steps leaves nothing that the repetition does not
+// finish. Admitted is what the token says; the place may be admitted by now without its
+// holder knowing.
+func (c *Client) Leave(ctx context.Context, scheduleID int64, userID uuid.UUID, sequence uint64, admitted bool) error {
+	end := &messages.EndPlace{
+		Operation: operationMessage(boxoffice.Operation{ID: uuid.New()}),
+		UserId:    userID[:],
+		Sequence:  sequence,
+	}
+	if admitted { // the seat comes free before the slot goes to the next in line
+		if _, err := c.operate(ctx, scheduleID, end); err != nil {
+			return err
+		}
+	}
+	left, err := call[*messages.Left](ctx, c, boxoffice.KindGatekeeper, scheduleID,
+		&messages.Leave{UserId: userID[:], Sequence: sequence})
+	if err != nil || admitted || left.GetWasWaiting() {
+		return err
+	}
+	_, err = c.operate(ctx, scheduleID, end)
+	return err
+}
+
+// QueueStatus reads the public view of a waiting room.
+func (c *Client) QueueStatus(ctx context.Context, scheduleID int64) (boxoffice.QueueStatus, error) {
+	return c.queue(ctx, scheduleID, &messages.ReadQueue{})
+}
+
+// ConfigureQueue changes a waiting room's settings; they are in force when it returns.
+func (c *Client) ConfigureQueue(ctx context.Context, scheduleID int64, cmd boxoffice.Configure) (boxoffice.QueueStatus, error) {
+	return c.queue(ctx, scheduleID, configureMessage(cmd))
+}
+
+func (c *Client) queue(ctx context.Context, scheduleID int64, m proto.Message) (boxoffice.QueueStatus, error) {
+	reply, err := call[*messages.QueueStatus](ctx, c, boxoffice.KindGatekeeper, scheduleID, m)
+	if err != nil {
+		return boxoffice.QueueStatus{}, err
+	}
+	return queueStatusOf(reply), nil
+}
+
+// call asks a grain and reads its answer: a T, or the refusal that came instead.
+func call[T proto.Message](ctx context.Context, c *Client, kind boxoffice.Kind, id int64, m proto.Message) (T, error) {
+	var none T
+	reply, err := c.caller.Call(ctx, string(kind), id, m)
+	if err != nil {
+		return none, err
+	}
+	switch reply := reply.(type) {
+	case T:
+		return reply, nil
+	case *messages.Refusal:
+		return none, refusalOf(reply)
+	default:
+		return none, fmt.Errorf("%s %d answered %T with %T", kind, id, m, reply)
+	}
+}

@@ -1,0 +1,225 @@
+package actors
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"google.golang.org/protobuf/proto"
+
+	"boxoffice"
+	"boxoffice/actors/messages"
+)
+
+// gatekeeperGrain owns the waiting room of one schedule. Its state is too big to copy:
+// decisions are applied as they are made, and where their commit fails the activation
+// is given up. Only the expiry of places can be refused by the journal; it is committed
+// alone and applied after.
+type gatekeeperGrain struct {
+	shell      *shell
+	room       *boxoffice.WaitingRoom
+	learned    []boxoffice.Event // applied, and to be committed with the next batch
+	reconciled time.Time         // when the rows of the admitted were last asked for
+}
+
+func (g *gatekeeperGrain) load(ctx context.Context) (boxoffice.Activation, error) {
+	cfg := g.shell.cfg
+	activation, room, err := cfg.Journal.ActivateWaitingRoom(ctx, g.shell.id, cfg.Owner, cfg.Limits)
+	g.room = room
+	g.reconciled = cfg.Clock.Now()
+	return activation, err
+}
+
+func (g *gatekeeperGrain) due(now time.Time) []boxoffice.Event { return g.room.ExpireDue(now) }
+
+// refused learns from the rows of places that were to expire.
+func (g *gatekeeperGrain) refused(refusals []boxoffice.CommitRefusal) {
+	for _, refusal := range refusals {
+		g.learn(refusal.Place)
+	}
+}
+
+// learn takes over what the row of an admitted place says.
+func (g *gatekeeperGrain) learn(row boxoffice.PlaceRow) {
+	for _, e := range g.room.NoteRow(row, g.shell.now) {
+		g.room.Apply(e)
+		g.learned = boxoffice.AppendEvents(g.learned, e)
+	}
+}
+
+func (g *gatekeeperGrain) census() Census {
+	status := g.room.Status(g.shell.now)
+	return Census{Waiting: status.Waiting, Admitted: status.Admitted}
+}
+
+// decide takes joins, leaves and news in order, lets in whom it can, and only then
+// tells everybody where they stand.
+func (g *gatekeeperGrain) decide(b *batch) {
+	firstNew := g.room.NextSequence()
+	for i, c := range b.commands {
+		switch m := c.message.(type) {
+		case *messages.Join:
+			b.replies[i] = g.join(b, m)
+		case *messages.Leave:
+			b.replies[i] = g.leave(b, m)
+		case *messages.Configure:
+			b.replies[i] = g.configure(b, m)
+		case *messages.ReadQueue:
+			b.replies[i] = func() proto.Message { return queueStatusMessage(g.room.Status(b.now)) }
+		case *messages.ScheduleChanged:
+			g.scheduleChanged(m)
+		case *messages.Poll, *messages.Touch: // below
+		default:
+			b.replies[i] = unknownMessage(m)
+		}
+	}
+	b.events, g.learned = boxoffice.AppendEvents(b.events, g.learned...), nil
+	g.apply(b, g.room.Admit(b.now, firstNew))
+	for i, c := range b.commands {
+		switch m := c.message.(type) {
+		case *messages.Poll:
+			b.replies[i] = g.see(b, idOf(m.GetUserId()), m.GetSequence())
+		case *messages.Touch:
+			g.see(b, idOf(m.GetUserId()), m.GetSequence())
+		case *messages.Join:
+			// Joining again is one more way to be seen.
+			if sequence, ok := g.room.PlaceOf(idOf(m.GetUserId())); ok && sequence < firstNew {
+				g.see(b, idOf(m.GetUserId()), sequence)
+			}
+		}
+	}
+	g.reconcile(b.now)
+}
+
+func (g *gatekeeperGrain) apply(b *batch, events []boxoffice.Event) {
+	for _, e := range events {
+		g.room.Apply(e)
+	}
+	b.events = boxoffice.AppendEvents(b.events, events...)
+}
+
+// join answers with the caller's place, new or not, as it stands when all is durable.
+func (g *gatekeeperGrain) join(b *batch, m *messages.Join) func() proto.Message {
+	userID := idOf(m.GetUserId())
+	events, refusal := g.room.Decide(boxoffice.Join{UserID: userID}, b.now)
+	if refusal != nil {
+		return func() proto.Message { return refusalMessage(refusal) }
+	}
+	g.apply(b, events)
+	sequence, _ := g.room.PlaceOf(userID)
+	return g.place(b, userID, sequence, len(events) > 0)
+}
+
+// see notes that the holder of a place was seen, and answers with the place.
+func (g *gatekeeperGrain) see(b *batch, userID uuid.UUID, sequence uint64) func() proto.Message {
+	events, refusal := g.room.Decide(boxoffice.Touch{UserID: userID, Sequence: sequence}, b.now)
+	if refusal != nil {
+		return func() proto.Message { return refusalMessage(refusal) }
+	}
+	g.apply(b, events)
+	return g.place(b, userID, sequence, false)
+}
+
+func (g *gatekeeperGrain) place(b *batch, userID uuid.UUID, sequence uint64, created bool) func() proto.Message {
+	return func() proto.Message {
+		place, refusal := g.room.Place(userID, sequence, b.now)
+		if refusal != nil {
+			return refusalMessage(refusal)
+		}
+		return placeMessage(place, created)
+	}
+}
+
+func (g *gatekeeperGrain) leave(b *batch, m *messages.Leave) func() proto.Message {
+	userID, sequence := idOf(m.GetUserId()), m.GetSequence()
+	place, refusal := g.room.Place(userID, sequence, b.now)
+	wasWaiting := refusal == nil && place.Status == boxoffice.PlaceWaiting
+	events, refusal := g.room.Decide(boxoffice.Leave{UserID: userID, Sequence: sequence}, b.now)
+	if refusal != nil {
+		return func() proto.Message { return refusalMessage(refusal) }
+	}
+	g.apply(b, events)
+	return func() proto.Message { return &messages.Left{WasWaiting: wasWaiting} }
+}
+
+func (g *gatekeeperGrain) configure(b *batch, m *messages.Configure) func() proto.Message {
+	events, refusal := g.room.Decide(configureOf(m), b.now)
+	if refusal != nil {
+		return func() proto.Message { return refusalMessage(refusal) }
+	}
+	g.apply(b, events)
+	return func() proto.Message { return queueStatusMessage(g.room.Status(b.now)) }
+}
+
+// scheduleChanged takes over what the schedule of this waiting room has decided.
+func (g *gatekeeperGrain) scheduleChanged(m *messages.ScheduleChanged) {
+	g.room.NoteSeats(m.GetVersion(), int(m.GetAvailableSeats()), m.GetSoldOut())
+	for _, change := range m.GetPlaces() {
+		row := boxoffice.PlaceRow{
+			Sequence:  change.GetSequence(),
+			Status:    boxoffice.PlaceAdmitted,
+			HeldUntil: timeOf(change.GetHeldUntil()),
+		}
+		if change.GetCompleted() {
+			row.Status = boxoffice.PlaceCompleted
+		}
+		g.learn(row)
+	}
+}
+
+// reconcile asks for the rows of the admitted from time to time while somebody waits
+// for a slot: a message about one that has ended may have been lost.
+func (g *gatekeeperGrain) reconcile(now time.Time) {
+	if now.Before(g.reconciled.Add(g.shell.cfg.ReconcileEvery)) || g.room.Status(now).Admitted == 0 {
+		return
+	}
+	g.reconciled = now
+	sequences := g.room.AdmittedSequences()
+	g.shell.beside(func(ctx context.Context) any {
+		rows, err := g.shell.cfg.Rows.PlaceRows(ctx, g.shell.id, sequences)
+		if err != nil {
+			g.shell.cfg.Logger.Warn("gatekeeper could not read its places", "id", g.shell.id, "error", err)
+			return nil
+		}
+		return &internal{shell: g.shell, run: func() { g.reconcileWith(rows) }}
+	})
+}
+
+// reconcileWith takes over rows that were read a moment ago. Between the reading and
+// now a place may have been held or completed, never the other way: what a row says of
+// an end is final, and a hold that it does not know is found out before the place
+// expires.
+func (g *gatekeeperGrain) reconcileWith(rows []boxoffice.PlaceRow) {
+	for _, row := range rows {
+		if row.Status != boxoffice.PlaceAdmitted {
+			g.learn(row)
+		}
+	}
+	g.shell.woken = true
+	g.shell.next()
+}
+
+// snapshot is small and goes with every commit: the places are rows.
+func (g *gatekeeperGrain) snapshot(*batch) ([]byte, error) { return g.room.Snapshot() }
+
+// committed applies what could have been refused; everything else is applied already.
+func (g *gatekeeperGrain) committed(b *batch) {
+	if !b.alone {
+		return
+	}
+	for _, e := range b.events {
+		g.room.Apply(e)
+	}
+}
+
+// nextWake is when time makes something due; while people wait for slots it is also
+// when the rows are to be looked at again.
+func (g *gatekeeperGrain) nextWake(now time.Time) time.Time {
+	next := g.room.NextWake(now)
+	if status := g.room.Status(now); status.Admitted > 0 && status.Waiting > 0 {
+		if at := g.reconciled.Add(g.shell.cfg.ReconcileEvery); next.IsZero() || at.Before(next) {
+			next = at
+		}
+	}
+	return next
+}

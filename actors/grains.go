@@ -1,0 +1,165 @@
+package actors
+
+import (
+	"context"
+	"log/slog"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+	protocluster "github.com/asynkron/protoactor-go/cluster"
+	"google.golang.org/protobuf/proto"
+
+	"boxoffice"
+	"boxoffice/actors/messages"
+)
+
+// Journal makes what grains decide durable.
+type Journal interface {
+	// ActivateSchedule takes a new epoch of a schedule's grain and restores its state.
+	// Fails with an error that wraps boxoffice.ErrNoGrain if there is no such schedule.
+	ActivateSchedule(ctx context.Context, id int64, owner string) (boxoffice.Activation, *boxoffice.Schedule, error)
+	// ActivateWaitingRoom does the same for a schedule's gatekeeper.
+	ActivateWaitingRoom(ctx context.Context, id int64, owner string, limits boxoffice.RoomLimits) (boxoffice.Activation, *boxoffice.WaitingRoom, error)
+	// Commit never blocks; it calls done exactly once, from another goroutine.
+	Commit(c boxoffice.Commit, done func(boxoffice.CommitResult))
+}
+
+// Rows reads what grains have to find out from Postgres themselves.
+type Rows interface {
+	// PlaceRows reads what the rows of admitted places say.
+	PlaceRows(ctx context.Context, scheduleID int64, sequences []uint64) ([]boxoffice.PlaceRow, error)
+	// DueGrains names up to limit grains for which time has made something due that
+	// nobody seems to have done.
+	DueGrains(ctx context.Context, limit int) ([]boxoffice.Grain, error)
+}
+
+// Clock tells the database's time: UTC, in whole milliseconds.
+type Clock interface{ Now() time.Time }
+
+// Lease tells whether this node may answer from memory.
+type Lease interface{ Valid() bool }
+
+// Notifier sends a message to a grain, best effort, without waiting.
+type Notifier interface {
+	Notify(kind string, id int64, message proto.Message)
+}
+
+// Config is what grains need. Everything without a stated default is required.
+type Config struct {
+	Journal  Journal
+	Rows     Rows
+	Clock    Clock
+	Lease    Lease
+	Notifier Notifier
+	Owner    string // this node's name, for the operator who looks at the grains table
+	Limits   boxoffice.RoomLimits
+	HoldTTL  time.Duration
+	// IdleAfter is how long a grain without commands stays in memory; zero: 10 minutes.
+	IdleAfter time.Duration
+	// ReconcileEvery is how often a busy gatekeeper compares its admitted places with
+	// their rows, for messages that were lost; zero: 5 seconds.
+	ReconcileEvery time.Duration
+	Logger         *slog.Logger
+	Observer       Observer
+}
+
+// Observer is told what metrics count. Each func may be nil; all are called from many
+// goroutines and must not block.
+type Observer struct {
+	Batch     func(kind boxoffice.Kind, commands int) // a batch was decided
+	Activated func(kind boxoffice.Kind, took time.Duration)
+	Stopped   func(kind boxoffice.Kind, reason string)
+	Event     func(boxoffice.Event) // an event became durable
+	Census    func(change Census)   // summed up: what the grains of this node hold
+}
+
+// Census counts what is live in grains.
+type Census struct {
+	Holds    int // seats that are held, of schedules
+	Waiting  int // places that wait, of waiting rooms
+	Admitted int // places that are admitted, of waiting rooms
+}
+
+// Grains makes the grains of one node.
+type Grains struct {
+	cfg   Config
+	tasks sync.WaitGroup // goroutines of grains: loads and look-ups
+}
+
+// New makes the grains of a node; they live once a cluster has their [Grains.Kinds].
+func New(cfg Config) *Grains {
+	if cfg.IdleAfter == 0 {
+		cfg.IdleAfter = defaultIdleAfter
+	}
+	if cfg.ReconcileEvery == 0 {
+		cfg.ReconcileEvery = defaultReconcileEvery
+	}
+	return &Grains{cfg: cfg}
+}
+
+const (
+	defaultIdleAfter      = 10 * time.Minute
+	defaultReconcileEvery = 5 * time.Second
+)
+
+// Kinds are what a cluster needs to activate grains here.
+func (g *Grains) Kinds() []*protocluster.Kind {
+	return []*protocluster.Kind{
+		g.kind(boxoffice.KindSchedule, func(s *shell) machine { return &scheduleGrain{shell: s} }),
+		g.kind(boxoffice.KindGatekeeper, func(s *shell) machine { return &gatekeeperGrain{shell: s} }),
+	}
+}
+
+func (g *Grains) kind(kind boxoffice.Kind, newMachine func(*shell) machine) *protocluster.Kind {
+	return protocluster.NewKind(string(kind), actor.PropsFromProducer(func() actor.Actor {
+		s := &shell{grains: g, cfg: &g.cfg, kind: kind}
+		s.machine = newMachine(s)
+		return s
+	}))
+}
+
+// Wait waits until no goroutine of a grain is left. Call it once the cluster has
+// stopped its actors.
+func (g *Grains) Wait() { g.tasks.Wait() }
+
+// sweepLimit bounds how many grains one sweep wakes.
+const sweepLimit = 1000
+
+// Sweep wakes grains that time has made due and that no node has active: the seats of
+// expired holds, the places of people who never came. It returns when ctx ends.
+func (g *Grains) Sweep(ctx context.Context, every time.Duration) {
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		due, err := g.cfg.Rows.DueGrains(ctx, sweepLimit)
+		if err != nil {
+			if ctx.Err() == nil {
+				g.cfg.Logger.Warn("sweep could not look for due grains", "error", err)
+			}
+			continue
+		}
+		for _, grain := range due {
+			g.cfg.Notifier.Notify(string(grain.Kind), grain.ID, &messages.Wake{})
+		}
+	}
+}
+
+// IsRetry tells whether a reply means "ask again": the activation that gave it could
+// not answer.
+func IsRetry(reply any) bool {
+	_, ok := reply.(*messages.Retry)
+	return ok
+}
+
+// Moved is sent to a grain whose owner is another node by now.
+type Moved struct{}
+
+// Identity is a grain's identity in the cluster.
+func Identity(id int64) string { return strconv.FormatInt(id, 10) }

@@ -107,17 +107,22 @@ const (
 // Kinds are what a cluster needs to activate grains here.
 func (g *Grains) Kinds() []*protocluster.Kind {
 	return []*protocluster.Kind{
-		g.kind(boxoffice.KindSchedule, func(s *shell) machine { return &scheduleGrain{shell: s} }),
-		g.kind(boxoffice.KindGatekeeper, func(s *shell) machine { return &gatekeeperGrain{shell: s} }),
+		protocluster.NewKind(string(boxoffice.KindSchedule), g.props(boxoffice.KindSchedule)),
+		protocluster.NewKind(string(boxoffice.KindGatekeeper), g.props(boxoffice.KindGatekeeper)),
 	}
 }
 
-func (g *Grains) kind(kind boxoffice.Kind, newMachine func(*shell) machine) *protocluster.Kind {
-	return protocluster.NewKind(string(kind), actor.PropsFromProducer(func() actor.Actor {
+func (g *Grains) props(kind boxoffice.Kind) *actor.Props {
+	return actor.PropsFromProducer(func() actor.Actor {
 		s := &shell{grains: g, cfg: &g.cfg, kind: kind}
-		s.machine = newMachine(s)
+		switch kind {
+		case boxoffice.KindSchedule:
+			s.machine = &scheduleGrain{shell: s}
+		case boxoffice.KindGatekeeper:
+			s.machine = &gatekeeperGrain{shell: s}
+		}
 		return s
-	}))
+	})
 }
 
 // Wait waits until no goroutine of a grain is left. Call it once the cluster has

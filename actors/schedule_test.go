@@ -1,0 +1,401 @@
+package actors
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/proto"
+
+	"boxoffice"
+	"boxoffice/actors/messages"
+)
+
+// buyer is somebody with a good admission.
+type buyer struct {
+	userID   uuid.UUID
+	sequence uint64
+}
+
+func (h *house) hold(b buyer, seat int) *messages.Hold {
+	reservationID := uuid.New()
+	return &messages.Hold{
+		Operation: operationMessage(boxoffice.Operation{ID: uuid.New()}),
+		Admission: admissionMessage(boxoffice.Admission{
+			UserID: b.userID, Sequence: b.sequence, EndsAt: h.start.Add(10 * time.Minute),
+		}),
+		ReservationId: reservationID[:],
+		SeatNumber:    int32(seat),
+	}
+}
+
+func (h *house) pay(b buyer, reservationID []byte, key string) *messages.Pay {
+	paymentID := uuid.New()
+	return &messages.Pay{
+		Operation: operationMessage(boxoffice.Operation{ID: uuid.New(), Key: boxoffice.IdempotencyKey{
+			UserID: b.userID, Operation: "POST /api/v1/payments", Key: key, Digest: [32]byte{1},
+		}}),
+		PaymentId:     paymentID[:],
+		ReservationId: reservationID,
+		UserId:        b.userID[:],
+	}
+}
+
+func outcome(t *testing.T, m proto.Message) *messages.Outcome {
+	t.Helper()
+	require.IsType(t, &messages.Outcome{}, m)
+	return m.(*messages.Outcome)
+}
+
+func newBuyer(sequence uint64) buyer { return buyer{userID: uuid.New(), sequence: sequence} }
+
+// held makes a buyer the holder of a seat and gives the reservation's id.
+func (h *house) held(b buyer, seat int) []byte {
+	h.t.Helper()
+	o := outcome(h.t, h.ask(h.schedule, h.hold(b, seat))())
+	require.Nil(h.t, o.GetRefusal())
+	return o.GetReservation().GetId()
+}
+
+func TestStampedeOnOneSeatHasOneWinnerAndFewCommits(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	h.schedule = h.spawn(boxoffice.KindSchedule, scheduleID)
+
+	const crowd = 300
+	answers := make([]func() proto.Message, crowd)
+	for i := range answers {
+		answers[i] = h.ask(h.schedule, h.hold(newBuyer(uint64(i+1)), 13))
+	}
+	won, taken := 0, 0
+	for _, answer := range answers {
+		o := outcome(t, answer())
+		if o.GetCreated() {
+			won++
+			require.EqualValues(t, 13, o.GetReservation().GetSeatNumber())
+			continue
+		}
+		require.Equal(t, string(boxoffice.CodeSeatTaken), o.GetRefusal().GetCode())
+		require.Len(t, o.GetRefusal().GetAvailableSeats(), 49)
+		taken++
+	}
+	require.Equal(t, 1, won)
+	require.Equal(t, crowd-1, taken)
+	require.Len(t, h.journal.committed(), 1, "refusals have no commits of their own")
+}
+
+func TestNoAnswerLeavesBeforeWhatItDependsOnIsDurable(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	h.journal.gate = make(chan struct{})
+	h.schedule = h.spawn(boxoffice.KindSchedule, scheduleID)
+
+	first := h.ask(h.schedule, h.hold(newBuyer(1), 5))
+	require.Eventually(t, func() bool { return h.journal.waiting.Load() == 1 }, patience, time.Millisecond)
+	// The journal now says "fenced": whoever was refused because of that hold must not
+	// have been told so.
+	h.journal.mu.Lock()
+	h.journal.verdict = func(boxoffice.Commit) boxoffice.CommitResult {
+		return boxoffice.CommitResult{Err: boxoffice.ErrFenced}
+	}
+	h.journal.mu.Unlock()
+	second := h.ask(h.schedule, h.hold(newBuyer(2), 5))
+	seats := h.ask(h.schedule, &messages.ReadSeats{})
+	h.journal.gate <- struct{}{}
+	require.True(t, IsRetry(first()))
+	require.True(t, IsRetry(second()))
+	require.True(t, IsRetry(seats()))
+	h.schedule = nil // it has stopped
+}
+
+func TestUnknownResultEndsTheActivationAndTheNextOneKnows(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	h.schedule = h.spawn(boxoffice.KindSchedule, scheduleID)
+	b := newBuyer(1)
+	hold := h.hold(b, 5)
+	h.journal.mu.Lock()
+	h.journal.verdict = func(c boxoffice.Commit) boxoffice.CommitResult {
+		// It happened, and nobody was told.
+		h.journal.events[c.Grain] = append(h.journal.events[c.Grain], c.Events...)
+		h.journal.versions[c.Grain] += int64(len(c.Events))
+		h.journal.verdict = nil
+		return boxoffice.CommitResult{Err: boxoffice.ErrUnknown}
+	}
+	h.journal.mu.Unlock()
+	require.True(t, IsRetry(h.ask(h.schedule, hold)()))
+
+	h.schedule = h.spawn(boxoffice.KindSchedule, scheduleID)
+	o := outcome(t, h.ask(h.schedule, hold)())
+	require.True(t, o.GetCreated(), "the same operation gets the answer of the one hold that there is")
+	require.Equal(t, hold.GetReservationId(), o.GetReservation().GetId())
+	require.EqualValues(t, 2, h.journal.epochs[boxoffice.Grain{Kind: boxoffice.KindSchedule, ID: scheduleID}])
+}
+
+func TestTooFewPointsRefuseOnePaymentAndNotItsBatch(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	h.schedule = h.spawn(boxoffice.KindSchedule, scheduleID)
+	poor, rich := newBuyer(1), newBuyer(2)
+	poorHold, richHold := h.held(poor, 1), h.held(rich, 2)
+	h.journal.mu.Lock()
+	h.journal.gate = make(chan struct{})
+	h.journal.verdict = refusePaymentsOf(poor, boxoffice.CommitRefusal{Reason: boxoffice.RefusedPoints, Balance: 42})
+	h.journal.mu.Unlock()
+
+	// While a first commit is held back, both payments end up in one batch.
+	blocker := h.ask(h.schedule, h.hold(newBuyer(3), 3))
+	require.Eventually(t, func() bool { return h.journal.waiting.Load() == 1 }, patience, time.Millisecond)
+	poorPays := h.ask(h.schedule, h.pay(poor, poorHold, "poor"))
+	richPays := h.ask(h.schedule, h.pay(rich, richHold, "rich"))
+	for range 3 { // the blocker, the refused batch, the batch without the refused
+		h.journal.gate <- struct{}{}
+	}
+	require.True(t, outcome(t, blocker()).GetCreated())
+	refused := outcome(t, poorPays()).GetRefusal()
+	require.Equal(t, string(boxoffice.CodeInsufficientPoints), refused.GetCode())
+	require.EqualValues(t, 42, refused.GetBalance())
+	require.EqualValues(t, 100, refused.GetAmount())
+	paid := outcome(t, richPays())
+	require.True(t, paid.GetCreated())
+	require.EqualValues(t, balanceAfter, paid.GetPayment().GetBalance())
+
+	commits := h.journal.committed()
+	last := commits[len(commits)-1]
+	require.Len(t, last.Events, 1)
+	require.Len(t, last.Answers, 2, "a refusal for lack of points is stored under its key as well")
+}
+
+// refusePaymentsOf refuses every commit in which a buyer pays.
+func refusePaymentsOf(b buyer, refusal boxoffice.CommitRefusal) func(boxoffice.Commit) boxoffice.CommitResult {
+	return func(c boxoffice.Commit) boxoffice.CommitResult {
+		for _, e := range c.Events {
+			if d, ok := e.Data.(boxoffice.SeatWasConfirmed); ok && d.UserID == b.userID {
+				refusal.OperationID = e.OperationID
+				return boxoffice.CommitResult{Refusals: []boxoffice.CommitRefusal{refusal}}
+			}
+		}
+		return boxoffice.CommitResult{}
+	}
+}
+
+func TestOneKeyInOneBatchHasOneEffectAndOneAnswer(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	h.schedule = h.spawn(boxoffice.KindSchedule, scheduleID)
+	b := newBuyer(1)
+	reservation := h.held(b, 1)
+	h.journal.mu.Lock()
+	h.journal.gate = make(chan struct{})
+	h.journal.mu.Unlock()
+	blocker := h.ask(h.schedule, h.hold(newBuyer(3), 3))
+	require.Eventually(t, func() bool { return h.journal.waiting.Load() == 1 }, patience, time.Millisecond)
+	answers := make([]func() proto.Message, 20)
+	for i := range answers {
+		answers[i] = h.ask(h.schedule, h.pay(b, reservation, "one"))
+	}
+	other := h.pay(b, reservation, "one")
+	other.Operation.Key.Digest = make([]byte, 32)
+	reused := h.ask(h.schedule, other)
+	h.journal.gate <- struct{}{}
+	h.journal.gate <- struct{}{}
+	require.True(t, outcome(t, blocker()).GetCreated())
+
+	originals := 0
+	var first *messages.Outcome
+	for _, answer := range answers {
+		o := outcome(t, answer())
+		if !o.GetReplayed() {
+			originals++
+		}
+		o.Replayed = false
+		if first == nil {
+			first = o
+		}
+		require.True(t, proto.Equal(first, o), "%v and %v", first, o)
+	}
+	require.Equal(t, 1, originals)
+	require.EqualValues(t, balanceAfter, first.GetPayment().GetBalance())
+	require.Equal(t, string(boxoffice.CodeIdempotencyKeyReused), outcome(t, reused()).GetRefusal().GetCode())
+}
+
+func TestStoredAnswerOfAKeyIsToldAgain(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	h.schedule = h.spawn(boxoffice.KindSchedule, scheduleID)
+	b := newBuyer(1)
+	reservation := h.held(b, 1)
+	earlier := boxoffice.Outcome{At: h.start, Created: true, Payment: &boxoffice.Payment{ID: uuid.New(), Amount: 9}}
+
+	for _, c := range []struct {
+		name     string
+		sameOp   bool
+		sameReq  bool
+		replayed bool
+		refused  boxoffice.Code
+	}{
+		{name: "another request", sameReq: true, replayed: true},
+		{name: "this very operation, sent twice", sameOp: true, sameReq: true},
+		{name: "another body", refused: boxoffice.CodeIdempotencyKeyReused},
+	} {
+		pay := h.pay(b, reservation, "k-"+c.name)
+		storedID := uuid.New()
+		if c.sameOp {
+			storedID = idOf(pay.GetOperation().GetId())
+		}
+		h.journal.mu.Lock()
+		h.journal.verdict = refusePaymentsOf(b, boxoffice.CommitRefusal{
+			Reason: boxoffice.RefusedKey, Stored: earlier, StoredID: storedID, SameRequest: c.sameReq,
+		})
+		h.journal.mu.Unlock()
+		o := outcome(t, h.ask(h.schedule, pay)())
+		if c.refused != "" {
+			require.Equal(t, string(c.refused), o.GetRefusal().GetCode(), c.name)
+			continue
+		}
+		require.Equal(t, c.replayed, o.GetReplayed(), c.name)
+		require.Equal(t, earlier.Payment.ID[:], o.GetPayment().GetId(), c.name)
+	}
+	require.Len(t, h.journal.committed(), 1, "only the hold")
+}
+
+func TestHoldWithAnEndedPlaceIsRefusedAndItsTokenBarred(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	h.schedule = h.spawn(boxoffice.KindSchedule, scheduleID)
+	b := newBuyer(1)
+	h.journal.mu.Lock()
+	h.journal.verdict = func(c boxoffice.Commit) boxoffice.CommitResult {
+		if len(c.Events) == 0 {
+			return boxoffice.CommitResult{}
+		}
+		return boxoffice.CommitResult{Refusals: []boxoffice.CommitRefusal{
+			{Reason: boxoffice.RefusedPlace, OperationID: c.Events[0].OperationID},
+		}}
+	}
+	h.journal.mu.Unlock()
+	expired := string(boxoffice.CodeQueueTokenExpired)
+	require.Equal(t, expired, outcome(t, h.ask(h.schedule, h.hold(b, 1))()).GetRefusal().GetCode())
+	seats := h.ask(h.schedule, &messages.ReadSeats{Admission: h.hold(b, 1).GetAdmission()})()
+	require.IsType(t, &messages.Refusal{}, seats)
+	require.Equal(t, expired, seats.(*messages.Refusal).GetCode())
+}
+
+func TestWithoutALeaseEvenReadsAreConfirmed(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	h.schedule = h.spawn(boxoffice.KindSchedule, scheduleID)
+	require.IsType(t, &messages.SeatMap{}, h.ask(h.schedule, &messages.ReadSeats{})())
+	require.Empty(t, h.journal.committed(), "with a lease a read is answered from memory")
+
+	h.lease.lost.Store(true)
+	require.IsType(t, &messages.SeatMap{}, h.ask(h.schedule, &messages.ReadSeats{})())
+	require.Len(t, h.journal.committed(), 1)
+	require.Empty(t, h.journal.committed()[0].Events)
+
+	_, _, err := h.journal.activate(boxoffice.Grain{Kind: boxoffice.KindSchedule, ID: scheduleID}) // elsewhere
+	require.NoError(t, err)
+	require.True(t, IsRetry(h.ask(h.schedule, &messages.ReadSeats{})()), "a replaced owner says nothing definite")
+	h.schedule = nil
+}
+
+func TestHoldIsOverAtItsExpiryAndTheTimerFreesTheSeat(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	h.schedule = h.spawn(boxoffice.KindSchedule, scheduleID)
+	first, second := newBuyer(1), newBuyer(2)
+	reservation := h.held(first, 1)
+
+	h.clock.advance(5*time.Minute - time.Millisecond)
+	o := outcome(t, h.ask(h.schedule, h.hold(second, 1))())
+	require.Equal(t, string(boxoffice.CodeSeatTaken), o.GetRefusal().GetCode())
+	h.clock.advance(time.Millisecond)
+	o = outcome(t, h.ask(h.schedule, h.pay(first, reservation, "late"))())
+	require.Equal(t, string(boxoffice.CodeHoldExpired), o.GetRefusal().GetCode())
+	require.True(t, outcome(t, h.ask(h.schedule, h.hold(second, 1))()).GetCreated())
+}
+
+func TestMovedGrainAnswersWhatIsInFlightAndSendsTheRestAway(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	h.journal.gate = make(chan struct{})
+	h.schedule = h.spawn(boxoffice.KindSchedule, scheduleID)
+	first := h.ask(h.schedule, h.hold(newBuyer(1), 1))
+	require.Eventually(t, func() bool { return h.journal.waiting.Load() == 1 }, patience, time.Millisecond)
+	second := h.ask(h.schedule, h.hold(newBuyer(2), 2))
+	h.system.Root.Send(h.schedule, &Moved{})
+	require.True(t, IsRetry(second()))
+	require.True(t, IsRetry(h.ask(h.schedule, h.hold(newBuyer(3), 3))()))
+	h.journal.gate <- struct{}{}
+	require.True(t, outcome(t, first()).GetCreated())
+}
+
+func TestStopWaitsForTheCommitInFlight(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	h.journal.gate = make(chan struct{})
+	h.schedule = h.spawn(boxoffice.KindSchedule, scheduleID)
+	answer := h.ask(h.schedule, h.hold(newBuyer(1), 1))
+	require.Eventually(t, func() bool { return h.journal.waiting.Load() == 1 }, patience, time.Millisecond)
+	stopped := h.system.Root.StopFuture(h.schedule)
+	h.journal.gate <- struct{}{}
+	require.True(t, outcome(t, answer()).GetCreated())
+	require.NoError(t, stopped.Wait())
+	h.schedule = nil
+}
+
+func TestIdleGrainSavesItsStateAndStops(t *testing.T) {
+	t.Parallel()
+	stopped := make(chan string, 1)
+	h := setup(t, func(c *Config) {
+		c.IdleAfter = 50 * time.Millisecond
+		c.Observer.Stopped = func(_ boxoffice.Kind, reason string) { stopped <- reason }
+	})
+	h.schedule = h.spawn(boxoffice.KindSchedule, scheduleID)
+	h.held(newBuyer(1), 1)
+	h.clock.advance(time.Second)
+	require.Equal(t, "idle", <-stopped)
+	commits := h.journal.committed()
+	last := commits[len(commits)-1]
+	require.Empty(t, last.Events)
+	require.NotNil(t, last.Snapshot)
+	restored, err := boxoffice.RestoreSchedule(last.Snapshot, nil)
+	require.NoError(t, err)
+	require.Equal(t, 49, restored.Available(h.clock.Now()))
+	h.schedule = nil
+}
+
+func TestUnknownScheduleIsRefused(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	pid := h.spawn(boxoffice.KindSchedule, 99)
+	reply := h.ask(pid, &messages.ReadSeats{})()
+	require.IsType(t, &messages.Refusal{}, reply)
+	require.Equal(t, string(boxoffice.CodeScheduleNotFound), reply.(*messages.Refusal).GetCode())
+}
+
+func TestFailedActivationAsksForAnotherTry(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	h.journal.loadErr = fmt.Errorf("connection refused")
+	require.True(t, IsRetry(h.ask(h.spawn(boxoffice.KindSchedule, scheduleID), &messages.ReadSeats{})()))
+}
+
+func TestCommandsPastTheQueueAreShed(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	h.journal.gate = make(chan struct{})
+	h.schedule = h.spawn(boxoffice.KindSchedule, scheduleID)
+	first := h.ask(h.schedule, h.hold(newBuyer(1), 1))
+	require.Eventually(t, func() bool { return h.journal.waiting.Load() == 1 }, patience, time.Millisecond)
+	for range maxPending {
+		h.system.Root.Send(h.schedule, &messages.ReadSeats{})
+	}
+	shed := h.ask(h.schedule, &messages.ReadSeats{})()
+	require.IsType(t, &messages.Refusal{}, shed)
+	require.Equal(t, string(boxoffice.CodeUnavailable), shed.(*messages.Refusal).GetCode())
+	h.journal.gate <- struct{}{}
+	require.True(t, outcome(t, first()).GetCreated())
+}

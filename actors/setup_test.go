@@ -1,0 +1,280 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+	protocluster "github.com/asynkron/protoactor-go/cluster"
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+	"google.golang.org/protobuf/proto"
+
+	"boxoffice"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const patience = 10 * time.Second
+
+// scriptedJournal keeps commits in memory and lets a test hold them back or decide how
+// they end. The real one has its own tests, on a real Postgres.
+type scriptedJournal struct {
+	mu       sync.Mutex
+	epochs   map[boxoffice.Grain]int64
+	versions map[boxoffice.Grain]int64
+	events   map[boxoffice.Grain][]boxoffice.Event
+	commits  []boxoffice.Commit
+	rows     map[uint64]boxoffice.PlaceRow
+	// verdict, if set, ends a commit; a zero result lets it through.
+	verdict func(boxoffice.Commit) boxoffice.CommitResult
+	loadErr error
+
+	gate    chan struct{} // nil: open; else a commit waits for a value or the close
+	waiting atomic.Int32  // commits at the gate
+	tasks   sync.WaitGroup
+}
+
+func newJournal(t *testing.T) *scriptedJournal {
+	t.Helper()
+	j := &scriptedJournal{
+		epochs:   map[boxoffice.Grain]int64{},
+		versions: map[boxoffice.Grain]int64{},
+		events:   map[boxoffice.Grain][]boxoffice.Event{},
+		rows:     map[uint64]boxoffice.PlaceRow{},
+	}
+	t.Cleanup(j.tasks.Wait)
+	return j
+}
+
+// found writes the first events of a schedule.
+func (j *scriptedJournal) found(id int64, opened boxoffice.QueueOpened, terms boxoffice.Terms, at time.Time) {
+	schedule := boxoffice.Grain{Kind: boxoffice.KindSchedule, ID: id}
+	gatekeeper := boxoffice.Grain{Kind: boxoffice.KindGatekeeper, ID: id}
+	j.events[schedule] = []boxoffice.Event{{At: at, Data: boxoffice.ScheduleOpened{Terms: terms}}}
+	j.events[gatekeeper] = []boxoffice.Event{{At: at, Data: opened}}
+	j.versions[schedule], j.versions[gatekeeper] = 1, 1
+}
+
+func (j *scriptedJournal) activate(grain boxoffice.Grain) (boxoffice.Activation, []boxoffice.Event, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.loadErr != nil {
+		return boxoffice.Activation{}, nil, j.loadErr
+	}
+	events, ok := j.events[grain]
+	if !ok {
+		return boxoffice.Activation{}, nil, boxoffice.ErrNoGrain
+	}
+	j.epochs[grain]++
+	return boxoffice.Activation{Epoch: j.epochs[grain], Version: j.versions[grain]}, events, nil
+}
+
+func (j *scriptedJournal) ActivateSchedule(_ context.Context, id int64, _ string) (boxoffice.Activation, *boxoffice.Schedule, error) {
+	activation, events, err := j.activate(boxoffice.Grain{Kind: boxoffice.KindSchedule, ID: id})
+	if err != nil {
+		return activation, nil, err
+	}
+	state, err := boxoffice.RestoreSchedule(nil, events)
+	return activation, state, err
+}
+
+func (j *scriptedJournal) ActivateWaitingRoom(_ context.Context, id int64, _ string, limits boxoffice.RoomLimits) (boxoffice.Activation, *boxoffice.WaitingRoom, error) {
+	activation, events, err := j.activate(boxoffice.Grain{Kind: boxoffice.KindGatekeeper, ID: id})
+	if err != nil {
+		return activation, nil, err
+	}
+	room := boxoffice.NewWaitingRoom(limits)
+	room.ScheduleID = id
+	for _, e := range events {
+		room.Apply(e)
+	}
+	return activation, room, nil
+}
+
+func (j *scriptedJournal) Commit(c boxoffice.Commit, done func(boxoffice.CommitResult)) {
+	j.tasks.Go(func() {
+		if j.gate != nil {
+			j.waiting.Add(1)
+			<-j.gate
+			j.waiting.Add(-1)
+		}
+		done(j.commit(c))
+	})
+}
+
+func (j *scriptedJournal) commit(c boxoffice.Commit) boxoffice.CommitResult {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if c.Epoch != j.epochs[c.Grain] || c.Version != j.versions[c.Grain] {
+		return boxoffice.CommitResult{Err: boxoffice.ErrFenced}
+	}
+	if j.verdict != nil {
+		if result := j.verdict(c); result.Err != nil || result.Refusals != nil {
+			return result
+		}
+	}
+	j.commits = append(j.commits, c)
+	j.events[c.Grain] = append(j.events[c.Grain], c.Events...)
+	j.versions[c.Grain] += int64(len(c.Events))
+	balances := map[uuid.UUID]int64{}
+	for _, e := range c.Events {
+		if d, ok := e.Data.(boxoffice.SeatWasConfirmed); ok {
+			balances[d.PaymentID] = balanceAfter
+		}
+	}
+	return boxoffice.CommitResult{Balances: balances}
+}
+
+// balanceAfter is what the scripted journal says an account has after any payment.
+const balanceAfter = 4_321
+
+func (j *scriptedJournal) PlaceRows(_ context.Context, _ int64, sequences []uint64) ([]boxoffice.PlaceRow, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	rows := make([]boxoffice.PlaceRow, 0, len(sequences))
+	for _, sequence := range sequences {
+		row, ok := j.rows[sequence]
+		if !ok {
+			row = boxoffice.PlaceRow{Sequence: sequence, Status: boxoffice.PlaceAdmitted}
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+func (j *scriptedJournal) DueGrains(context.Context, int) ([]boxoffice.Grain, error) {
+	return nil, errors.New("not in these tests")
+}
+
+func (j *scriptedJournal) committed() []boxoffice.Commit {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return append([]boxoffice.Commit(nil), j.commits...)
+}
+
+// manualClock stands still until a test moves it.
+type manualClock struct{ now atomic.Int64 }
+
+func (c *manualClock) Now() time.Time          { return time.UnixMilli(c.now.Load()).UTC() }
+func (c *manualClock) advance(d time.Duration) { c.now.Add(d.Milliseconds()) }
+
+type switchedLease struct{ lost atomic.Bool }
+
+func (l *switchedLease) Valid() bool { return !l.lost.Load() }
+
+// house is one node's grains without a cluster: actors are spawned and asked directly.
+type house struct {
+	t        *testing.T
+	system   *actor.ActorSystem
+	grains   *Grains
+	journal  *scriptedJournal
+	clock    *manualClock
+	lease    *switchedLease
+	schedule *actor.PID
+	gate     *actor.PID
+	notified chan proto.Message
+	start    time.Time
+}
+
+// Notify takes what a schedule tells its gatekeeper and passes it on.
+func (h *house) Notify(kind string, _ int64, m proto.Message) {
+	if kind == string(boxoffice.KindGatekeeper) && h.gate != nil {
+		h.system.Root.Send(h.gate, m)
+	}
+	select {
+	case h.notified <- m:
+	default:
+	}
+}
+
+const scheduleID = 7
+
+func setup(t *testing.T, change ...func(*Config)) *house {
+	t.Helper()
+	h := &house{
+		t:        t,
+		journal:  newJournal(t),
+		clock:    &manualClock{},
+		lease:    &switchedLease{},
+		notified: make(chan proto.Message, 1024),
+		start:    time.Date(2026, 12, 1, 10, 0, 0, 0, time.UTC),
+	}
+	h.clock.now.Store(h.start.UnixMilli())
+	logger := slog.New(slog.DiscardHandler)
+	h.system = actor.NewActorSystemWithConfig(actor.Configure(actor.WithLoggerFactory(
+		func(*actor.ActorSystem) *slog.Logger { return logger })))
+	terms := boxoffice.Terms{
+		ScheduleID:           scheduleID,
+		ConcertID:            3,
+		StartsAt:             h.start.Add(48 * time.Hour),
+		EndsAt:               h.start.Add(50 * time.Hour),
+		TimeZone:             "UTC",
+		SalesOpenAt:          h.start,
+		SalesCloseAt:         h.start.Add(47 * time.Hour),
+		CancellationClosesAt: h.start.Add(38 * time.Hour),
+		Price:                100,
+	}
+	for i := range terms.Prices {
+		terms.Prices[i] = 100
+	}
+	h.journal.found(scheduleID, boxoffice.QueueOpened{
+		SalesOpenAt: terms.SalesOpenAt, SalesCloseAt: terms.SalesCloseAt, Capacity: 2,
+	}, terms, h.start)
+	cfg := Config{
+		Journal:  h.journal,
+		Rows:     h.journal,
+		Clock:    h.clock,
+		Lease:    h.lease,
+		Notifier: h,
+		Owner:    "test",
+		Limits:   boxoffice.RoomLimits{AdmissionTTL: 10 * time.Minute, ClaimTTL: time.Minute, MaxWaiting: 1000},
+		HoldTTL:  5 * time.Minute,
+		Logger:   logger,
+	}
+	for _, c := range change {
+		c(&cfg)
+	}
+	h.grains = New(cfg)
+	t.Cleanup(func() {
+		if h.journal.gate != nil {
+			close(h.journal.gate)
+		}
+		for _, pid := range []*actor.PID{h.schedule, h.gate} {
+			if pid != nil {
+				_ = h.system.Root.StopFuture(pid).Wait()
+			}
+		}
+		h.journal.tasks.Wait()
+		h.grains.Wait()
+		h.system.Shutdown()
+	})
+	return h
+}
+
+func (h *house) spawn(kind boxoffice.Kind, id int64) *actor.PID {
+	h.t.Helper()
+	props := protocluster.WithClusterIdentity(h.grains.props(kind), &protocluster.ClusterIdentity{
+		Kind: string(kind), Identity: strconv.FormatInt(id, 10),
+	})
+	return h.system.Root.Spawn(props)
+}
+
+// ask sends a message and gives a func that waits for its answer.
+func (h *house) ask(pid *actor.PID, m proto.Message) func() proto.Message {
+	future := h.system.Root.RequestFuture(pid, m, patience)
+	return func() proto.Message {
+		h.t.Helper()
+		reply, err := future.Result()
+		require.NoError(h.t, err)
+		require.Implements(h.t, (*proto.Message)(nil), reply)
+		return reply.(proto.Message)
+	}
+}

@@ -1,0 +1,169 @@
+package persistence
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Bounds of a session. What waits for longer fails and is told "unavailable".
+const (
+	connectTimeout    = 2 * time.Second
+	statementTimeout  = 5 * time.Second
+	lockTimeout       = 1 * time.Second // of the journal, and of an activation that waits for a commit
+	idleInTransaction = 2 * time.Second // of a client that was stopped while it held locks
+	tcpUserTimeout    = 5 * time.Second // of a client that was cut off
+	// idleBeforePing is how long a connection may lie unused before it is tried out: one
+	// that was dropped in the meantime costs a round trip, not an unknown result.
+	idleBeforePing = 100 * time.Millisecond
+)
+
+// DefaultMaxConns is how many connections a Database uses for queries when Config does
+// not say.
+const DefaultMaxConns = 16
+
+// Config is how a Database is used. Its zero value is good.
+type Config struct {
+	// MaxConns bounds the connections for queries, charges and activations; 0 means
+	// DefaultMaxConns. The journal has journalFlushers more.
+	MaxConns int
+	// ApplicationName is shown in pg_stat_activity; "" means boxoffice.
+	ApplicationName string
+}
+
+// Database is one Postgres database. It is safe for concurrent use; Close it after
+// everything that was made from it.
+type Database struct {
+	pool *pgxpool.Pool // queries, charges, activations
+	// journal is a pool of its own, so that no amount of queries delays a commit.
+	journal *pgxpool.Pool
+	// activations bounds how many connections wait for locks that commits hold.
+	activations chan struct{}
+}
+
+// Open makes the pools of the database at url. It opens no connection: a Database can be
+// made before Postgres is there. The error tells what is wrong with url.
+func Open(ctx context.Context, url string, c Config) (*Database, error) {
+	if c.MaxConns == 0 {
+		c.MaxConns = DefaultMaxConns
+	}
+	if c.ApplicationName == "" {
+		c.ApplicationName = "boxoffice"
+	}
+	pool, err := newPool(ctx, url, c.ApplicationName, c.MaxConns, nil)
+	if err != nil {
+		return nil, err
+	}
+	journal, err := newPool(ctx, url, c.ApplicationName+" journal", journalFlushers, journalSettings())
+	if err != nil {
+		pool.Close()
+		return nil, err
+	}
+	return &Database{pool: pool, journal: journal, activations: make(chan struct{}, max(1, c.MaxConns/2))}, nil
+}
+
+// journalSettings make the plans of the journal's statements what they were written
+// for, whatever the statistics say: made once, and going through the arrays in their
+// order with an index lookup for each row. The order is that of the keys, so two groups
+// lock rows in the same order.
+func journalSettings() map[string]string {
+	return map[string]string{
+		"plan_cache_mode":   "force_generic_plan",
+		"enable_hashjoin":   "off",
+		"enable_mergejoin":  "off",
+		"enable_seqscan":    "off",
+		"enable_bitmapscan": "off",
+		"enable_material":   "off",
+		"enable_sort":       "off",
+	}
+}
+
+func newPool(
+	ctx context.Context, url, application string, maxConns int, settings map[string]string,
+) (*pgxpool.Pool, error) {
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("the database's URL: %w", err)
+	}
+	config.MaxConns = int32(maxConns)
+	config.PingTimeout = time.Second
+	config.ShouldPing = func(_ context.Context, p pgxpool.ShouldPingParams) bool {
+		return p.IdleDuration > idleBeforePing
+	}
+	config.ConnConfig.ConnectTimeout = connectTimeout
+	params := config.ConnConfig.RuntimeParams
+	for name, value := range settings {
+		params[name] = value
+	}
+	params["application_name"] = application
+	params["synchronous_commit"] = "on"
+	params["default_transaction_isolation"] = "read committed"
+	params["timezone"] = "UTC"
+	params["jit"] = "off"
+	params["statement_timeout"] = milliseconds(statementTimeout)
+	params["lock_timeout"] = milliseconds(lockTimeout)
+	params["idle_in_transaction_session_timeout"] = milliseconds(idleInTransaction)
+	params["tcp_user_timeout"] = milliseconds(tcpUserTimeout)
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("make a connection pool: %w", err)
+	}
+	return pool, nil
+}
+
+func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+
+// Close closes the pools and waits for what still uses them.
+func (d *Database) Close() {
+	d.journal.Close()
+	d.pool.Close()
+}
+
+// Check tells whether the database answers and can be written to, for readiness.
+func (d *Database) Ready(ctx context.Context) error {
+	var readOnly bool
+	err := d.pool.QueryRow(ctx, "SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool").
+		Scan(&readOnly)
+	if err != nil {
+		return failure("ask the database", err)
+	}
+	if readOnly {
+		return failure("ask the database", errReadOnly)
+	}
+	return nil
+}
+
+// errReadOnly tells that the server takes no writes: a standby, perhaps.
+var errReadOnly = errors.New("the database is read-only")
+
+// PoolStats counts the connections of one pool.
+type PoolStats struct {
+	Acquired int // in use
+	Idle     int
+	Max      int
+	Waited   int64 // how often somebody waited for one, since the start
+}
+
+// Stats counts the connections for queries and those of the journal.
+func (d *Database) Stats() (queries, journal PoolStats) {
+	return poolStats(d.pool.Stat()), poolStats(d.journal.Stat())
+}
+
+func poolStats(s *pgxpool.Stat) PoolStats {
+	return PoolStats{
+		Acquired: int(s.AcquiredConns()),
+		Idle:     int(s.IdleConns()),
+		Max:      int(s.MaxConns()),
+		Waited:   s.EmptyAcquireCount(),
+	}
+}
+
+// transaction runs work in one transaction, which is rolled back if work fails.
+func (d *Database) transaction(ctx context.Context, work func(pgx.Tx) error) error {
+	return pgx.BeginFunc(ctx, d.pool, work)
+}

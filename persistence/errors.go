@@ -1,0 +1,106 @@
+package persistence
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+
+	"boxoffice"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/puddle/v2"
+)
+
+// SQLSTATEs that the program acts on.
+const (
+	stateUniqueViolation = "23505"
+	stateLockTimeout     = "55P03"
+	stateExpectation     = "ZB001" // expect_rows of the schema
+)
+
+// codeOfState is the one table from SQLSTATE, or its class, to the domain's codes. What
+// is not in it is internal: a mistake of this program.
+func codeOfState(state string) boxoffice.Code {
+	switch state {
+	case "22021", "22P05", // bytes that are no text, NUL among them
+		"22003", "22008": // numbers and times outside of what a column holds
+		return boxoffice.CodeInvalidRequest
+	case "25006", // read-only: a standby
+		"25P03", // idle in transaction for too long
+		stateLockTimeout,
+		"XX000": // the server's own internal errors
+		return boxoffice.CodeUnavailable
+	}
+	switch class := state[:min(2, len(state))]; class {
+	case "08", // connection
+		"28", // authorization: a password that is being changed
+		"40", // serialization, deadlock
+		"53", // resources: disk, memory, connections
+		"57", // cancelled, shut down, starting up
+		"58": // I/O
+		return boxoffice.CodeUnavailable
+	}
+	return boxoffice.CodeInternal
+}
+
+// failure makes of an error of Postgres what callers of this package get: one with a
+// domain error in its chain, unless it is internal. nil stays nil.
+func failure(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var known *boxoffice.Error
+	if errors.As(err, &known) {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	if refused := (*pgconn.PgError)(nil); errors.As(err, &refused) {
+		switch codeOfState(refused.Code) {
+		case boxoffice.CodeUnavailable:
+			return fmt.Errorf("%s: %w", what, boxoffice.Unavailable(err))
+		case boxoffice.CodeInvalidRequest:
+			return fmt.Errorf("%s: %w", what, boxoffice.Errorf(boxoffice.CodeInvalidRequest,
+				"a value of the request cannot be stored"))
+		}
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	if isConnectionTrouble(err) {
+		return fmt.Errorf("%s: %w", what, boxoffice.Unavailable(err))
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+// isConnectionTrouble tells whether an error that Postgres did not report itself is
+// about reaching it.
+func isConnectionTrouble(err error) bool {
+	var connecting *pgconn.ConnectError
+	var network net.Error
+	return errors.As(err, &connecting) || errors.As(err, &network) || pgconn.Timeout(err) || pgconn.SafeToRetry(err) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
+		errors.Is(err, pgconn.ErrConnClosed) || errors.Is(err, puddle.ErrClosedPool) ||
+		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// isState tells whether Postgres reported err with one of the states.
+func isState(err error, states ...string) bool {
+	var refused *pgconn.PgError
+	if !errors.As(err, &refused) {
+		return false
+	}
+	for _, state := range states {
+		if refused.Code == state {
+			return true
+		}
+	}
+	return false
+}
+
+// isDefinite tells that Postgres rolled a transaction back and said so. Everything else
+// that fails after a commit was sent is unknown: a broken connection, a timeout, and a
+// server that ends the session (FATAL), since that can be said of a session whose commit
+// is already on disk.
+func isDefinite(err error) bool {
+	var refused *pgconn.PgError
+	return errors.As(err, &refused) && refused.SeverityUnlocalized == "ERROR"
+}

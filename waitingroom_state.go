@@ -1,79 +1,208 @@
 package boxoffice
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
 )
 
-// RoomCommand is one of [Join], [Touch], [Leave], [Complete] and [Configure].
-type RoomCommand interface{ roomCommand() }
-
-func (Join) roomCommand()      {}
-func (Touch) roomCommand()     {}
-func (Leave) roomCommand()     {}
-func (Complete) roomCommand()  {}
-func (Configure) roomCommand() {}
-
-// WaitingRoom is the line in front of one schedule and the places that it let in.
+// WaitingRoom is the line in front of one schedule and the places that it let in. It
+// is not safe for concurrent use, and too large to copy: whoever drives it applies
+// events as soon as they are decided, and throws it away when they turn out not to be
+// durable. Only [WaitingRoom.ExpireDue] is different.
+//
+// A waiting place costs some 90 bytes, an admitted one some 250.
 type WaitingRoom struct {
 	// ScheduleID is only shown; whoever makes a room sets it.
 	ScheduleID int64
+
+	limits   RoomLimits
+	settings roomSettings
+	opened   bool
+	next     uint64 // the sequence of the next join
+
+	// users knows the live place of each user.
+	users    map[uuid.UUID]uint64
+	line     line
+	admitted admittedPlaces
+	log      admissionLog
+	seats    knownSeats
+}
+
+// roomSettings are what events say of a room apart from its places.
+type roomSettings struct {
+	salesOpenAt    time.Time
+	salesCloseAt   time.Time
+	capacity       int
+	admitPerSecond int
+	paused         bool
+}
+
+// knownSeats is what the schedule said last.
+type knownSeats struct {
+	version   int64
+	available int
+	soldOut   bool
 }
 
 // NewWaitingRoom makes a waiting room before its first event.
-func NewWaitingRoom(limits RoomLimits) *WaitingRoom { panic("being written") }
-
-// RestoreWaitingRoom rebuilds a waiting room from its newest snapshot (nil: none), the
-// events after it, its live places in order of sequence, and the times at which places
-// that are no longer live were admitted (the last second's are needed; as far back as
-// RateWindow they improve the estimates).
-func RestoreWaitingRoom(
-	limits RoomLimits, snapshot []byte, events []Event, places []PlaceRecord, recentAdmissions []time.Time,
-) (*WaitingRoom, error) {
-	panic("being written")
+func NewWaitingRoom(limits RoomLimits) *WaitingRoom {
+	return &WaitingRoom{
+		limits:   limits,
+		next:     1,
+		admitted: admittedPlaces{claimTTL: limits.ClaimTTL},
+		seats:    knownSeats{version: -1, available: SeatCount},
+	}
 }
 
-// Snapshot encodes settings and counters, not the places.
-func (r *WaitingRoom) Snapshot() ([]byte, error) { panic("being written") }
-
-// Decide tells what comes of a command at now. It does not change the room.
-func (r *WaitingRoom) Decide(cmd RoomCommand, now time.Time) ([]Event, *Error) {
-	panic("being written")
+// Apply changes the state by one event. What an event says of a place that has ended
+// meanwhile is passed over. An event that contradicts the state was not decided on it:
+// Apply panics, for whatever comes next would be wrong.
+func (r *WaitingRoom) Apply(e Event) {
+	if err := r.apply(e); err != nil {
+		panic(fmt.Sprintf("boxoffice: waiting room %d: %v", r.ScheduleID, err))
+	}
 }
 
-// Apply changes the state by one event.
-func (r *WaitingRoom) Apply(e Event) { panic("being written") }
-
-// Admit lets in whom the limits let in at now, in order. Places from claimedFrom on
-// are being answered right now and count as claimed.
-func (r *WaitingRoom) Admit(now time.Time, claimedFrom uint64) []Event { panic("being written") }
-
-// ExpireDue ends the admitted places that are over at now.
-func (r *WaitingRoom) ExpireDue(now time.Time) []Event { panic("being written") }
-
-// NoteRow takes in what Postgres or the schedule said about an admitted place.
-func (r *WaitingRoom) NoteRow(row PlaceRow, now time.Time) []Event { panic("being written") }
-
-// NoteSeats takes in what the schedule said about its seats; an older version is ignored.
-func (r *WaitingRoom) NoteSeats(version int64, available int, soldOut bool) { panic("being written") }
-
-// NextSequence is the sequence number that the next join gets.
-func (r *WaitingRoom) NextSequence() uint64 { panic("being written") }
-
-// AdmittedSequences lists the admitted places, in order.
-func (r *WaitingRoom) AdmittedSequences() []uint64 { panic("being written") }
-
-// NextWake is when there will be something to admit, expire or tell; zero if nothing.
-func (r *WaitingRoom) NextWake(now time.Time) time.Time { panic("being written") }
-
-// Place shows a place to its holder.
-func (r *WaitingRoom) Place(userID uuid.UUID, sequence uint64, now time.Time) (Place, *Error) {
-	panic("being written")
+func (r *WaitingRoom) apply(e Event) error {
+	if err := r.applyToSettings(e); err != nil {
+		return err
+	}
+	switch d := e.Data.(type) {
+	case PlacesJoined:
+		return r.applyJoined(d, e.At)
+	case PlacesAdmitted:
+		r.applyAdmitted(d, e.At)
+	case PlacesClaimed:
+		for _, sequence := range d.Sequences {
+			if p := r.admitted.places[sequence]; p != nil && !p.claimed {
+				p.claimed = true
+				r.admitted.changed(p)
+			}
+		}
+	case PlacesEnded:
+		for _, sequence := range d.Sequences {
+			r.end(sequence)
+		}
+	}
+	return nil
 }
 
-// PlaceOf finds the live place of a user.
-func (r *WaitingRoom) PlaceOf(userID uuid.UUID) (sequence uint64, ok bool) { panic("being written") }
+// applyToSettings applies what an event says of the room's settings and counters; the
+// places are left to the caller.
+func (r *WaitingRoom) applyToSettings(e Event) error {
+	if _, first := e.Data.(QueueOpened); first == r.opened {
+		return fmt.Errorf("%T when opened is %t", e.Data, r.opened)
+	}
+	switch d := e.Data.(type) {
+	case QueueOpened:
+		r.opened = true
+		r.settings = roomSettings{
+			salesOpenAt:    d.SalesOpenAt,
+			salesCloseAt:   d.SalesCloseAt,
+			capacity:       d.Capacity,
+			admitPerSecond: d.AdmitPerSecond,
+		}
+	case QueueConfigured:
+		r.settings.capacity, r.settings.admitPerSecond, r.settings.paused = d.Capacity, d.AdmitPerSecond, d.Paused
+	case PlacesJoined:
+		if d.First != r.next {
+			return fmt.Errorf("place %d joined when the next was %d", d.First, r.next)
+		}
+		r.next += uint64(len(d.UserIDs))
+	case PlacesAdmitted, PlacesClaimed, PlacesEnded:
+	default:
+		return fmt.Errorf("%T is no event of a waiting room", e.Data)
+	}
+	return nil
+}
 
-// Status is the public view of the room at now.
-func (r *WaitingRoom) Status(now time.Time) QueueStatus { panic("being written") }
+func (r *WaitingRoom) applyJoined(d PlacesJoined, at time.Time) error {
+	for i, userID := range d.UserIDs {
+		err := r.addWaiting(linePlace{sequence: d.First + uint64(i), userID: userID, joinedMS: at.UnixMilli()})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *WaitingRoom) addWaiting(p linePlace) error {
+	if err := r.addUser(p.userID, p.sequence); err != nil {
+		return err
+	}
+	r.line.push(p)
+	return nil
+}
+
+func (r *WaitingRoom) addUser(userID uuid.UUID, sequence uint64) error {
+	if other, ok := r.users[userID]; ok {
+		return fmt.Errorf("user %v has place %d and got %d", userID, other, sequence)
+	}
+	if r.users == nil {
+		r.users = make(map[uuid.UUID]uint64)
+	}
+	r.users[userID] = sequence
+	return nil
+}
+
+func (r *WaitingRoom) applyAdmitted(d PlacesAdmitted, at time.Time) {
+	for _, sequence := range d.Sequences {
+		p, ok := r.line.remove(sequence)
+		if !ok {
+			continue
+		}
+		r.admitted.add(&admittedPlace{
+			sequence:   sequence,
+			userID:     p.userID,
+			joinedMS:   p.joinedMS,
+			admittedAt: at,
+			endsAt:     d.EndsAt,
+			claimed:    d.Claimed,
+		})
+	}
+	if len(d.Sequences) > 0 {
+		r.log.note(at, len(d.Sequences))
+	}
+}
+
+// end forgets a live place.
+func (r *WaitingRoom) end(sequence uint64) {
+	if p, ok := r.line.remove(sequence); ok {
+		delete(r.users, p.userID)
+		return
+	}
+	if p := r.admitted.places[sequence]; p != nil {
+		r.admitted.remove(p)
+		delete(r.users, p.userID)
+	}
+}
+
+// NoteRow takes in what Postgres or the schedule said of an admitted place: what it
+// holds is remembered without an event, and if it has ended, that is the event that is
+// due. What is said of other places is passed over.
+func (r *WaitingRoom) NoteRow(row PlaceRow, now time.Time) []Event {
+	p := r.admitted.places[row.Sequence]
+	if p == nil {
+		return nil
+	}
+	switch row.Status {
+	case PlaceCompleted, PlaceExpired, PlaceLeft:
+		return []Event{{At: now, Data: PlacesEnded{Sequences: []uint64{row.Sequence}, Status: row.Status}}}
+	case PlaceAdmitted:
+		if !p.heldUntil.Equal(row.HeldUntil) {
+			p.heldUntil = row.HeldUntil
+			r.admitted.changed(p)
+		}
+	}
+	return nil
+}
+
+// NoteSeats takes in what the schedule said of its seats at a version of its journal.
+// What is older than what is known is passed over.
+func (r *WaitingRoom) NoteSeats(version int64, available int, soldOut bool) {
+	if version >= r.seats.version {
+		r.seats = knownSeats{version: version, available: available, soldOut: soldOut}
+	}
+}

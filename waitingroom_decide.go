@@ -1,0 +1,236 @@
+package boxoffice
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// RoomCommand is one of [Join], [Touch], [Leave], [Complete] and [Configure].
+type RoomCommand interface{ roomCommand() }
+
+func (Join) roomCommand()      {}
+func (Touch) roomCommand()     {}
+func (Leave) roomCommand()     {}
+func (Complete) roomCommand()  {}
+func (Configure) roomCommand() {}
+
+// MaxAdmitPerSecond bounds the admissions per second that can be asked for.
+const MaxAdmitPerSecond = math.MaxInt32
+
+// queueFullRetryAfter is when a join is worth another try.
+const queueFullRetryAfter = 5 * time.Second
+
+// Decide tells what comes of a command at now: events, none if nothing is to change, or
+// a refusal. It does not change the room.
+//
+// What ExpireDue(now) gives has to be durable and applied before. A place that is over
+// nonetheless is refused as such, and its user's join as unavailable: the next try finds
+// it ended.
+//
+// Every command can be sent again: it does nothing more than it did.
+func (r *WaitingRoom) Decide(cmd RoomCommand, now time.Time) ([]Event, *Error) {
+	switch c := cmd.(type) {
+	case Join:
+		return r.decideJoin(c, now)
+	case Touch:
+		return r.decideTouch(c, now)
+	case Leave:
+		return r.decideLeave(c, now)
+	case Complete:
+		if r.admitted.places[c.Sequence] == nil {
+			return nil, nil
+		}
+		return placesEnded(now, PlaceCompleted, c.Sequence), nil
+	case Configure:
+		return r.decideConfigure(c, now)
+	default:
+		panic(fmt.Sprintf("boxoffice: %T is no command of a waiting room", cmd))
+	}
+}
+
+func (r *WaitingRoom) decideJoin(c Join, now time.Time) ([]Event, *Error) {
+	sequence, live := r.users[c.UserID]
+	if p := r.admitted.places[sequence]; live && p != nil {
+		if p.over(now) {
+			return nil, Unavailable(fmt.Errorf("place %d is over and not yet ended", sequence))
+		}
+		return nil, nil
+	}
+	if !r.onSale(now) {
+		return nil, r.salesClosed(now)
+	}
+	if live {
+		return nil, nil
+	}
+	if r.seats.soldOut {
+		return nil, Errorf(CodeSoldOut, "every seat of this schedule is sold")
+	}
+	// Those whom the end of this batch lets in do not wait.
+	if r.line.count >= r.limits.MaxWaiting && r.line.count-r.admissible(now) >= r.limits.MaxWaiting {
+		refusal := Errorf(CodeQueueFull, "the waiting room is full")
+		refusal.RetryAfter = queueFullRetryAfter
+		return nil, refusal
+	}
+	return []Event{{At: now, Data: PlacesJoined{First: r.next, UserIDs: []uuid.UUID{c.UserID}}}}, nil
+}
+
+func (r *WaitingRoom) decideTouch(c Touch, now time.Time) ([]Event, *Error) {
+	if refusal := r.checkPlace(c.UserID, c.Sequence, now); refusal != nil {
+		return nil, refusal
+	}
+	if p := r.admitted.places[c.Sequence]; p != nil && !p.claimed {
+		return []Event{{At: now, Data: PlacesClaimed{Sequences: []uint64{c.Sequence}}}}, nil
+	}
+	return nil, nil
+}
+
+func (r *WaitingRoom) decideLeave(c Leave, now time.Time) ([]Event, *Error) {
+	userID, live := r.userOf(c.Sequence)
+	switch {
+	case !live:
+		return nil, nil
+	case userID != c.UserID:
+		return nil, notYourPlace()
+	}
+	return placesEnded(now, PlaceLeft, c.Sequence), nil
+}
+
+func (r *WaitingRoom) decideConfigure(c Configure, now time.Time) ([]Event, *Error) {
+	settings := r.settings
+	var problems problems
+	if c.Capacity != nil {
+		problems.checkCapacity(*c.Capacity)
+		settings.capacity = *c.Capacity
+	}
+	if c.AdmitPerSecond != nil {
+		problems.checkAdmitPerSecond(*c.AdmitPerSecond)
+		settings.admitPerSecond = *c.AdmitPerSecond
+	}
+	if c.Paused != nil {
+		settings.paused = *c.Paused
+	}
+	if refusal := problems.refusal(); refusal != nil {
+		return nil, refusal
+	}
+	if settings == r.settings {
+		return nil, nil
+	}
+	return []Event{{At: now, Data: QueueConfigured{
+		Capacity: settings.capacity, AdmitPerSecond: settings.admitPerSecond, Paused: settings.paused,
+	}}}, nil
+}
+
+// Admit lets in, in order, whom the limits let in at now: at the end of every batch and
+// when NextWake says so. Places from claimedFrom on are being answered right now and
+// count as claimed.
+func (r *WaitingRoom) Admit(now time.Time, claimedFrom uint64) []Event {
+	count := r.admissible(now)
+	if count == 0 {
+		return nil
+	}
+	sequences := make([]uint64, 0, count)
+	claimed := 0
+	for p := range r.line.all() {
+		sequences = append(sequences, p.sequence)
+		if p.sequence >= claimedFrom {
+			claimed++
+		}
+		if len(sequences) == count {
+			break
+		}
+	}
+	endsAt := now.Add(r.limits.AdmissionTTL)
+	var events []Event
+	if unclaimed := sequences[:count-claimed]; len(unclaimed) > 0 {
+		events = append(events, Event{At: now, Data: PlacesAdmitted{Sequences: unclaimed, EndsAt: endsAt}})
+	}
+	if claimed > 0 {
+		events = append(events, Event{At: now, Data: PlacesAdmitted{
+			Sequences: sequences[count-claimed:], EndsAt: endsAt, Claimed: true,
+		}})
+	}
+	return events
+}
+
+// admissible is how many of those who wait the limits let in at now.
+func (r *WaitingRoom) admissible(now time.Time) int {
+	if r.settings.paused || r.seats.soldOut || !r.onSale(now) {
+		return 0
+	}
+	free := r.settings.capacity - len(r.admitted.places)
+	return max(0, min(free, r.line.count, r.log.allowed(now, r.settings.admitPerSecond)))
+}
+
+// ExpireDue ends the admitted places that are over at now. Their rows may know better (a
+// hold that nobody told of), so the journal can refuse this event: commit it alone,
+// and apply it once it is durable; after a refusal tell NoteRow and ask again.
+func (r *WaitingRoom) ExpireDue(now time.Time) []Event {
+	due := r.admitted.due(now)
+	if len(due) == 0 {
+		return nil
+	}
+	return placesEnded(now, PlaceExpired, due...)
+}
+
+// NextWake is when there is something to do or to tell next, not before now: a place is
+// over, somebody can be admitted, sales close on those who wait. Zero if nothing.
+func (r *WaitingRoom) NextWake(now time.Time) time.Time {
+	var next time.Time
+	consider := func(t time.Time) {
+		if t = latest(t, now); next.IsZero() || t.Before(next) {
+			next = t
+		}
+	}
+	if len(r.admitted.heap) > 0 {
+		consider(time.UnixMilli(r.admitted.heap[0].deadlineMS).UTC())
+	}
+	if r.line.count > 0 && now.Before(r.settings.salesCloseAt) {
+		consider(r.settings.salesCloseAt)
+		if r.onSale(now) && !r.settings.paused && !r.seats.soldOut && len(r.admitted.places) < r.settings.capacity {
+			consider(r.log.nextSlot(now, r.settings.admitPerSecond))
+		}
+	}
+	return next
+}
+
+func (r *WaitingRoom) onSale(now time.Time) bool {
+	return !now.Before(r.settings.salesOpenAt) && now.Before(r.settings.salesCloseAt)
+}
+
+func (r *WaitingRoom) salesClosed(now time.Time) *Error {
+	return Terms{SalesOpenAt: r.settings.salesOpenAt, SalesCloseAt: r.settings.salesCloseAt}.salesClosed(now)
+}
+
+// userOf finds the user of a live place.
+func (r *WaitingRoom) userOf(sequence uint64) (uuid.UUID, bool) {
+	if p := r.admitted.places[sequence]; p != nil {
+		return p.userID, true
+	}
+	p, ok := r.line.get(sequence)
+	return p.userID, ok
+}
+
+// checkPlace refuses a place that is not the user's or has ended. Waiting ends with the
+// sales.
+func (r *WaitingRoom) checkPlace(userID uuid.UUID, sequence uint64, now time.Time) *Error {
+	owner, live := r.userOf(sequence)
+	if live && owner != userID {
+		return notYourPlace()
+	}
+	p := r.admitted.places[sequence]
+	if !live || p != nil && p.over(now) || p == nil && !now.Before(r.settings.salesCloseAt) {
+		return Errorf(CodeQueueTokenExpired, "this place in line has ended")
+	}
+	return nil
+}
+
+func notYourPlace() *Error {
+	return Errorf(CodeQueueTokenInvalid, "this place in line is not yours")
+}
+
+func placesEnded(now time.Time, status PlaceStatus, sequences ...uint64) []Event {
+	return []Event{{At: now, Data: PlacesEnded{Sequences: sequences, Status: status}}}
+}

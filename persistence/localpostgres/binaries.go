@@ -16,27 +16,32 @@ import (
 // oldestMajor is the oldest PostgreSQL that the service runs on.
 const oldestMajor = 14
 
-// ErrNoBinaries says that there is no usable PostgreSQL on this machine and none
+// NoBinariesError says that there is no usable PostgreSQL on this machine and none
 // could be downloaded.
-type ErrNoBinaries struct {
-	Wanted string // what was looked for
-	Found  []string
-	Cause  error // why the download failed
+type NoBinariesError struct {
+	Major int      // of the data directory; 0: any from oldestMajor would do
+	Found []string // what is installed and will not do
+	Cause error    // why nothing was downloaded
 }
 
-func (e *ErrNoBinaries) Error() string {
+func (e *NoBinariesError) Error() string {
+	wanted := fmt.Sprintf("no PostgreSQL server of version %d or newer", oldestMajor)
+	install := "install PostgreSQL (its server, for example the package postgresql)"
+	if e.Major != 0 {
+		wanted = fmt.Sprintf("no PostgreSQL server of version %d, which made the data directory", e.Major)
+		install = fmt.Sprintf("install PostgreSQL %d, or move the data directory away", e.Major)
+	}
 	found := "none is installed"
 	if len(e.Found) > 0 {
 		found = "found only " + strings.Join(e.Found, ", ")
 	}
-	return fmt.Sprintf("no %s: %s, and it could not be downloaded (%v); "+
-		"install PostgreSQL (its server, for example the package postgresql), "+
+	return fmt.Sprintf("%s: %s, and nothing was downloaded (%v); %s, "+
 		"or set BOXOFFICE_DATABASE_URL to a server that runs, or use `docker compose up`",
-		e.Wanted, found, e.Cause)
+		wanted, found, e.Cause, install)
 }
 
-// Unwrap gives why the download failed.
-func (e *ErrNoBinaries) Unwrap() error { return e.Cause }
+// Unwrap gives why nothing was downloaded.
+func (e *NoBinariesError) Unwrap() error { return e.Cause }
 
 // binaries is one installation of the server.
 type binaries struct {
@@ -83,23 +88,21 @@ func (f finder) find(ctx context.Context, major int) (binaries, error) {
 		}
 		rejected = append(rejected, candidate.String())
 	}
-	wanted := fmt.Sprintf("PostgreSQL server of version %d or newer", oldestMajor)
-	if major != 0 {
-		wanted = fmt.Sprintf("PostgreSQL server of version %d, which made the data directory", major)
+	fail := func(cause error) (binaries, error) {
+		return binaries{}, &NoBinariesError{Major: major, Found: rejected, Cause: cause}
 	}
 	if major != 0 && major != downloadMajor {
-		return binaries{}, &ErrNoBinaries{Wanted: wanted, Found: rejected,
-			Cause: fmt.Errorf("only version %d can be", downloadMajor)}
+		return fail(fmt.Errorf("only version %d can be", downloadMajor))
 	}
 	dir, err := f.download(ctx)
 	if err != nil {
-		return binaries{}, &ErrNoBinaries{Wanted: wanted, Found: rejected, Cause: err}
+		return fail(err)
 	}
-	found, err := inspect(ctx, dir)
+	downloaded, err := inspect(ctx, dir)
 	if err != nil {
-		return binaries{}, &ErrNoBinaries{Wanted: wanted, Found: rejected, Cause: err}
+		return fail(err)
 	}
-	return found, nil
+	return downloaded, nil
 }
 
 // installed lists what is there: PATH's first, then the others, newest first.

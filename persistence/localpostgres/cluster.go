@@ -41,7 +41,7 @@ func openCluster(ctx context.Context, dir string, finder finder) (cluster, error
 			return cluster{}, fmt.Errorf("read the version of its cluster: %w", err)
 		}
 	}
-	if c.credential, err = chooseUser(c.dataDir(), c.exists); err != nil {
+	if c.credential, err = c.user(); err != nil {
 		return cluster{}, err
 	}
 	if c.binaries, err = finder.find(ctx, major); err != nil {
@@ -53,10 +53,24 @@ func openCluster(ctx context.Context, dir string, finder finder) (cluster, error
 	return c, nil
 }
 
+func (c cluster) user() (*syscall.Credential, error) {
+	if !c.exists {
+		return chooseUser(os.Geteuid())
+	}
+	uid, gid, err := ownerOf(c.dataDir())
+	if err != nil {
+		return nil, err
+	}
+	return keepUser(os.Geteuid(), uid, gid)
+}
+
 // initialise makes the cluster. One that was begun and not finished is thrown away.
 func (c *cluster) initialise(ctx context.Context, logger *slog.Logger) error {
 	logger.InfoContext(ctx, "making a postgres data directory", "dir", c.dir, "version", c.binaries.version)
 	fresh := filepath.Join(c.dir, "data.new")
+	if err := killOrphans(ctx, fresh); err != nil {
+		return err
+	}
 	if err := os.RemoveAll(fresh); err != nil {
 		return fmt.Errorf("remove an unfinished cluster: %w", err)
 	}
@@ -91,45 +105,48 @@ func (c *cluster) runInitdb(ctx context.Context, dir string) error {
 	if err := c.give(passwordFile.Name()); err != nil {
 		return err
 	}
-	passwordName := passwordFile.Name()
-	if hasProc() {
-		passwordName = "/proc/self/fd/4"
-	}
-	cmd, release, err := c.command(ctx, "initdb", dir,
-		"--username="+superuser, "--pwfile="+passwordName, "--auth=scram-sha-256",
-		"--encoding=UTF8", "--locale=C")
+	cmd, release, err := c.command(ctx, "initdb",
+		[]pathArgument{{"-D", dir}, {"--pwfile=", passwordFile.Name()}},
+		"--username="+superuser, "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C")
 	if err != nil {
 		return err
 	}
 	defer release()
-	if hasProc() {
-		cmd.ExtraFiles = append(cmd.ExtraFiles, passwordFile)
-	}
 	cmd.SysProcAttr = processAttributes(c.credential, syscall.SIGKILL)
-	if output, err := runCommand(cmd); err != nil {
+	if output, err := runCommand(cmd); ctx.Err() != nil {
+		return ctx.Err()
+	} else if err != nil {
 		return fmt.Errorf("run %s: %w: %s", cmd.Path, err, strings.TrimSpace(string(output)))
 	}
 	return nil
 }
 
-// command prepares a program of PostgreSQL to work on the cluster in dir; it is killed
-// when ctx ends. release must be called when it was started.
-func (c cluster) command(ctx context.Context, program, dir string, arguments ...string) (cmd *exec.Cmd, release func(), err error) {
-	name, file := dir, (*os.File)(nil)
-	if c.credential != nil {
-		if name, file, err = passDirectory(dir); err != nil {
-			return nil, nil, fmt.Errorf("open the cluster: %w", err)
-		}
-	}
-	cmd = exec.CommandContext(ctx, filepath.Join(c.binaries.dir, program), append([]string{"-D", name}, arguments...)...)
+// pathArgument is an argument that names a file or directory.
+type pathArgument struct{ flag, path string }
+
+// command prepares a program of PostgreSQL, to be run as the server's user; it is killed when ctx ends.
+// release must be called when it was started.
+func (c cluster) command(ctx context.Context, program string, paths []pathArgument, arguments ...string) (cmd *exec.Cmd, release func(), err error) {
+	cmd = exec.CommandContext(ctx, filepath.Join(c.binaries.dir, program))
 	cmd.Dir = "/" // the directory of this process may not be open to the server's user
 	cmd.Env = serverEnvironment(os.Environ())
-	cmd.SysProcAttr = processAttributes(c.credential, syscall.SIGINT)
-	if file != nil {
-		cmd.ExtraFiles = []*os.File{file}
-		return cmd, func() { _ = file.Close() }, nil
+	release = func() {
+		for _, file := range cmd.ExtraFiles {
+			_ = file.Close() // it was only passed on
+		}
 	}
-	return cmd, func() {}, nil
+	for _, argument := range paths {
+		name := argument.path
+		if c.credential != nil {
+			if name, err = pass(cmd, argument.path); err != nil {
+				release()
+				return nil, nil, fmt.Errorf("hand %s to the server's user: %w", argument.path, err)
+			}
+		}
+		cmd.Args = append(cmd.Args, argument.flag+name)
+	}
+	cmd.Args = append(cmd.Args, arguments...)
+	return cmd, release, nil
 }
 
 // give makes path the server's user's.

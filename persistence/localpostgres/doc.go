@@ -7,7 +7,7 @@
 // First PATH, then the places where Linux distributions and Homebrew keep versioned
 // server binaries (newest first), then a download. PostgreSQL 14 is the oldest that
 // is taken. A data directory that exists decides the major version. When nothing
-// works the error is an [ErrNoBinaries] that names the ways out.
+// works the error is an [NoBinariesError] that names the ways out.
 //
 // # What the data directory holds
 //
@@ -37,7 +37,7 @@
 // working directory is data/, elsewhere the one in postmaster.pid. It never starts a
 // second server beside a live one, and never removes postmaster.pid while a process
 // of the cluster is alive. Two processes on one data directory: the second gets
-// [ErrInUse], which names the pid of the first.
+// [InUseError], which names the pid of the first.
 //
 // PostgreSQL is authoritative for its files; this package writes none of them.
 package localpostgres

@@ -120,6 +120,7 @@ func reach(ctx context.Context, url string) error {
 	if err != nil {
 		return err
 	}
+	request.Close = true
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return fmt.Errorf("reach the source of PostgreSQL downloads: %w", err)

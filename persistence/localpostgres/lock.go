@@ -11,13 +11,13 @@ import (
 	"syscall"
 )
 
-// ErrInUse says that another process uses the data directory.
-type ErrInUse struct {
+// InUseError says that another process uses the data directory.
+type InUseError struct {
 	DataDir string
 	PID     int // of the other process; 0 if it could not be told
 }
 
-func (e *ErrInUse) Error() string {
+func (e *InUseError) Error() string {
 	return fmt.Sprintf("the data directory %s is in use by process %d: stop that process, or choose another directory", e.DataDir, e.PID)
 }
 
@@ -44,7 +44,7 @@ func lockDir(dir string) (*dirLock, error) {
 		}
 		// A holder that has not written its pid yet leaves 0.
 		pid, _ := strconv.Atoi(strings.TrimSpace(string(content)))
-		return nil, &ErrInUse{DataDir: dir, PID: pid}
+		return nil, &InUseError{DataDir: dir, PID: pid}
 	}
 	lock := &dirLock{file: file}
 	if err := file.Truncate(0); err != nil {

@@ -1,7 +1,10 @@
 package localpostgres
 
 import (
+	"errors"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -14,11 +17,15 @@ func processAttributes(credential *syscall.Credential, sig syscall.Signal) *sysc
 	return &syscall.SysProcAttr{Setpgid: true, Credential: credential, Pdeathsig: sig}
 }
 
-// passDirectory gives a child dir as an open file under a name that needs no
+// pass has a child inherit a file or directory, open, under a name that needs no
 // permission on the directories above it.
-func passDirectory(dir string) (name string, file *os.File, err error) {
-	file, err = os.Open(dir)
-	return "/proc/self/fd/3", file, err // 3: the first file after the standard ones
+func pass(cmd *exec.Cmd, path string) (name string, err error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	cmd.ExtraFiles = append(cmd.ExtraFiles, file)
+	return fmt.Sprintf("/proc/self/fd/%d", 2+len(cmd.ExtraFiles)), nil // after the three standard ones
 }
 
 // clusterProcesses finds the live postgres processes of the cluster in dir. Their
@@ -26,6 +33,9 @@ func passDirectory(dir string) (name string, file *os.File, err error) {
 // else.
 func clusterProcesses(dir string) ([]int, error) {
 	want, err := os.Stat(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,6 @@ package localpostgres
 import (
 	"context"
 	"errors"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -19,12 +18,12 @@ func processAttributes(credential *syscall.Credential, _ syscall.Signal) *syscal
 	return &syscall.SysProcAttr{Setpgid: true, Credential: credential}
 }
 
-// passDirectory gives a child dir by its name, as there is no other way here.
-func passDirectory(dir string) (name string, file *os.File, err error) { return dir, nil, nil }
+// pass gives a child a file or directory by its name, as there is no other way here.
+func pass(_ *exec.Cmd, path string) (name string, err error) { return path, nil }
 
 // clusterProcesses finds the live postmaster of the cluster in dir.
 func clusterProcesses(dir string) ([]int, error) {
-	pid := postmasterPID(dir)
+	pid := readPIDFile(dir).pid
 	if pid == 0 {
 		return nil, nil
 	}

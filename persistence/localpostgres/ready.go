@@ -11,12 +11,11 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
 const (
-	connectTimeout = 5 * time.Second // of one attempt
-	logTailLength  = 2048            // bytes of the log shown in an error
+	prepareTimeout = 10 * time.Second
+	logTailLength  = 2048 // bytes of the log shown in an error
 )
 
 // errPortTaken says that somebody else listens on the chosen port.
@@ -27,18 +26,19 @@ func (s *Server) waitReady(ctx context.Context) error {
 	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
 	for {
-		err := s.prepare(ctx)
-		if err == nil {
+		// The server's own word, not whether its port answers: somebody else's server may
+		// have taken the port.
+		if file := readPIDFile(s.cluster.dataDir()); file.ready && file.pid == s.process.pid() {
+			if err := s.prepare(ctx); err != nil {
+				return fmt.Errorf("prepare the server: %w", err)
+			}
 			return nil
-		}
-		if refused := new(pgconn.PgError); errors.As(err, &refused) && refused.Code != "57P03" { // cannot_connect_now: it starts, or recovers
-			return fmt.Errorf("prepare the server: %w", err)
 		}
 		select {
 		case <-s.process.done:
 			return s.exitError()
 		case <-ctx.Done():
-			return fmt.Errorf("the server did not answer in time: %w; its log ends: %s", err, s.logTail())
+			return fmt.Errorf("the server was not ready in time: %w; its log ends: %s", ctx.Err(), s.logTail())
 		case <-ticker.C:
 		}
 	}
@@ -46,7 +46,7 @@ func (s *Server) waitReady(ctx context.Context) error {
 
 // prepare makes the database if it is not there.
 func (s *Server) prepare(ctx context.Context) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	ctx, cancel := context.WithTimeout(ctx, prepareTimeout)
 	defer cancel()
 	config, err := pgx.ParseConfig(s.URL)
 	if err != nil {

@@ -52,12 +52,12 @@ type Server struct {
 
 	cluster cluster
 	process *process
-	logger  *slog.Logger
+	lock    *dirLock
 }
 
 // Start starts the server of a data directory, which is made if it does not exist,
-// and returns when it answers. It fails with [ErrInUse] where another process uses
-// the directory and with [ErrNoBinaries] where there is no PostgreSQL. ctx bounds the
+// and returns when it answers. It fails with [InUseError] where another process uses
+// the directory and with [NoBinariesError] where there is no PostgreSQL. ctx bounds the
 // start only.
 func Start(ctx context.Context, config Config) (*Server, error) {
 	return start(ctx, config, defaultFinder())
@@ -99,7 +99,7 @@ func startLocked(ctx context.Context, dir string, lock *dirLock, config Config, 
 	if err != nil {
 		return nil, err
 	}
-	if err := cluster.stopOrphans(ctx, config.Logger); err != nil {
+	if err := stopOrphans(ctx, cluster.dataDir(), config.Logger); err != nil {
 		return nil, err
 	}
 	if !cluster.exists {
@@ -129,11 +129,13 @@ func launch(ctx context.Context, cluster cluster, lock *dirLock, config Config) 
 		return nil, err
 	}
 	// The server outlives ctx.
-	cmd, release, err := cluster.command(context.WithoutCancel(ctx), "postgres", cluster.dataDir(), serverArguments(cluster, port, config.Settings)...)
+	cmd, release, err := cluster.command(context.WithoutCancel(ctx), "postgres",
+		[]pathArgument{{"-D", cluster.dataDir()}}, serverArguments(cluster, port, config.Settings)...)
 	if err != nil {
 		return nil, errors.Join(err, log.Close())
 	}
 	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = processAttributes(cluster.credential, syscall.SIGINT)
 	process, err := startProcess(cmd)
 	release()
 	if closeErr := log.Close(); err == nil {
@@ -147,7 +149,7 @@ func launch(ctx context.Context, cluster cluster, lock *dirLock, config Config) 
 		Port:    port,
 		cluster: cluster,
 		process: process,
-		logger:  config.Logger,
+		lock:    lock,
 	}
 	if err := server.waitReady(ctx); err != nil {
 		return nil, errors.Join(err, server.StopImmediate(context.WithoutCancel(ctx)))
@@ -200,7 +202,7 @@ func (s *Server) Kill(ctx context.Context) error {
 	if err := s.process.wait(ctx); err != nil {
 		return fmt.Errorf("kill postgres (pid %d): %w", s.process.pid(), err)
 	}
-	return s.cluster.killOrphans(ctx)
+	return killOrphans(ctx, s.cluster.dataDir())
 }
 
 func connectionURL(port int, password string) string {

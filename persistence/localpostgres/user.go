@@ -9,23 +9,32 @@ import (
 	"syscall"
 )
 
-// chooseUser decides whom the server runs as: nil for this process's own user. The
-// owner of an existing cluster keeps it.
-func chooseUser(dataDir string, exists bool) (*syscall.Credential, error) {
-	self := os.Geteuid()
-	if exists {
-		info, err := os.Stat(dataDir)
-		if err != nil {
-			return nil, fmt.Errorf("find the owner of the cluster: %w", err)
-		}
-		owner := info.Sys().(*syscall.Stat_t)
-		switch {
-		case self == 0 && owner.Uid != 0:
-			return &syscall.Credential{Uid: owner.Uid, Gid: owner.Gid}, nil
-		case int(owner.Uid) != self:
-			return nil, fmt.Errorf("its cluster belongs to the user with id %d and this is the user with id %d: run as that user, or choose another directory", owner.Uid, self)
-		}
+// ownerOf gives whose a directory is.
+func ownerOf(dir string) (uid, gid uint32, err error) {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return 0, 0, fmt.Errorf("find the owner of the cluster: %w", err)
 	}
+	owner := info.Sys().(*syscall.Stat_t)
+	return owner.Uid, owner.Gid, nil
+}
+
+// keepUser decides whom the server of an existing cluster runs as: its owner, always.
+// nil is the user of this process.
+func keepUser(self int, uid, gid uint32) (*syscall.Credential, error) {
+	switch {
+	case int(uid) == self && self != 0:
+		return nil, nil
+	case self == 0 && uid != 0:
+		return &syscall.Credential{Uid: uid, Gid: gid}, nil
+	default:
+		return nil, fmt.Errorf("its cluster belongs to the user with id %d, and this is the user with id %d: run as that user, or choose another directory", uid, self)
+	}
+}
+
+// chooseUser decides whom the server of a new cluster runs as; nil is the user of this
+// process.
+func chooseUser(self int) (*syscall.Credential, error) {
 	if self != 0 {
 		return nil, nil
 	}

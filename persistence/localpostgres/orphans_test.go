@@ -1,0 +1,120 @@
+package localpostgres
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestStartAfterParentWasKilled(t *testing.T) {
+	t.Parallel()
+	dir := closedDir(t)
+	parent := startHelper(t, dir, nil)
+	run(t, parent.said, "CREATE TABLE kept ()")
+	_, err := Start(t.Context(), Config{DataDir: dir})
+	inUse := new(InUseError)
+	require.ErrorAs(t, err, &inUse)
+	require.Equal(t, parent.cmd.Process.Pid, inUse.PID)
+
+	parent.kill(t)
+	run(t, startServer(t, Config{DataDir: dir}).URL, "TABLE kept")
+}
+
+// Where nothing tells the server that its parent died, the next start does.
+func TestStartStopsAnOrphan(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	orphan := startServer(t, Config{DataDir: dir})
+	run(t, orphan.URL, "CREATE TABLE kept ()")
+	orphan.lock.release() // as the death of its parent does
+
+	server := startServer(t, Config{DataDir: dir})
+	<-orphan.Done()
+	require.NotEqual(t, orphan.process.pid(), readPIDFile(filepath.Join(dir, "data")).pid)
+	run(t, server.URL, "TABLE kept")
+}
+
+// An orphan that does not obey is killed, its children too.
+func TestKillOrphans(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	orphan := startServer(t, Config{DataDir: dir})
+	require.NoError(t, syscall.Kill(orphan.process.pid(), syscall.SIGSTOP))
+	require.Greater(t, len(processesOf(t, dir)), 1)
+	require.NoError(t, killOrphans(t.Context(), filepath.Join(dir, "data")))
+	require.Empty(t, processesOf(t, dir))
+}
+
+func TestPIDFileOfAStrangerDoesNotStopTheStart(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	require.NoError(t, startServer(t, Config{DataDir: dir}).Kill(t.Context()))
+	file := filepath.Join(dir, "data", "postmaster.pid")
+	content, err := os.ReadFile(file)
+	require.NoError(t, err)
+	left := readPIDFile(filepath.Join(dir, "data"))
+	require.NotZero(t, left.pid, "a killed server leaves its file")
+
+	stranger := exec.CommandContext(t.Context(), "cat")
+	input, err := stranger.StdinPipe()
+	require.NoError(t, err)
+	uid, gid, err := ownerOf(filepath.Join(dir, "data"))
+	require.NoError(t, err)
+	credential, err := keepUser(os.Geteuid(), uid, gid)
+	require.NoError(t, err)
+	stranger.SysProcAttr = &syscall.SysProcAttr{Credential: credential}
+	require.NoError(t, stranger.Start())
+	pid := strconv.Itoa(left.pid)
+	content = append([]byte(strconv.Itoa(stranger.Process.Pid)), content[len(pid):]...)
+	require.NoError(t, os.WriteFile(file, content, 0o600))
+
+	startServer(t, Config{DataDir: dir})
+	require.NoError(t, stranger.Process.Signal(syscall.Signal(0)), "it was left alone")
+	require.NoError(t, input.Close())
+	require.NoError(t, stranger.Wait())
+}
+
+// An ordinary user's server runs as that user. (Where the tests run as one, all of
+// them show it.)
+func TestOrdinaryUser(t *testing.T) {
+	t.Parallel()
+	var credential *syscall.Credential
+	dir := filepath.Join(openDir(t), "boxoffice")
+	require.NoError(t, os.Mkdir(dir, 0o700))
+	if os.Geteuid() == 0 {
+		nobody := uint32(65534)
+		credential = &syscall.Credential{Uid: nobody, Gid: nobody}
+		require.NoError(t, os.Chown(dir, int(nobody), int(nobody)))
+	}
+	user := startHelper(t, dir, credential)
+	run(t, user.said, "CREATE TABLE kept ()")
+	user.stop(t)
+	info, err := os.Stat(filepath.Join(dir, "data"))
+	require.NoError(t, err)
+	owner := info.Sys().(*syscall.Stat_t).Uid
+
+	// Whoever may run it for its owner, does.
+	run(t, startServer(t, Config{DataDir: dir}).URL, "TABLE kept")
+	info, err = os.Stat(filepath.Join(dir, "data"))
+	require.NoError(t, err)
+	require.Equal(t, owner, info.Sys().(*syscall.Stat_t).Uid)
+}
+
+func TestClusterKeepsItsUser(t *testing.T) {
+	t.Parallel()
+	_, err := keepUser(1001, 1002, 1002)
+	require.ErrorContains(t, err, "run as that user")
+	_, err = keepUser(0, 0, 0)
+	require.ErrorContains(t, err, "choose another directory", "PostgreSQL never runs as root")
+	credential, err := keepUser(0, 1234, 12)
+	require.NoError(t, err)
+	require.Equal(t, &syscall.Credential{Uid: 1234, Gid: 12}, credential)
+	credential, err = keepUser(1234, 1234, 12)
+	require.NoError(t, err)
+	require.Nil(t, credential)
+}

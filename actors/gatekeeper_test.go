@@ -1,0 +1,230 @@
+package actors
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/proto"
+
+	"boxoffice"
+	"boxoffice/actors/messages"
+)
+
+func place(t *testing.T, m proto.Message) boxoffice.Place {
+	t.Helper()
+	require.IsType(t, &messages.Place{}, m, "%v", m)
+	return placeOf(m.(*messages.Place))
+}
+
+func refusalCode(t *testing.T, m proto.Message) boxoffice.Code {
+	t.Helper()
+	require.IsType(t, &messages.Refusal{}, m, "%v", m)
+	return boxoffice.Code(m.(*messages.Refusal).GetCode())
+}
+
+func (h *house) join(userID uuid.UUID) boxoffice.Place {
+	h.t.Helper()
+	return place(h.t, h.ask(h.gate, &messages.Join{UserId: userID[:]})())
+}
+
+func (h *house) poll(p boxoffice.Place) proto.Message {
+	h.t.Helper()
+	return h.ask(h.gate, &messages.Poll{UserId: p.UserID[:], Sequence: p.Sequence})()
+}
+
+// queue makes n people join, one after the other.
+func (h *house) queue(n int) []boxoffice.Place {
+	h.t.Helper()
+	places := make([]boxoffice.Place, n)
+	for i := range places {
+		places[i] = h.join(uuid.New())
+	}
+	return places
+}
+
+func TestFirstComeFirstServedUpToTheCapacity(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	h.gate = h.spawn(boxoffice.KindGatekeeper, scheduleID)
+	places := h.queue(5)
+	for i, p := range places {
+		require.EqualValues(t, i+1, p.Sequence)
+		if i < 2 {
+			require.Equal(t, boxoffice.PlaceAdmitted, p.Status)
+			continue
+		}
+		require.Equal(t, boxoffice.PlaceWaiting, p.Status)
+		require.Equal(t, i-1, p.Position)
+	}
+	again := h.ask(h.gate, &messages.Join{UserId: places[3].UserID[:]})().(*messages.Place)
+	require.False(t, again.GetCreated())
+	require.EqualValues(t, 4, again.GetSequence())
+
+	left := h.ask(h.gate, &messages.Leave{UserId: places[2].UserID[:], Sequence: 3})()
+	require.True(t, left.(*messages.Left).GetWasWaiting())
+	left = h.ask(h.gate, &messages.Leave{UserId: places[0].UserID[:], Sequence: 1})()
+	require.False(t, left.(*messages.Left).GetWasWaiting())
+	require.Equal(t, boxoffice.PlaceAdmitted, place(t, h.poll(places[3])).Status, "the next in line")
+	require.Equal(t, 1, place(t, h.poll(places[4])).Position)
+	require.Equal(t, boxoffice.CodeQueueTokenExpired, refusalCode(t, h.poll(places[0])))
+	require.IsType(t, &messages.Left{}, h.ask(h.gate, &messages.Leave{UserId: places[0].UserID[:], Sequence: 1})())
+}
+
+func TestAdmittedPlaceIsClaimedDurablyBeforeItIsShown(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	h.gate = h.spawn(boxoffice.KindGatekeeper, scheduleID)
+	places := h.queue(3)
+	h.ask(h.gate, &messages.Leave{UserId: places[0].UserID[:], Sequence: 1})()
+	require.Equal(t, boxoffice.PlaceAdmitted, place(t, h.poll(places[2])).Status)
+	claimed := false
+	for _, c := range h.journal.committed() {
+		for _, e := range c.Events {
+			if d, ok := e.Data.(boxoffice.PlacesClaimed); ok && d.Sequences[0] == 3 {
+				claimed = true
+			}
+		}
+	}
+	require.True(t, claimed)
+	h.clock.advance(2 * time.Minute) // past the claim TTL
+	require.Equal(t, boxoffice.PlaceAdmitted, place(t, h.poll(places[2])).Status)
+}
+
+func TestWhoNeverShowsUpMakesRoom(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	h.gate = h.spawn(boxoffice.KindGatekeeper, scheduleID)
+	places := h.queue(4)
+	h.ask(h.gate, &messages.Leave{UserId: places[0].UserID[:], Sequence: 1})() // admits 3, who does not ask
+	h.clock.advance(time.Minute)
+	require.Equal(t, boxoffice.PlaceAdmitted, place(t, h.poll(places[3])).Status)
+	require.Equal(t, boxoffice.CodeQueueTokenExpired, refusalCode(t, h.poll(places[2])))
+}
+
+func TestPaymentLetsTheNextOneIn(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	h.gate = h.spawn(boxoffice.KindGatekeeper, scheduleID)
+	h.schedule = h.spawn(boxoffice.KindSchedule, scheduleID)
+	places := h.queue(3)
+	b := buyer{userID: places[0].UserID, sequence: places[0].Sequence}
+	reservation := h.held(b, 1)
+	require.True(t, outcome(t, h.ask(h.schedule, h.pay(b, reservation, "k"))()).GetCreated())
+	require.Eventually(t, func() bool {
+		return place(t, h.poll(places[2])).Status == boxoffice.PlaceAdmitted
+	}, patience, time.Millisecond)
+	require.Equal(t, boxoffice.CodeQueueTokenExpired, refusalCode(t, h.poll(places[0])))
+	status := h.ask(h.gate, &messages.ReadQueue{})().(*messages.QueueStatus)
+	require.EqualValues(t, 49, status.GetAvailableSeats())
+	require.EqualValues(t, 2, status.GetAdmitted())
+}
+
+func TestPlaceWhoseRowHasALiveHoldDoesNotExpire(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	h.gate = h.spawn(boxoffice.KindGatekeeper, scheduleID)
+	places := h.queue(3)
+	heldUntil := h.start.Add(14 * time.Minute)
+	h.journal.mu.Lock()
+	h.journal.verdict = func(c boxoffice.Commit) boxoffice.CommitResult {
+		var refusals []boxoffice.CommitRefusal
+		for _, e := range c.Events {
+			d, ok := e.Data.(boxoffice.PlacesEnded)
+			if !ok || d.Status != boxoffice.PlaceExpired {
+				continue
+			}
+			for _, sequence := range d.Sequences {
+				switch {
+				case sequence == 1 && e.At.Before(heldUntil): // the schedule's message was lost
+					refusals = append(refusals, boxoffice.CommitRefusal{Reason: boxoffice.RefusedPlaceHeld, Place: boxoffice.PlaceRow{
+						Sequence: 1, Status: boxoffice.PlaceAdmitted, HeldUntil: heldUntil,
+					}})
+				case sequence == 2: // paid, and the message was lost
+					refusals = append(refusals, boxoffice.CommitRefusal{Reason: boxoffice.RefusedPlaceHeld, Place: boxoffice.PlaceRow{
+						Sequence: 2, Status: boxoffice.PlaceCompleted,
+					}})
+				}
+			}
+		}
+		return boxoffice.CommitResult{Refusals: refusals}
+	}
+	h.journal.mu.Unlock()
+
+	h.clock.advance(10 * time.Minute)
+	require.Equal(t, heldUntil, place(t, h.poll(places[0])).ExpiresAt)
+	require.Equal(t, boxoffice.CodeQueueTokenExpired, refusalCode(t, h.poll(places[1])))
+	require.Equal(t, boxoffice.PlaceAdmitted, place(t, h.poll(places[2])).Status)
+	h.clock.advance(4 * time.Minute)
+	require.Equal(t, boxoffice.CodeQueueTokenExpired, refusalCode(t, h.poll(places[0])))
+}
+
+func TestLostCompletionIsFoundInTheRows(t *testing.T) {
+	t.Parallel()
+	h := setup(t, func(c *Config) { c.ReconcileEvery = 10 * time.Millisecond })
+	h.gate = h.spawn(boxoffice.KindGatekeeper, scheduleID)
+	places := h.queue(3)
+	h.journal.mu.Lock()
+	h.journal.rows[2] = boxoffice.PlaceRow{Sequence: 2, Status: boxoffice.PlaceCompleted}
+	h.journal.mu.Unlock()
+	h.clock.advance(time.Second)
+	require.Eventually(t, func() bool {
+		return place(t, h.poll(places[2])).Status == boxoffice.PlaceAdmitted
+	}, patience, time.Millisecond)
+}
+
+func TestAFencedGatekeeperLosesNobody(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	h.gate = h.spawn(boxoffice.KindGatekeeper, scheduleID)
+	places := h.queue(4)
+	old := h.gate
+	h.gate = h.spawn(boxoffice.KindGatekeeper, scheduleID)
+	require.Equal(t, 2, place(t, h.poll(places[3])).Position)
+	joiner := uuid.New()
+	require.True(t, IsRetry(h.ask(old, &messages.Join{UserId: joiner[:]})()), "an old epoch takes nobody in")
+	require.EqualValues(t, 5, h.join(joiner).Sequence)
+}
+
+func TestThousandsOfJoinsAreFewCommits(t *testing.T) {
+	t.Parallel()
+	h := setup(t, func(c *Config) { c.Limits.MaxWaiting = 4000 })
+	h.journal.gate = make(chan struct{}, 64)
+	h.gate = h.spawn(boxoffice.KindGatekeeper, scheduleID)
+	first := uuid.New()
+	answer := h.ask(h.gate, &messages.Join{UserId: first[:]})
+	require.Eventually(t, func() bool { return h.journal.waiting.Load() == 1 }, patience, time.Millisecond)
+	answers := make([]func() proto.Message, 3000)
+	for i := range answers {
+		id := uuid.New()
+		answers[i] = h.ask(h.gate, &messages.Join{UserId: id[:]})
+	}
+	for range 8 {
+		h.journal.gate <- struct{}{}
+	}
+	require.EqualValues(t, 1, place(t, answer()).Sequence)
+	for i, answer := range answers {
+		require.EqualValues(t, i+2, place(t, answer()).Sequence)
+	}
+	require.Len(t, h.journal.committed(), 2)
+	require.LessOrEqual(t, len(h.journal.committed()[1].Events), 2, "joins of one moment are one event")
+}
+
+func TestSettingsAreInForceAtOnce(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	h.gate = h.spawn(boxoffice.KindGatekeeper, scheduleID)
+	places := h.queue(4)
+	capacity, paused := int64(3), true
+	status := h.ask(h.gate, &messages.Configure{Paused: &paused})().(*messages.QueueStatus)
+	require.Equal(t, string(boxoffice.QueuePaused), status.GetState())
+	h.ask(h.gate, &messages.Configure{Capacity: &capacity})()
+	require.Equal(t, boxoffice.PlaceWaiting, place(t, h.poll(places[2])).Status)
+	paused = false
+	status = h.ask(h.gate, &messages.Configure{Paused: &paused})().(*messages.QueueStatus)
+	require.EqualValues(t, 3, status.GetAdmitted())
+	require.Equal(t, boxoffice.PlaceAdmitted, place(t, h.poll(places[2])).Status)
+	huge := int64(1) << 32
+	require.Equal(t, boxoffice.CodeInvalidRequest, refusalCode(t, h.ask(h.gate, &messages.Configure{Capacity: &huge})()))
+}

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Points of the preparation.
+const (
+	seatPrice     = 10
+	seatsPerShow  = 50
+	maxCharge     = 10_000_000
+	usersAtMost   = 5_000 // buyers of many schedules are the same people
+	admitCapacity = 100_000
+)
+
+// needs say what a scenario wants to find.
+type needs struct {
+	schedules int
+	admitted  int // people who are let in, per schedule
+	waiting   int // people in line of one more schedule, which lets in one
+}
+
+// world is what was prepared.
+type world struct {
+	users     []*user
+	schedules []*show
+	queue     *show // where people wait; nil if nobody does
+}
+
+type user struct {
+	id, token string
+	balance   int64
+	spent     atomic.Int64
+}
+
+// show is a schedule with the people who stand before it.
+type show struct {
+	id     int64
+	places []*placeInLine
+	sold   atomic.Int64 // payments that were acknowledged
+}
+
+type placeInLine struct {
+	user  *user
+	token string
+}
+
+func prepare(ctx context.Context, a *api, n needs, o options, progress *progress) (*world, error) {
+	w := &world{}
+	perShow := min(n.admitted, usersAtMost)
+	users := max(perShow, min(n.waiting, usersAtMost), min(n.schedules*perShow, usersAtMost))
+	if n.waiting > users {
+		users = n.waiting // one place per user and schedule
+	}
+	w.users = make([]*user, users)
+	err := progress.each(ctx, "users", o.connections, users, func(worker, i int) error {
+		u, err := newUser(a.newCall(worker), i)
+		w.users[i] = u
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var concert struct {
+		ConcertID int64 `json:"concertId"`
+	}
+	err = a.newCall(0).want(http.StatusCreated, "POST", "/api/v1/admin/concerts",
+		map[string]any{"title": "Load", "price": seatPrice}, &concert, "Authorization", bearer(a.adminToken))
+	if err != nil {
+		return nil, err
+	}
+	w.schedules = make([]*show, n.schedules)
+	err = progress.each(ctx, "schedules", o.connections, n.schedules, func(worker, i int) error {
+		s, err := newShow(a.newCall(worker), concert.ConcertID, admitCapacity)
+		w.schedules[i] = s
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = w.admit(ctx, a, perShow, o, progress)
+	if err != nil || n.waiting == 0 {
+		return w, err
+	}
+	if w.queue, err = newShow(a.newCall(0), concert.ConcertID, 1); err != nil {
+		return nil, err
+	}
+	return w, w.queue.fill(ctx, a, w.users[:n.waiting], o, progress)
+}
+
+// admit lets people into every schedule, different ones where there are enough.
+func (w *world) admit(ctx context.Context, a *api, perShow int, o options, progress *progress) error {
+	for i, s := range w.schedules {
+		s.places = make([]*placeInLine, perShow)
+		for j := range s.places {
+			s.places[j] = &placeInLine{user: w.users[(i*perShow+j)%len(w.users)]}
+		}
+	}
+	return progress.each(ctx, "admissions", o.connections, len(w.schedules)*perShow, func(worker, i int) error {
+		s := w.schedules[i%len(w.schedules)]
+		return s.join(a.newCall(worker), s.places[i/len(w.schedules)])
+	})
+}
+
+func (s *show) fill(ctx context.Context, a *api, users []*user, o options, progress *progress) error {
+	s.places = make([]*placeInLine, len(users))
+	return progress.each(ctx, "people in line", o.connections, len(users), func(worker, i int) error {
+		s.places[i] = &placeInLine{user: users[i]}
+		return s.join(a.newCall(worker), s.places[i])
+	})
+}
+
+func (s *show) join(c *call, p *placeInLine) error {
+	var place struct {
+		Token string `json:"token"`
+	}
+	err := c.want(http.StatusCreated, "POST", "/api/v1/schedules/"+itoa(s.id)+"/queue-tokens", nil, &place,
+		"Authorization", bearer(p.user.token))
+	p.token = place.Token
+	return err
+}
+
+func newUser(c *call, i int) (*user, error) {
+	var registered struct {
+		UserID      string `json:"userId"`
+		AccessToken string `json:"accessToken"`
+	}
+	err := c.want(http.StatusCreated, "POST", "/api/v1/users", map[string]any{"name": "load " + itoa(i)}, &registered)
+	if err != nil {
+		return nil, err
+	}
+	u := &user{id: registered.UserID, token: registered.AccessToken, balance: maxCharge}
+	return u, c.want(http.StatusCreated, "POST", "/api/v1/users/"+u.id+"/points/charges",
+		map[string]any{"amount": maxCharge}, nil, "Authorization", bearer(u.token), "Idempotency-Key", "boxload")
+}
+
+func newShow(c *call, concertID int64, capacity int) (*show, error) {
+	var made struct {
+		ScheduleID int64 `json:"scheduleId"`
+	}
+	starts := time.Now().UTC().Add(90 * 24 * time.Hour).Truncate(time.Second)
+	err := c.want(http.StatusCreated, "POST", "/api/v1/admin/concerts/"+itoa(concertID)+"/schedules", map[string]any{
+		"startsAt": starts.Format(time.RFC3339),
+		"endsAt":   starts.Add(2 * time.Hour).Format(time.RFC3339),
+		"timeZone": "Europe/Berlin",
+		"capacity": capacity,
+	}, &made, "Authorization", bearer(c.api.adminToken))
+	return &show{id: made.ScheduleID}, err
+}
+
+// each runs do for 0 … n-1 on a number of workers, and shows how far it is.
+func (p *progress) each(ctx context.Context, what string, workers, n int, do func(worker, i int) error) error {
+	if n == 0 {
+		return nil
+	}
+	bar := p.start(what, n)
+	defer bar.stop()
+	var next atomic.Int64
+	group, ctx := errgroup.WithContext(ctx)
+	for worker := range min(workers, n) {
+		group.Go(func() error {
+			for ctx.Err() == nil {
+				i := int(next.Add(1)) - 1
+				if i >= n {
+					return nil
+				}
+				if err := do(worker, i); err != nil {
+					return fmt.Errorf("%s: %w", what, err)
+				}
+				bar.add(1)
+			}
+			return ctx.Err()
+		})
+	}
+	return group.Wait()
+}

@@ -52,7 +52,7 @@ func Database(t testing.TB) string {
 func Server(t testing.TB) *localpostgres.Server {
 	t.Helper()
 	env := environmentOf(t)
-	server, err := env.start(t.Context(), nil)
+	server, err := env.startDurable(t.Context())
 	if err != nil {
 		t.Fatalf("no database for the test: %v", err)
 	}
@@ -84,12 +84,16 @@ func (e *environment) shared(ctx context.Context) (*source, error) {
 func (e *environment) openSource(ctx context.Context) (*source, error) {
 	base := os.Getenv(urlVariable)
 	if base == "" {
-		server, err := e.startLocked(ctx, map[string]string{
+		if err := e.makeDirectory(); err != nil {
+			return nil, err
+		}
+		server, err := e.startIn(ctx, e.directory.memory, map[string]string{
 			"fsync":              "off",
 			"synchronous_commit": "off",
 			"full_page_writes":   "off",
 			"shared_buffers":     "64MB",
 			"min_wal_size":       "32MB",
+			"max_wal_size":       "256MB",
 		})
 		if err != nil {
 			return nil, err
@@ -100,23 +104,28 @@ func (e *environment) openSource(ctx context.Context) (*source, error) {
 	return openSource(ctx, base, e.migrate)
 }
 
-func (e *environment) start(ctx context.Context, settings map[string]string) (*localpostgres.Server, error) {
+func (e *environment) startDurable(ctx context.Context) (*localpostgres.Server, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.startLocked(ctx, settings)
+	if err := e.makeDirectory(); err != nil {
+		return nil, err
+	}
+	return e.startIn(ctx, e.directory.disk, nil)
 }
 
-func (e *environment) startLocked(ctx context.Context, settings map[string]string) (*localpostgres.Server, error) {
+// makeDirectory makes the directory if there is none yet. The caller holds mu, here
+// and below.
+func (e *environment) makeDirectory() (err error) {
 	if e.directory == nil {
-		directory, err := newDirectory()
-		if err != nil {
-			return nil, err
-		}
-		e.directory = directory
+		e.directory, err = newDirectory()
 	}
+	return err
+}
+
+func (e *environment) startIn(ctx context.Context, dir string, settings map[string]string) (*localpostgres.Server, error) {
 	e.servers++
 	return localpostgres.Start(ctx, localpostgres.Config{
-		DataDir:  filepath.Join(e.directory.path, strconv.Itoa(e.servers)),
+		DataDir:  filepath.Join(dir, strconv.Itoa(e.servers)),
 		Settings: settings,
 	})
 }

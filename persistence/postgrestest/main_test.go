@@ -1,15 +1,13 @@
-package postgrestest_test
+package postgrestest
 
 import (
 	"context"
 	"testing"
 
-	"boxoffice/persistence/postgrestest"
-
 	"github.com/jackc/pgx/v5"
 )
 
-func TestMain(m *testing.M) { postgrestest.Main(m, migrate) }
+func TestMain(m *testing.M) { Main(m, migrate) }
 
 // migrate stands for the project's migrations.
 func migrate(ctx context.Context, url string) error {

@@ -2,6 +2,7 @@ package postgrestest
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/url"
@@ -9,8 +10,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-
-	"crypto/rand"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -23,6 +22,7 @@ const prefix = "boxoffice_test_"
 type source struct {
 	base   *url.URL
 	run    string // names this run's databases
+	copy   string // the options of CREATE DATABASE
 	number atomic.Int64
 
 	mu   sync.Mutex
@@ -51,6 +51,14 @@ func (s *source) prepare(ctx context.Context, migrate Migrate) error {
 	if err := s.sweep(ctx); err != nil {
 		return fmt.Errorf("drop what earlier runs left: %w", err)
 	}
+	// Copying files is five times as fast as copying through the log where its two
+	// checkpoints do not wait for a disk.
+	err := s.conn.QueryRow(ctx, `
+		SELECT CASE WHEN current_setting('fsync') = 'off' AND current_setting('server_version_num')::int >= 150000
+			THEN ' STRATEGY file_copy' ELSE '' END`).Scan(&s.copy)
+	if err != nil {
+		return fmt.Errorf("ask for the server's settings: %w", err)
+	}
 	if _, err := s.conn.Exec(ctx, "CREATE DATABASE "+quote(s.template())+" TEMPLATE template0"); err != nil {
 		return fmt.Errorf("make the template: %w", err)
 	}
@@ -77,7 +85,7 @@ func (s *source) create(ctx context.Context) (string, error) {
 	name := prefix + s.run + "_" + strconv.FormatInt(s.number.Add(1), 10)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, err := s.conn.Exec(ctx, "CREATE DATABASE "+quote(name)+" TEMPLATE "+quote(s.template()))
+	_, err := s.conn.Exec(ctx, "CREATE DATABASE "+quote(name)+" TEMPLATE "+quote(s.template())+s.copy)
 	return name, err
 }
 

@@ -155,6 +155,6 @@ func scalar(t *rapid.T, field protoreflect.FieldDescriptor) protoreflect.Value {
 	case protoreflect.Uint64Kind:
 		return protoreflect.ValueOfUint64(rapid.Uint64Min(1).Draw(t, string(field.Name())))
 	default:
-		return protoreflect.ValueOfInt64(rapid.Int64Range(1, (100 * year).Milliseconds()).Draw(t, string(field.Name())))
+		return protoreflect.ValueOfInt64(rapid.Int64Range(1, (100*year).Milliseconds()).Draw(t, string(field.Name())))
 	}
 }

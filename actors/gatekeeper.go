@@ -32,6 +32,9 @@ func (g *gatekeeperGrain) load(ctx context.Context) (boxoffice.Activation, error
 
 func (g *gatekeeperGrain) due(now time.Time) []boxoffice.Event { return g.room.ExpireDue(now) }
 
+// discard can only forget what was not applied.
+func (g *gatekeeperGrain) discard(b *batch) bool { return b.alone || len(b.events) == 0 }
+
 // refused learns from the rows of places that were to expire.
 func (g *gatekeeperGrain) refused(refusals []boxoffice.CommitRefusal) {
 	for _, refusal := range refusals {

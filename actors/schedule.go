@@ -26,6 +26,12 @@ func (g *scheduleGrain) load(ctx context.Context) (boxoffice.Activation, error) 
 // due has nothing to say: the journal cannot refuse the expiry of a hold.
 func (g *scheduleGrain) due(time.Time) []boxoffice.Event { return nil }
 
+// discard goes back to the durable seats.
+func (g *scheduleGrain) discard(*batch) bool {
+	g.draft = g.state
+	return true
+}
+
 func (g *scheduleGrain) refused([]boxoffice.CommitRefusal) {}
 
 func (g *scheduleGrain) nextWake(time.Time) time.Time { return g.state.NextWake() }

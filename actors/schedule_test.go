@@ -376,11 +376,43 @@ func TestUnknownScheduleIsRefused(t *testing.T) {
 	require.Equal(t, string(boxoffice.CodeScheduleNotFound), reply.(*messages.Refusal).GetCode())
 }
 
-func TestFailedActivationAsksForAnotherTry(t *testing.T) {
+func TestFailedActivationsAreTold(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		err  error
+		want boxoffice.Code
+	}{
+		{boxoffice.Unavailable(fmt.Errorf("connection refused")), boxoffice.CodeUnavailable},
+		{fmt.Errorf("event 7 contradicts the state"), boxoffice.CodeInternal},
+	} {
+		h := setup(t)
+		h.journal.loadErr = c.err
+		require.Equal(t, c.want, refusalCode(t, h.ask(h.spawn(boxoffice.KindSchedule, scheduleID), &messages.ReadSeats{})()))
+	}
+}
+
+func TestACommitThatCouldNotBeTriedIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	h := setup(t)
-	h.journal.loadErr = fmt.Errorf("connection refused")
-	require.True(t, IsRetry(h.ask(h.spawn(boxoffice.KindSchedule, scheduleID), &messages.ReadSeats{})()))
+	h.schedule = h.spawn(boxoffice.KindSchedule, scheduleID)
+	failures := 0
+	away := func(limit int) {
+		h.journal.mu.Lock()
+		defer h.journal.mu.Unlock()
+		failures = 0
+		h.journal.verdict = func(boxoffice.Commit) boxoffice.CommitResult {
+			if failures++; failures > limit {
+				return boxoffice.CommitResult{}
+			}
+			return boxoffice.CommitResult{Err: boxoffice.Unavailable(fmt.Errorf("connection refused"))}
+		}
+	}
+	away(maxAttempts - 1)
+	require.True(t, outcome(t, h.ask(h.schedule, h.hold(newBuyer(1), 1))()).GetCreated(), "a blip costs nobody anything")
+	away(maxAttempts)
+	require.Equal(t, boxoffice.CodeUnavailable, refusalCode(t, h.ask(h.schedule, h.hold(newBuyer(2), 2))()))
+	require.True(t, outcome(t, h.ask(h.schedule, h.hold(newBuyer(3), 2))()).GetCreated(), "what was shed left nothing behind")
+	require.EqualValues(t, 1, h.journal.epochs[boxoffice.Grain{Kind: boxoffice.KindSchedule, ID: scheduleID}])
 }
 
 func TestCommandsPastTheQueueAreShed(t *testing.T) {

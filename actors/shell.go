@@ -3,7 +3,6 @@ package actors
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strconv"
 	"time"
 
@@ -26,6 +25,15 @@ const (
 	snapshotInterval = 100              // events between snapshots
 )
 
+// What the database cannot even try is tried again: a lost connection is not worth an
+// error to anybody, a database that is away is.
+const (
+	maxAttempts = 4
+	firstDelay  = 25 * time.Millisecond // then 100 and 400
+)
+
+func delayAfter(attempt int) time.Duration { return firstDelay << (2 * (attempt - 1)) }
+
 // machine is a state machine as the shell drives it. Everything but load runs on the
 // actor's goroutine.
 type machine interface {
@@ -43,36 +51,14 @@ type machine interface {
 	snapshot(b *batch) ([]byte, error)
 	// committed makes what decide left the state and tells the world.
 	committed(b *batch)
+	// discard forgets what decide left, as if b had never come; false if it cannot.
+	discard(b *batch) bool
 	// refused is told why the events of due were refused.
 	refused(refusals []boxoffice.CommitRefusal)
 	// census counts what the metrics show of the state.
 	census() Census
 	// nextWake is when time makes something due; zero: never.
 	nextWake(now time.Time) time.Time
-}
-
-// command is a message that waits for its batch. Sender is nil if nobody waits.
-type command struct {
-	message proto.Message
-	sender  *actor.PID
-}
-
-// batch is what is decided and committed together.
-type batch struct {
-	now      time.Time
-	commands []command
-	alone    bool // the events of due, without commands
-	refusals map[uuid.UUID]boxoffice.CommitRefusal
-
-	events   []boxoffice.Event
-	answers  []boxoffice.Answer
-	replies  []func() proto.Message // by command; called once the batch is durable
-	balances map[uuid.UUID]int64
-	last     bool // the snapshot of a grain that passivates
-	saved    bool // carries a snapshot
-
-	result boxoffice.CommitResult
-	done   chan struct{} // closed when result is set
 }
 
 // Messages of a shell to itself. They name their activation: one that comes late, from
@@ -85,6 +71,10 @@ type (
 		took       time.Duration
 	}
 	committed struct {
+		shell *shell
+		batch *batch
+	}
+	retry struct {
 		shell *shell
 		batch *batch
 	}
@@ -146,6 +136,10 @@ func (s *shell) Receive(ctx actor.Context) {
 		if m.shell == s && s.flight == m.batch {
 			s.onCommitted(m.batch)
 		}
+	case *retry:
+		if m.shell == s && s.flight == m.batch {
+			s.submit(m.batch)
+		}
 	case *wake:
 		if m.shell == s {
 			s.timerAt = time.Time{}
@@ -183,9 +177,24 @@ func (s *shell) start(ctx actor.Context) {
 		ctx, cancel := context.WithTimeout(ctx, loadTimeout)
 		defer cancel()
 		began := s.cfg.Clock.Now()
-		activation, err := s.machine.load(ctx)
+		activation, err := s.load(ctx)
 		return &loaded{shell: s, activation: activation, err: err, took: s.cfg.Clock.Now().Sub(began)}
 	})
+}
+
+// load activates the machine, with a few attempts where the database is away.
+func (s *shell) load(ctx context.Context) (boxoffice.Activation, error) {
+	for attempt := 1; ; attempt++ {
+		activation, err := s.machine.load(ctx)
+		if err == nil || boxoffice.CodeOf(err) != boxoffice.CodeUnavailable || attempt == maxAttempts {
+			return activation, err
+		}
+		select {
+		case <-ctx.Done():
+			return activation, err
+		case <-time.After(delayAfter(attempt)):
+		}
+	}
 }
 
 // beside runs a look-up on a goroutine that the grains' Wait waits for, and sends what
@@ -211,12 +220,16 @@ func (s *shell) onLoaded(m *loaded) {
 		}
 		s.next()
 	case errors.Is(m.err, boxoffice.ErrNoGrain):
-		refusal := refusalMessage(boxoffice.Errorf(boxoffice.CodeScheduleNotFound, "there is no schedule %d", s.id))
-		s.answerPending(refusal)
+		s.answerPending(refusalMessage(boxoffice.Errorf(boxoffice.CodeScheduleNotFound, "there is no schedule %d", s.id)))
 		s.close("missing")
-	default:
+	case boxoffice.CodeOf(m.err) == boxoffice.CodeUnavailable:
 		s.cfg.Logger.Warn("grain could not be activated", "kind", s.kind, "id", s.id, "error", m.err)
-		s.close("load")
+		s.answerPending(refusalMessage(boxoffice.Unavailable(m.err)))
+		s.close("unavailable")
+	default:
+		s.cfg.Logger.Error("grain could not be restored", "kind", s.kind, "id", s.id, "error", m.err)
+		s.answerPending(refusalMessage(boxoffice.Errorf(boxoffice.CodeInternal, "the state of schedule %d could not be restored", s.id)))
+		s.close("broken")
 	}
 }
 
@@ -254,166 +267,6 @@ func (s *shell) next() {
 		}
 		s.decide(b)
 	}
-}
-
-// take cuts the next batch off the pending commands.
-func (s *shell) take() []command {
-	if len(s.pending) <= maxBatch {
-		taken := s.pending
-		s.pending = nil
-		return taken
-	}
-	taken := s.pending[:maxBatch:maxBatch]
-	s.pending = s.pending[maxBatch:]
-	return taken
-}
-
-// decide decides a batch and sends its answers, or commits it first if they depend on
-// something that is not durable yet, or if nobody knows whether this node still owns
-// the grain.
-func (s *shell) decide(b *batch) {
-	b.events, b.answers = nil, nil
-	b.replies = make([]func() proto.Message, len(b.commands))
-	s.machine.decide(b)
-	if s.cfg.Observer.Batch != nil && len(b.commands) > 0 {
-		s.cfg.Observer.Batch(s.kind, len(b.commands))
-	}
-	if len(b.events) == 0 && len(b.answers) == 0 && (s.cfg.Lease.Valid() || len(b.commands) == 0) {
-		s.finish(b)
-		return
-	}
-	s.commit(b)
-}
-
-// commit hands a batch to the journal. Its result arrives as a message.
-func (s *shell) commit(b *batch) {
-	c := boxoffice.Commit{
-		Grain:   boxoffice.Grain{Kind: s.kind, ID: s.id},
-		Epoch:   s.state.Epoch,
-		Version: s.state.Version,
-		Events:  b.events,
-		Answers: b.answers,
-	}
-	if !b.alone {
-		snapshot, err := s.machine.snapshot(b)
-		if err != nil {
-			// The events are what counts; the next snapshot may fare better.
-			s.cfg.Logger.Error("state could not be encoded", "kind", s.kind, "id", s.id, "error", err)
-		}
-		c.Snapshot, b.saved = snapshot, snapshot != nil
-	}
-	b.done = make(chan struct{})
-	s.flight = b
-	s.cfg.Journal.Commit(c, func(result boxoffice.CommitResult) {
-		b.result = result
-		close(b.done)
-		s.root.Send(s.self, &committed{shell: s, batch: b})
-	})
-}
-
-func (s *shell) onCommitted(b *batch) {
-	s.flight = nil
-	switch {
-	case b.result.Err != nil:
-		s.fail(b)
-		return
-	case len(b.result.Refusals) > 0 && b.alone:
-		s.machine.refused(b.result.Refusals)
-		s.woken = true
-	case len(b.result.Refusals) > 0:
-		s.again(b)
-		return
-	default:
-		s.finish(b)
-	}
-	if b.last && len(s.pending) == 0 {
-		s.close("idle")
-		return
-	}
-	s.next()
-}
-
-// again decides a refused batch once more, with what the refusals tell. Every round
-// settles at least one more operation, so it ends.
-func (s *shell) again(b *batch) {
-	if b.refusals == nil {
-		b.refusals = make(map[uuid.UUID]boxoffice.CommitRefusal, len(b.result.Refusals))
-	}
-	settled := len(b.refusals)
-	for _, refusal := range b.result.Refusals {
-		b.refusals[refusal.OperationID] = refusal
-	}
-	if len(b.refusals) == settled {
-		b.result.Err = fmt.Errorf("the journal refused the same operations twice: %+v", b.result.Refusals)
-		s.fail(b)
-		return
-	}
-	if now := s.cfg.Clock.Now(); now.After(s.now) {
-		s.now = now
-	}
-	b.now = s.now
-	b.result = boxoffice.CommitResult{}
-	s.decide(b)
-	s.next()
-}
-
-// finish makes a durable batch the state and answers its commands.
-func (s *shell) finish(b *batch) {
-	s.state.Version += int64(len(b.events))
-	if b.saved {
-		s.state.SnapshotVersion = s.state.Version
-	}
-	b.balances = b.result.Balances
-	s.machine.committed(b)
-	for i, c := range b.commands {
-		if b.replies[i] != nil {
-			s.reply(c, b.replies[i]())
-		}
-	}
-	if b.alone {
-		s.woken = true
-	}
-	s.observe(b)
-}
-
-// observe tells the observer what a durable batch changed.
-func (s *shell) observe(b *batch) {
-	if s.cfg.Observer.Event != nil {
-		for _, e := range b.events {
-			s.cfg.Observer.Event(e)
-		}
-	}
-	if len(b.events) > 0 {
-		s.count(s.machine.census())
-	}
-}
-
-func (s *shell) count(now Census) {
-	if s.cfg.Observer.Census != nil && now != s.counted {
-		s.cfg.Observer.Census(Census{
-			Holds:    now.Holds - s.counted.Holds,
-			Waiting:  now.Waiting - s.counted.Waiting,
-			Admitted: now.Admitted - s.counted.Admitted,
-		})
-	}
-	s.counted = now
-}
-
-// fail gives up the activation: what it holds in memory may not be what is durable.
-func (s *shell) fail(b *batch) {
-	reason := "commit"
-	switch {
-	case errors.Is(b.result.Err, boxoffice.ErrFenced):
-		reason = "fenced"
-	case errors.Is(b.result.Err, boxoffice.ErrUnknown):
-		reason = "unknown"
-	}
-	s.cfg.Logger.Warn("grain gives up its activation",
-		"kind", s.kind, "id", s.id, "epoch", s.state.Epoch, "reason", reason, "error", b.result.Err)
-	for _, c := range b.commands {
-		s.reply(c, &messages.Retry{Reason: reason})
-	}
-	s.close(reason)
 }
 
 // onWake does what time has made due, or passivates an idle grain.

@@ -48,6 +48,8 @@ func TestKillOrphans(t *testing.T) {
 	require.Greater(t, len(processesOf(t, dir)), 1)
 	require.NoError(t, killOrphans(t.Context(), filepath.Join(dir, "data")))
 	require.Empty(t, processesOf(t, dir))
+	<-orphan.Done()
+	startServer(t, Config{DataDir: dir}) // removes the shared memory that the killed one left
 }
 
 func TestPIDFileOfAStrangerDoesNotStopTheStart(t *testing.T) {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 	protocluster "github.com/asynkron/protoactor-go/cluster"
-	"github.com/google/uuid"
 	"google.golang.org/protobuf/proto"
 
 	"boxoffice"

@@ -126,7 +126,8 @@ func (s *Schedule) load(snapshot []byte) error {
 		if err != nil {
 			return fmt.Errorf("remembered operation %v: %w", r.OperationID, err)
 		}
-		s.remember(r.OperationID, outcome)
+		s.remembered = append(s.remembered, remembered{id: r.OperationID, outcome: outcome})
 	}
+	s.remembered = s.remembered[max(0, len(s.remembered)-maxRemembered):]
 	return nil
 }

@@ -125,14 +125,6 @@ func postgresMicros(t time.Time) int64 { return t.UnixMicro() - postgresEpoch }
 
 func timeOfPostgresMicros(v int64) time.Time { return time.UnixMicro(v + postgresEpoch).UTC() }
 
-// statement is one prepared statement of a batch: its SQL and the types of its array
-// parameters, by position. A last parameter that is no array is given apart.
-type statement struct {
-	name  string
-	sql   string
-	types []uint32
-}
-
 // Types of array elements.
 const (
 	oidBool  = pgtype.BoolOID

@@ -34,12 +34,17 @@ type Config struct {
 	MaxConns int
 	// ApplicationName is shown in pg_stat_activity; "" means boxoffice.
 	ApplicationName string
+	// QueueCapacity and QueueAdmitPerSecond are those of a new schedule that says
+	// nothing else. 0 is no capacity: such a schedule is refused.
+	QueueCapacity       int
+	QueueAdmitPerSecond int
 }
 
 // Database is one Postgres database. It is safe for concurrent use; Close it after
 // everything that was made from it.
 type Database struct {
-	pool *pgxpool.Pool // queries, charges, activations
+	config Config
+	pool   *pgxpool.Pool // queries, charges, activations
 	// journal is a pool of its own, so that no amount of queries delays a commit.
 	journal *pgxpool.Pool
 	// activations bounds how many connections wait for locks that commits hold.
@@ -64,7 +69,9 @@ func Open(ctx context.Context, url string, c Config) (*Database, error) {
 		pool.Close()
 		return nil, err
 	}
-	return &Database{pool: pool, journal: journal, activations: make(chan struct{}, max(1, c.MaxConns/2))}, nil
+	return &Database{
+		config: c, pool: pool, journal: journal, activations: make(chan struct{}, max(1, c.MaxConns/2)),
+	}, nil
 }
 
 // journalSettings make the plans of the journal's statements what they were written
@@ -124,7 +131,7 @@ func (d *Database) Close() {
 	d.pool.Close()
 }
 
-// Check tells whether the database answers and can be written to, for readiness.
+// Ready tells whether the database answers and can be written to, for readiness.
 func (d *Database) Ready(ctx context.Context) error {
 	var readOnly bool
 	err := d.pool.QueryRow(ctx, "SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool").

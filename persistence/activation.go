@@ -1,0 +1,295 @@
+package persistence
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"boxoffice"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// roomLoadTimeout bounds the statements that read a waiting room: a million rows take
+// longer than any other statement may.
+const roomLoadTimeout = 30 * time.Second
+
+// barMargin is how long after its end an admission is still refused by name: a grain's
+// clock may be behind the database's by less than this.
+const barMargin = time.Minute
+
+// ActivateSchedule takes a new epoch of a schedule's grain for owner, which fences every
+// older activation, and restores the schedule with the places that have ended. A commit
+// of the old owner that is under way is waited for, a second at most, and is then part
+// of what is restored. The error wraps boxoffice.ErrNoGrain if there is no such schedule.
+func (j *Journal) ActivateSchedule(
+	ctx context.Context, id int64, owner string,
+) (activation boxoffice.Activation, schedule *boxoffice.Schedule, err error) {
+	grain := boxoffice.Grain{Kind: boxoffice.KindSchedule, ID: id}
+	err = j.activate(ctx, grain, owner, func(tx pgx.Tx, taken takenGrain) error {
+		activation = taken.Activation
+		schedule, err = restore(ctx, j, tx, taken, boxoffice.RestoreSchedule)
+		if err != nil {
+			return err
+		}
+		barred, err := selectBarredPlaces(ctx, tx, id)
+		schedule.BarPlaces(barred)
+		return err
+	})
+	if err != nil {
+		return boxoffice.Activation{}, nil, err
+	}
+	return activation, schedule, nil
+}
+
+// ActivateWaitingRoom does the same for the waiting room of a schedule, from its snapshot
+// and the rows of its live places, and tells it of the schedule's seats.
+func (j *Journal) ActivateWaitingRoom(
+	ctx context.Context, id int64, owner string, limits boxoffice.RoomLimits,
+) (activation boxoffice.Activation, room *boxoffice.WaitingRoom, err error) {
+	grain := boxoffice.Grain{Kind: boxoffice.KindGatekeeper, ID: id}
+	err = j.activate(ctx, grain, owner, func(tx pgx.Tx, taken takenGrain) error {
+		activation = taken.Activation
+		if _, err := tx.Exec(ctx, "SET LOCAL statement_timeout = "+milliseconds(roomLoadTimeout)); err != nil {
+			return err
+		}
+		places, err := selectLivePlaces(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		recent, err := selectRecentAdmissions(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		room, err = restore(ctx, j, tx, taken, func(snapshot []byte, events []boxoffice.Event) (*boxoffice.WaitingRoom, error) {
+			return boxoffice.RestoreWaitingRoom(limits, snapshot, events, places, recent)
+		})
+		if err != nil {
+			return err
+		}
+		room.ScheduleID = id
+		return tellSeats(ctx, tx, id, room)
+	})
+	if err != nil {
+		return boxoffice.Activation{}, nil, err
+	}
+	return activation, room, nil
+}
+
+// takenGrain is a grain under its new epoch.
+type takenGrain struct {
+	boxoffice.Activation
+	grain    boxoffice.Grain
+	snapshot []byte // nil: none
+	checksum *int64
+}
+
+// activate takes a new epoch and calls load in the same transaction. The update waits
+// for whoever has locked the grain's row, so what load reads is all that was ever
+// committed under older epochs.
+func (j *Journal) activate(
+	ctx context.Context, grain boxoffice.Grain, owner string, load func(pgx.Tx, takenGrain) error,
+) error {
+	what := fmt.Sprintf("activate %s %d", grain.Kind, grain.ID)
+	select {
+	case j.db.activations <- struct{}{}:
+		defer func() { <-j.db.activations }()
+	case <-ctx.Done():
+		return failure(what, ctx.Err())
+	}
+	err := j.db.transaction(ctx, func(tx pgx.Tx) error {
+		taken := takenGrain{grain: grain}
+		err := tx.QueryRow(ctx, `
+			UPDATE grains SET epoch = epoch + 1, owner = $3
+			WHERE kind = $1 AND id = $2
+			RETURNING epoch, version, snapshot_version, snapshot, snapshot_checksum`,
+			grain.Kind, grain.ID, owner,
+		).Scan(&taken.Epoch, &taken.Version, &taken.SnapshotVersion, &taken.snapshot, &taken.checksum)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return boxoffice.ErrNoGrain
+		}
+		if err != nil {
+			return err
+		}
+		return load(tx, taken)
+	})
+	return failure(what, err)
+}
+
+// restore makes the state of its snapshot and the events after it, or of all events
+// where the snapshot is damaged or cannot be read.
+func restore[S any](
+	ctx context.Context, j *Journal, tx pgx.Tx, taken takenGrain,
+	rebuild func(snapshot []byte, events []boxoffice.Event) (S, error),
+) (S, error) {
+	if taken.snapshot != nil {
+		state, err := restoreFromSnapshot(ctx, tx, taken, rebuild)
+		if !errors.Is(err, errBadSnapshot) {
+			return state, err
+		}
+		j.config.Logger.Error("snapshot is not usable; all events are replayed",
+			"kind", taken.grain.Kind, "id", taken.grain.ID, "version", taken.SnapshotVersion, "error", err)
+	}
+	events, err := selectEvents(ctx, tx, taken.grain, 0, taken.Version)
+	if err != nil {
+		var none S
+		return none, err
+	}
+	return rebuild(nil, events)
+}
+
+// errBadSnapshot tells that a snapshot is not what was written, or not understood.
+var errBadSnapshot = errors.New("bad snapshot")
+
+func restoreFromSnapshot[S any](
+	ctx context.Context, tx pgx.Tx, taken takenGrain,
+	rebuild func(snapshot []byte, events []boxoffice.Event) (S, error),
+) (S, error) {
+	var none S
+	if taken.checksum == nil || checksumOf(taken.snapshot) != *taken.checksum {
+		return none, fmt.Errorf("%w: its checksum is wrong", errBadSnapshot)
+	}
+	events, err := selectEvents(ctx, tx, taken.grain, taken.SnapshotVersion, taken.Version)
+	if err != nil {
+		return none, err
+	}
+	state, err := rebuild(taken.snapshot, events)
+	if err != nil {
+		return none, fmt.Errorf("%w: %w", errBadSnapshot, err)
+	}
+	return state, nil
+}
+
+// selectEvents reads the events after one version up to another, all of them.
+func selectEvents(
+	ctx context.Context, tx pgx.Tx, grain boxoffice.Grain, after, upTo int64,
+) ([]boxoffice.Event, error) {
+	if after == upTo {
+		return nil, nil
+	}
+	rows, err := tx.Query(ctx, `
+		SELECT type, at, operation_id, data FROM events
+		WHERE kind = $1 AND id = $2 AND version > $3
+		ORDER BY version`, grain.Kind, grain.ID, after)
+	if err != nil {
+		return nil, err
+	}
+	events, err := pgx.CollectRows(rows, eventOfRow)
+	if err != nil {
+		return nil, fmt.Errorf("read events after version %d: %w", after, err)
+	}
+	if int64(len(events)) != upTo-after {
+		return nil, fmt.Errorf("%d events after version %d, but the grain is at %d", len(events), after, upTo)
+	}
+	return events, nil
+}
+
+func eventOfRow(row pgx.CollectableRow) (boxoffice.Event, error) {
+	var eventType string
+	var at time.Time
+	var operationID *uuid.UUID
+	var data []byte
+	if err := row.Scan(&eventType, &at, &operationID, &data); err != nil {
+		return boxoffice.Event{}, err
+	}
+	return boxoffice.DecodeEvent(eventType, at.UTC(), valueOf(operationID), data)
+}
+
+// valueOf reads a nullable column: null is the zero value.
+func valueOf[T any](p *T) T {
+	if p == nil {
+		var zero T
+		return zero
+	}
+	return *p
+}
+
+// selectBarredPlaces lists the places whose tokens would be good if they had not ended.
+func selectBarredPlaces(ctx context.Context, tx pgx.Tx, scheduleID int64) ([]uint64, error) {
+	rows, err := tx.Query(ctx, `
+		SELECT sequence FROM queue_places
+		WHERE schedule_id = $1 AND ended_at IS NOT NULL AND ends_at IS NOT NULL
+			AND ends_at > clock_timestamp() - $2::interval`, scheduleID, barMargin)
+	if err != nil {
+		return nil, err
+	}
+	barred, err := pgx.CollectRows(rows, pgx.RowTo[uint64])
+	if err != nil {
+		return nil, fmt.Errorf("read the places that have ended: %w", err)
+	}
+	return barred, nil
+}
+
+// selectLivePlaces reads the live places in order. It reads the binary values itself:
+// scanning a million rows by reflection would take most of a recovery.
+func selectLivePlaces(ctx context.Context, tx pgx.Tx, scheduleID int64) ([]boxoffice.PlaceRecord, error) {
+	rows, err := tx.Query(ctx, `
+		SELECT sequence, user_id, status, joined_at, admitted_at, ends_at, claimed, held_until
+		FROM queue_places
+		WHERE schedule_id = $1 AND ended_at IS NULL
+		ORDER BY sequence`, pgx.QueryResultFormats{pgx.BinaryFormatCode}, scheduleID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var places []boxoffice.PlaceRecord
+	for rows.Next() {
+		v := rows.RawValues()
+		place := boxoffice.PlaceRecord{
+			Sequence: uint64(int8Of(v[0])),
+			UserID:   uuidOf(v[1]),
+			Status:   boxoffice.PlaceWaiting,
+			JoinedAt: timeOf(v[3]),
+		}
+		if string(v[2]) == string(boxoffice.PlaceAdmitted) {
+			place.Status = boxoffice.PlaceAdmitted
+			place.AdmittedAt, place.EndsAt = timeOf(v[4]), timeOf(v[5])
+			place.Claimed, place.HeldUntil = v[6][0] != 0, timeOf(v[7])
+		}
+		places = append(places, place)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read the places: %w", err)
+	}
+	return places, nil
+}
+
+// selectRecentAdmissions tells when places that have ended were admitted, as far back
+// from the newest admission as estimates go.
+func selectRecentAdmissions(ctx context.Context, tx pgx.Tx, scheduleID int64) ([]time.Time, error) {
+	rows, err := tx.Query(ctx, `
+		SELECT admitted_at FROM queue_places
+		WHERE schedule_id = $1 AND ended_at IS NOT NULL AND admitted_at IS NOT NULL
+			AND admitted_at >= $2::interval * -1 + (
+				SELECT max(admitted_at) FROM queue_places WHERE schedule_id = $1 AND admitted_at IS NOT NULL
+			)`, scheduleID, boxoffice.RateWindow)
+	if err != nil {
+		return nil, err
+	}
+	recent, err := pgx.CollectRows(rows, pgx.RowTo[time.Time])
+	if err != nil {
+		return nil, fmt.Errorf("read the recent admissions: %w", err)
+	}
+	return recent, nil
+}
+
+// tellSeats tells a room how many seats its schedule has, at the version of the
+// schedule's journal that the count is true for: one statement sees one snapshot.
+func tellSeats(ctx context.Context, tx pgx.Tx, id int64, room *boxoffice.WaitingRoom) error {
+	var version int64
+	var free, confirmed int
+	err := tx.QueryRow(ctx, `
+		SELECT g.version, $3 - count(r.id), count(r.id) FILTER (WHERE r.status = 'confirmed')
+		FROM grains g
+		LEFT JOIN reservations r ON r.schedule_id = g.id AND r.status IN ('held', 'confirmed')
+			AND (r.status = 'confirmed' OR r.expires_at > clock_timestamp())
+		WHERE g.kind = $1 AND g.id = $2
+		GROUP BY g.version`, boxoffice.KindSchedule, id, boxoffice.SeatCount).Scan(&version, &free, &confirmed)
+	if err != nil {
+		return fmt.Errorf("count the seats: %w", err)
+	}
+	room.NoteSeats(version, free, confirmed == boxoffice.SeatCount)
+	return nil
+}

@@ -1,0 +1,272 @@
+package persistence
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"time"
+
+	"boxoffice"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// Violation is something that must never be, found in the database.
+type Violation struct {
+	Invariant string // what must hold
+	Detail    string // where it does not
+}
+
+// maxViolations bounds how many violations of one invariant are told.
+const maxViolations = 20
+
+// invariant is a query that names what violates it, in one text column.
+type invariant struct{ name, sql string }
+
+// invariants are those that one query can check.
+func invariants() []invariant {
+	return []invariant{
+		{"every ledger transaction sums to zero", `
+			SELECT transaction_id || ': ' || sum(amount) FROM ledger_entries
+			GROUP BY transaction_id HAVING sum(amount) <> 0 OR count(*) <> 2`},
+		{"a balance is the sum of its entries, and never negative", `
+			SELECT a.user_id || ': ' || a.balance || ', entries ' || coalesce(sum(e.amount), 0)
+			FROM accounts a LEFT JOIN ledger_entries e ON e.user_id = a.user_id
+			GROUP BY a.user_id
+			HAVING a.balance < 0 OR a.balance <> coalesce(sum(e.amount), 0) OR a.version <> count(e.sequence)`},
+		{"entries follow each other without gaps, each with the balance after it", `
+			SELECT user_id || ' #' || sequence FROM (
+				SELECT user_id, sequence, balance_after,
+					row_number() OVER w AS number, sum(amount) OVER w AS total
+				FROM ledger_entries WHERE user_id IS NOT NULL
+				WINDOW w AS (PARTITION BY user_id ORDER BY sequence)
+			) AS e WHERE sequence <> number OR balance_after <> total`},
+		{"a seat has one owner", `
+			SELECT schedule_id || ' seat ' || seat_number FROM reservations WHERE status IN ('held', 'confirmed')
+			GROUP BY schedule_id, seat_number HAVING count(*) > 1`},
+		{"a user has one seat of a schedule", `
+			SELECT schedule_id || ' user ' || user_id FROM reservations WHERE status IN ('held', 'confirmed')
+			GROUP BY schedule_id, user_id HAVING count(*) > 1`},
+		{"what was paid and not refunded is the price of what is confirmed, and nothing else", `
+			SELECT r.id || ' ' || r.status || ': ' || coalesce(-sum(e.amount), 0)
+			FROM reservations r
+			LEFT JOIN payments p ON p.reservation_id = r.id
+			LEFT JOIN ledger_entries e ON e.payment_id = p.id AND e.account = 'user'
+			GROUP BY r.id
+			HAVING coalesce(-sum(e.amount), 0) <> CASE WHEN r.status = 'confirmed' THEN r.price ELSE 0 END
+				OR count(DISTINCT p.id) <> CASE WHEN r.status IN ('confirmed', 'cancelled') THEN 1 ELSE 0 END
+				OR count(e.transaction_id) <> CASE r.status WHEN 'confirmed' THEN 1 WHEN 'cancelled' THEN 2 ELSE 0 END`},
+		{"an operation has one effect", `
+			SELECT operation_id::text FROM events
+			WHERE operation_id IS NOT NULL AND type IN ('seat-held', 'seat-confirmed', 'sale-cancelled')
+			GROUP BY operation_id HAVING count(*) > 1`},
+		{"the effect that a stored answer tells of is there", `
+			SELECT k.user_id || ' ' || k.operation || ' ' || k.key FROM idempotency_keys k
+			WHERE (k.outcome -> 'payment' ->> 'id')::uuid NOT IN (SELECT id FROM payments)
+				OR (k.outcome -> 'reservation' ->> 'id')::uuid NOT IN (SELECT id FROM reservations)
+				OR (k.outcome -> 'entry' ->> 'id')::uuid NOT IN (SELECT transaction_id FROM ledger_entries)`},
+		{"events have no gaps, and epochs never go down", `
+			SELECT kind || ' ' || id || ' version ' || version FROM (
+				SELECT kind, id, version, epoch, row_number() OVER w AS number,
+					lag(epoch) OVER w AS before
+				FROM events WINDOW w AS (PARTITION BY kind, id ORDER BY version)
+			) AS e WHERE version <> number OR epoch < before`},
+		{"a grain is at its last event", `
+			SELECT g.kind || ' ' || g.id || ': ' || g.version || ', events ' || coalesce(max(e.version), 0)
+			FROM grains g LEFT JOIN events e ON e.kind = g.kind AND e.id = g.id
+			GROUP BY g.kind, g.id HAVING g.version <> coalesce(max(e.version), 0) OR g.epoch < max(e.epoch)`},
+		{"a payment ends the buyer's place", `
+			SELECT p.schedule_id || ' place ' || p.sequence || ' ' || p.status FROM events e
+			JOIN queue_places p ON p.schedule_id = e.id AND p.sequence = (e.data ->> 'sequence')::bigint
+			WHERE e.type = 'seat-confirmed' AND p.ended_at IS NULL`},
+		{"a place is held for as long as its user's seat", `
+			SELECT p.schedule_id || ' place ' || p.sequence FROM queue_places p
+			WHERE p.held_until IS NOT NULL AND NOT EXISTS (
+				SELECT FROM reservations r WHERE r.schedule_id = p.schedule_id AND r.user_id = p.user_id
+					AND r.status = 'held' AND r.expires_at = p.held_until)`},
+	}
+}
+
+// Check looks for everything that must never be, in one snapshot of the database. It
+// reads all of it: it is for tests and for operators who suspect something.
+func (d *Database) Check(ctx context.Context) ([]Violation, error) {
+	var violations []Violation
+	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+	err := pgx.BeginTxFunc(ctx, d.pool, options, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "SET LOCAL statement_timeout = 0"); err != nil {
+			return err
+		}
+		for _, i := range invariants() {
+			rows, err := tx.Query(ctx, i.sql+" LIMIT $1", maxViolations)
+			if err != nil {
+				return fmt.Errorf("%s: %w", i.name, err)
+			}
+			found, err := pgx.CollectRows(rows, pgx.RowTo[string])
+			if err != nil {
+				return fmt.Errorf("%s: %w", i.name, err)
+			}
+			for _, detail := range found {
+				violations = append(violations, Violation{i.name, detail})
+			}
+		}
+		found, err := checkGrains(ctx, tx)
+		violations = append(violations, found...)
+		return err
+	})
+	if err != nil {
+		return nil, failure("check the database", err)
+	}
+	return violations, nil
+}
+
+// checkGrains replays the events of every grain.
+func checkGrains(ctx context.Context, tx pgx.Tx) ([]Violation, error) {
+	rows, err := tx.Query(ctx, `
+		SELECT kind, id, epoch, version, snapshot_version, snapshot, snapshot_checksum FROM grains ORDER BY id, kind`)
+	if err != nil {
+		return nil, err
+	}
+	grains, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (g takenGrain, err error) {
+		err = row.Scan(&g.grain.Kind, &g.grain.ID, &g.Epoch, &g.Version, &g.SnapshotVersion, &g.snapshot, &g.checksum)
+		return g, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var violations []Violation
+	for _, g := range grains {
+		events, err := selectEvents(ctx, tx, g.grain, 0, g.Version)
+		if err != nil {
+			return nil, fmt.Errorf("%s %d: %w", g.grain.Kind, g.grain.ID, err)
+		}
+		found := checkSnapshot(g, events)
+		if g.grain.Kind == boxoffice.KindSchedule {
+			more, err := checkReservations(ctx, tx, g.grain.ID, events)
+			if err != nil {
+				return nil, err
+			}
+			found = append(found, more...)
+		} else {
+			found = append(found, checkAdmissions(events)...)
+		}
+		for _, detail := range found {
+			detail.Detail = fmt.Sprintf("%s %d: %s", g.grain.Kind, g.grain.ID, detail.Detail)
+			violations = append(violations, detail)
+		}
+	}
+	return violations, nil
+}
+
+// checkSnapshot wants a snapshot to be what its events make.
+func checkSnapshot(g takenGrain, events []boxoffice.Event) []Violation {
+	if g.snapshot == nil {
+		return nil
+	}
+	const invariant = "a snapshot is what its events make"
+	if g.checksum == nil || *g.checksum != checksumOf(g.snapshot) {
+		return []Violation{{invariant, "wrong checksum"}}
+	}
+	replayed, err := encodeReplay(g.grain.Kind, events[:g.SnapshotVersion])
+	if err != nil {
+		return []Violation{{invariant, err.Error()}}
+	}
+	if !bytes.Equal(replayed, g.snapshot) {
+		return []Violation{{invariant, fmt.Sprintf("version %d: %s, events make %s", g.SnapshotVersion, g.snapshot, replayed)}}
+	}
+	return nil
+}
+
+func encodeReplay(kind boxoffice.Kind, events []boxoffice.Event) ([]byte, error) {
+	if kind == boxoffice.KindSchedule {
+		schedule, err := boxoffice.RestoreSchedule(nil, events)
+		if err != nil {
+			return nil, err
+		}
+		return schedule.Snapshot()
+	}
+	room, err := boxoffice.RestoreWaitingRoom(boxoffice.RoomLimits{}, nil, events, nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	return room.Snapshot()
+}
+
+// checkReservations wants the rows of a schedule's reservations to be what its events
+// make.
+func checkReservations(
+	ctx context.Context, tx pgx.Tx, scheduleID int64, events []boxoffice.Event,
+) ([]Violation, error) {
+	const invariant = "reservations are what the events make"
+	folded := new(changes)
+	for _, e := range events {
+		if err := folded.project(e); err != nil {
+			return []Violation{{invariant, err.Error()}}, nil
+		}
+	}
+	made := make(map[uuid.UUID]reservationChange, len(folded.reservations))
+	for _, r := range folded.reservations {
+		made[r.id] = r
+	}
+	rows, err := tx.Query(ctx, `
+		SELECT id, status, seat_number, user_id, price, created_at, expires_at, ended_at
+		FROM reservations WHERE schedule_id = $1`, scheduleID)
+	if err != nil {
+		return nil, err
+	}
+	kept, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (r reservationChange, err error) {
+		var expiresAt, endedAt *time.Time
+		err = row.Scan(&r.id, &r.to, &r.seatNumber, &r.userID, &r.price, &r.createdAt, &expiresAt, &endedAt)
+		r.inserted = true
+		r.createdAt, r.expiresAt, r.endedAt = r.createdAt.UTC(), valueOf(expiresAt).UTC(), valueOf(endedAt).UTC()
+		return r, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var violations []Violation
+	for _, r := range kept {
+		if made[r.id] != r {
+			violations = append(violations, Violation{invariant, fmt.Sprintf("row %+v, events make %+v", r, made[r.id])})
+		}
+		delete(made, r.id)
+	}
+	for id := range made {
+		violations = append(violations, Violation{invariant, fmt.Sprintf("%v has no row", id)})
+	}
+	return violations, nil
+}
+
+// checkAdmissions wants a waiting room to have let in places in the order in which they
+// joined, none twice, and never more than its capacity.
+func checkAdmissions(events []boxoffice.Event) []Violation {
+	const invariant = "places are let in first come first served, once, up to the capacity"
+	var violations []Violation
+	capacity, last := 0, uint64(0)
+	admitted := make(map[uint64]bool)
+	for _, e := range events {
+		switch d := e.Data.(type) {
+		case boxoffice.QueueOpened:
+			capacity = d.Capacity
+		case boxoffice.QueueConfigured:
+			capacity = d.Capacity
+		case boxoffice.PlacesEnded:
+			for _, sequence := range d.Sequences {
+				delete(admitted, sequence)
+			}
+		case boxoffice.PlacesAdmitted:
+			for _, sequence := range d.Sequences {
+				if sequence <= last {
+					violations = append(violations, Violation{invariant, fmt.Sprintf("%d after %d", sequence, last)})
+				}
+				last = sequence
+				admitted[sequence] = true
+			}
+			if len(admitted) > capacity {
+				violations = append(violations,
+					Violation{invariant, fmt.Sprintf("%d admitted, capacity %d, at %v", len(admitted), capacity, e.At)})
+			}
+		}
+	}
+	return violations
+}

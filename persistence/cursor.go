@@ -1,0 +1,99 @@
+package persistence
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"math"
+	"time"
+
+	"boxoffice"
+
+	"github.com/google/uuid"
+)
+
+// MaxPage is the most items of a page.
+const MaxPage = 100
+
+// list names a list in its cursors: one of another list is refused.
+type list byte
+
+// The lists.
+const (
+	listConcerts     list = 'c'
+	listSchedules    list = 's'
+	listHistory      list = 'h'
+	listReservations list = 'r'
+	listPayments     list = 'p'
+)
+
+// position is the last item of a page: where the next begins. Which fields count is up
+// to the list; the others are zero.
+type position struct {
+	number int64
+	at     time.Time
+	id     uuid.UUID
+}
+
+// A cursor is the list's letter, the number, the time in Unix microseconds and the id,
+// in base64url without padding: the same length for all.
+const cursorBytes = 1 + 8 + 8 + 16
+
+// lastMoment is after everything; it bounds the times of cursors.
+func lastMoment() time.Time { return time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC) }
+
+// newest is where lists begin whose newest item comes first.
+func newest() position {
+	return position{number: math.MaxInt64, at: lastMoment(), id: uuid.Max}
+}
+
+// oldest is where lists begin whose smallest item comes first.
+func oldest() position { return position{at: time.Unix(0, 0).UTC()} }
+
+func (l list) cursor(p position) string {
+	b := make([]byte, 0, cursorBytes)
+	b = append(b, byte(l))
+	b = binary.BigEndian.AppendUint64(b, uint64(p.number))
+	var micros int64
+	if !p.at.IsZero() {
+		micros = p.at.UnixMicro()
+	}
+	b = binary.BigEndian.AppendUint64(b, uint64(micros))
+	b = append(b, p.id[:]...)
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// read checks a page request. first is where the list begins.
+func (l list) read(page boxoffice.PageRequest, first position) (position, error) {
+	if page.Limit < 1 || page.Limit > MaxPage {
+		return position{}, boxoffice.Invalid("query.limit", "must be from 1 to %d", MaxPage)
+	}
+	if page.Cursor == "" {
+		return first, nil
+	}
+	invalid := boxoffice.Invalid("query.cursor", "must be the \"next\" of a page of this list")
+	if len(page.Cursor) != base64.RawURLEncoding.EncodedLen(cursorBytes) {
+		return position{}, invalid
+	}
+	b, err := base64.RawURLEncoding.Strict().DecodeString(page.Cursor)
+	if err != nil || len(b) != cursorBytes || list(b[0]) != l {
+		return position{}, invalid
+	}
+	p := position{number: int64(binary.BigEndian.Uint64(b[1:])), id: uuid.UUID(b[17:])}
+	micros := int64(binary.BigEndian.Uint64(b[9:]))
+	if p.number < 0 || micros < 0 || micros > lastMoment().UnixMicro() {
+		return position{}, invalid
+	}
+	p.at = time.UnixMicro(micros).UTC()
+	return p, nil
+}
+
+// pageOf makes a page of the items that were read, of which there is one more than asked
+// for if there is another page.
+func pageOf[T any](l list, items []T, limit int, positionOf func(T) position) boxoffice.Page[T] {
+	page := boxoffice.Page[T]{Items: items}
+	if len(items) > limit {
+		page.Items = items[:limit]
+		page.Next = l.cursor(positionOf(items[limit-1]))
+	}
+	return page
+}

@@ -1,0 +1,189 @@
+package persistence
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"boxoffice"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// groupWriter writes groups, one at a time. It belongs to one flusher.
+type groupWriter struct {
+	journal *Journal
+	batch   batch
+	report  GroupReport
+}
+
+// write writes a group and answers each of its commits.
+func (w *groupWriter) write(ctx context.Context, group []*pending) {
+	w.report = GroupReport{Commits: len(group)}
+	var began time.Time
+	if w.journal.config.Now != nil {
+		began = w.journal.config.Now()
+	}
+	// The order of the keys, in which rows are locked.
+	slices.SortFunc(group, func(a, b *pending) int { return cmp.Compare(a.commit.Grain.ID, b.commit.Grain.ID) })
+	w.attempt(ctx, group)
+	if w.journal.config.Now != nil {
+		w.report.Duration = w.journal.config.Now().Sub(began)
+	}
+	if w.journal.config.Observe != nil {
+		w.journal.config.Observe(w.report)
+	}
+}
+
+// attempt writes a group in the cheapest way that may work, and in dearer ones while
+// Postgres definitely refuses: a deadlock or a key that was taken at the same time are
+// over at the next attempt, and after that each commit is written alone, so that the one
+// that Postgres refuses fails no other.
+func (w *groupWriter) attempt(ctx context.Context, group []*pending) {
+	lock := waitForLocks
+	if !slices.ContainsFunc(group, func(p *pending) bool { return len(p.rows.movements) > 0 }) {
+		err := w.writeUnchecked(ctx, group)
+		if err == nil {
+			w.answerDurable(group, nil)
+			return
+		}
+		if !worthAnotherTry(err) {
+			w.answerFailed(group, err)
+			return
+		}
+		lock = lockingOf(err)
+	}
+	err := w.writeChecked(ctx, group, lock)
+	if worthAnotherTry(err) {
+		err = w.writeChecked(ctx, group, lockingOf(err))
+	}
+	if len(group) == 1 || !worthAnotherTry(err) {
+		w.answerFailed(group, err)
+		return
+	}
+	for _, p := range group {
+		alone := []*pending{p}
+		w.answerFailed(alone, w.writeChecked(ctx, alone, skipLocked))
+	}
+}
+
+// worthAnotherTry tells that Postgres rolled a transaction back for a reason that may be
+// gone or may concern one commit only.
+func worthAnotherTry(err error) bool {
+	if err == nil || !isDefinite(err) {
+		return false
+	}
+	var refused *pgconn.PgError
+	errors.As(err, &refused)
+	switch refused.Code[:2] {
+	case "40", "22", "23", stateExpectation[:2]: // conflicts; what constraints refuse
+		return true
+	}
+	return refused.Code == stateLockTimeout
+}
+
+// locking is what to do about rows that another transaction has locked.
+type locking bool
+
+const (
+	waitForLocks locking = false
+	// skipLocked leaves their commits out, unavailable: a session that was stopped while
+	// it held a lock must hold up its own grain only.
+	skipLocked locking = true
+)
+
+func lockingOf(err error) locking { return locking(isState(err, stateLockTimeout)) }
+
+// writeUnchecked writes a group without points that move, in one round trip, expecting
+// that every condition holds. An error that isDefinite changed nothing.
+func (w *groupWriter) writeUnchecked(ctx context.Context, group []*pending) error {
+	w.report.Transactions++
+	ctx, cancel := context.WithTimeout(ctx, groupTimeout)
+	defer cancel()
+	conn, err := w.journal.db.journal.Acquire(ctx)
+	if err != nil {
+		return &notSent{cause: err, noConnection: true}
+	}
+	defer conn.Release()
+
+	b := &w.batch
+	b.reset(conn.Conn())
+	b.writeGrains(ctx, group)
+	b.writeEvents(ctx, group)
+	b.writeReservations(ctx, group)
+	b.writePlaces(ctx, group)
+	b.writeKeys(ctx, answersOf(group))
+	return b.send(ctx)
+}
+
+// answerDurable answers commits that are durable.
+func (w *groupWriter) answerDurable(group []*pending, balances map[uuid.UUID]int64) {
+	for _, p := range group {
+		result := boxoffice.CommitResult{}
+		for _, m := range p.rows.movements {
+			if result.Balances == nil {
+				result.Balances = make(map[uuid.UUID]int64, len(p.rows.movements))
+			}
+			result.Balances[m.paymentID] = balances[m.paymentID]
+		}
+		w.report.Durable++
+		w.report.Events += len(p.commit.Events)
+		p.done(result)
+	}
+}
+
+// answerFailed answers commits of a transaction that failed; without an error they have
+// been answered.
+func (w *groupWriter) answerFailed(group []*pending, err error) {
+	var unsent *notSent
+	switch {
+	case err == nil:
+	case errors.As(err, &unsent), pgconn.SafeToRetry(err):
+		w.answerUnavailable(group, err)
+		// Without a connection there is no point in letting the rest of the queue wait.
+		if unsent != nil && unsent.noConnection {
+			drained := w.journal.drain()
+			w.report.Commits += len(drained)
+			w.answerUnavailable(drained, err)
+		}
+	case !isDefinite(err):
+		for _, p := range group {
+			w.report.Unknown++
+			p.done(boxoffice.CommitResult{Err: fmt.Errorf("%w: %w", boxoffice.ErrUnknown, err)})
+		}
+	case boxoffice.CodeOf(failure("", err)) == boxoffice.CodeUnavailable:
+		w.answerUnavailable(group, err)
+	default:
+		for _, p := range group {
+			w.report.Rejected++
+			p.done(boxoffice.CommitResult{Err: w.journal.rejected(p.commit, err)})
+		}
+	}
+}
+
+func (w *groupWriter) answerUnavailable(group []*pending, cause error) {
+	for _, p := range group {
+		w.report.Unavailable++
+		p.done(boxoffice.CommitResult{Err: boxoffice.Unavailable(cause)})
+	}
+}
+
+// answersOf gives the group's answers, sorted by key.
+func answersOf(group []*pending) []answerRow {
+	var answers []answerRow
+	for _, p := range group {
+		answers = append(answers, p.rows.answers...)
+	}
+	slices.SortFunc(answers, func(a, b answerRow) int {
+		return cmp.Or(
+			slices.Compare(a.Key.UserID[:], b.Key.UserID[:]),
+			cmp.Compare(a.Key.Operation, b.Key.Operation),
+			cmp.Compare(a.Key.Key, b.Key.Key),
+		)
+	})
+	return answers
+}

@@ -1,0 +1,243 @@
+package persistence
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"boxoffice"
+)
+
+// Bounds of the journal.
+const (
+	journalFlushers = 2      // groups that are written at a time
+	maxGroup        = 500    // commits of one group
+	maxGroupRows    = 20_000 // rows of one group; a commit with more is a group of its own
+	// DefaultMaxQueued is how many commits may wait when JournalConfig does not say.
+	DefaultMaxQueued = 20_000
+	// groupTimeout is how long the database may take over one group before nobody waits
+	// for its answer. It is longer than the bounds of the session, which give a definite
+	// answer; only a broken connection or a disk that hangs reaches it.
+	groupTimeout = statementTimeout + time.Second
+)
+
+// Reasons why the journal does not even try.
+var (
+	errQueueFull     = errors.New("too many commits wait")
+	errJournalClosed = errors.New("the journal is closed")
+)
+
+// JournalConfig is how a Journal is used. Its zero value is good, but silent.
+type JournalConfig struct {
+	// MaxQueued bounds the commits that wait to be written; past it they are refused.
+	// 0 means DefaultMaxQueued.
+	MaxQueued int
+	// Observe, if not nil, is told about each group when it is done. It must not block.
+	Observe func(GroupReport)
+	// Now, if not nil, measures how long groups take; it must be monotonic.
+	Now func() time.Time
+	// Logger is told about commits that can never be written; nil: nobody is.
+	Logger *slog.Logger
+}
+
+// GroupReport tells how one group of commits went.
+type GroupReport struct {
+	Commits     int
+	Events      int // of the commits that became durable
+	Durable     int // commits, of these:
+	Fenced      int
+	Refused     int
+	Unavailable int // nothing written, may be tried again
+	Unknown     int
+	Rejected    int // can never be written: a mistake of the program
+	// Transactions is 1 if all went well at the first attempt.
+	Transactions int
+	Duration     time.Duration // 0 without JournalConfig.Now
+}
+
+// Journal makes the commits of this node's grains durable, many in one transaction
+// (group commit). It is safe for concurrent use.
+//
+// A group is first written in one pipelined round trip that is one implicit
+// transaction, in which every condition (the fence, the places in line of holds) is a
+// number of rows that must be touched; if one fails, or if points are to move, the group
+// is written in two: the first locks and reads, in key order, what the conditions are
+// about, and the second writes what passed and commits.
+type Journal struct {
+	db       *Database
+	config   JournalConfig
+	flushers sync.WaitGroup
+
+	mu     sync.Mutex
+	work   sync.Cond // signalled when queue grows or closed changes
+	queue  []*pending
+	closed bool
+}
+
+// pending is a commit that waits to be written.
+type pending struct {
+	commit boxoffice.Commit
+	rows   *changes
+	done   func(boxoffice.CommitResult)
+}
+
+// writes tells whether a commit changes anything; one that does not asks whether its
+// epoch is still the newest.
+func (p *pending) writes() bool {
+	return len(p.commit.Events) > 0 || len(p.commit.Answers) > 0 || p.commit.Snapshot != nil
+}
+
+// NewJournal starts a journal. Close it before its Database.
+func NewJournal(db *Database, config JournalConfig) *Journal {
+	if config.MaxQueued == 0 {
+		config.MaxQueued = DefaultMaxQueued
+	}
+	if config.Logger == nil {
+		config.Logger = slog.New(slog.DiscardHandler)
+	}
+	j := &Journal{db: db, config: config}
+	j.work.L = &j.mu
+	for range journalFlushers {
+		j.flushers.Go(j.flush)
+	}
+	return j
+}
+
+// Commit makes c durable and tells done, exactly once: from another goroutine, or before
+// it returns if the commit cannot even wait its turn. It never blocks; neither may done.
+//
+// The result's Err is nil, or
+//   - wraps [boxoffice.ErrFenced]: another epoch or version owns the grain;
+//   - wraps [boxoffice.ErrUnknown]: the connection broke or nothing came back in time;
+//   - is a [boxoffice.Error] with the code unavailable: nothing was written, for a reason
+//     that has nothing to do with the commit (overload, no connection, a row that is
+//     locked, a full disk). The state that it was decided on is still good, and the same
+//     commit may be tried again;
+//   - is anything else: nothing was written and never will be, because a constraint of the
+//     database says that it cannot be. That is a mistake of this program: the journal
+//     logs it, and the grain has to drop its state.
+//
+// A commit without events, answers and snapshot asks whether its epoch and version are
+// the grain's newest.
+func (j *Journal) Commit(c boxoffice.Commit, done func(boxoffice.CommitResult)) {
+	rows, err := changesOf(c)
+	if err == nil {
+		err = j.enqueue(&pending{commit: c, rows: rows, done: done})
+		if err == nil {
+			return
+		}
+	} else {
+		err = j.rejected(c, err)
+	}
+	done(boxoffice.CommitResult{Err: err})
+}
+
+func (j *Journal) enqueue(p *pending) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	switch {
+	case j.closed:
+		return boxoffice.Unavailable(errJournalClosed)
+	case len(j.queue) >= j.config.MaxQueued:
+		return boxoffice.Unavailable(errQueueFull)
+	}
+	j.queue = append(j.queue, p)
+	j.work.Signal()
+	return nil
+}
+
+// rejected logs a commit that can never be written, and tells why.
+func (j *Journal) rejected(c boxoffice.Commit, cause error) error {
+	operations := make([]string, 0, len(c.Events))
+	for _, e := range c.Events {
+		operations = append(operations, fmt.Sprintf("%T %v", e.Data, e.OperationID))
+	}
+	j.config.Logger.Error("commit can never be written",
+		"kind", c.Grain.Kind, "id", c.Grain.ID, "epoch", c.Epoch, "version", c.Version,
+		"events", operations, "error", cause)
+	return fmt.Errorf("commit of %s %d at version %d is rejected: %w", c.Grain.Kind, c.Grain.ID, c.Version, cause)
+}
+
+// QueueLength is how many commits wait to be taken into a group.
+func (j *Journal) QueueLength() int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return len(j.queue)
+}
+
+// Close refuses new commits, writes those that wait, and returns when all of them were
+// answered. Without a database that takes seconds, not for ever: they are refused.
+func (j *Journal) Close() {
+	j.mu.Lock()
+	j.closed = true
+	j.work.Broadcast()
+	j.mu.Unlock()
+	j.flushers.Wait()
+}
+
+// flush writes groups until the journal is closed and empty.
+func (j *Journal) flush() {
+	w := &groupWriter{journal: j}
+	for {
+		group := j.take()
+		if group == nil {
+			return
+		}
+		w.write(context.Background(), group)
+	}
+}
+
+// take waits for commits and cuts a group off the queue: the oldest ones, but one per
+// schedule, so that no two commits of a group touch the same rows of the schedule or its
+// waiting room. nil: the journal is closed and empty.
+func (j *Journal) take() []*pending {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for len(j.queue) == 0 {
+		if j.closed {
+			return nil
+		}
+		j.work.Wait()
+	}
+	group, left := cutGroup(j.queue)
+	j.queue = left
+	if len(left) > 0 {
+		j.work.Signal() // the other flusher may sleep
+	}
+	return group
+}
+
+func cutGroup(queue []*pending) (group, left []*pending) {
+	group = make([]*pending, 0, min(len(queue), maxGroup))
+	taken := make(map[int64]struct{}, min(len(queue), maxGroup))
+	rows := 0
+	for i, p := range queue {
+		size := p.rows.size()
+		if len(group) == maxGroup || len(group) > 0 && rows+size > maxGroupRows {
+			if len(left) == 0 {
+				return group, queue[i:]
+			}
+			return group, append(left, queue[i:]...)
+		}
+		if _, ok := taken[p.commit.Grain.ID]; ok {
+			left = append(left, p)
+			continue
+		}
+		taken[p.commit.Grain.ID] = struct{}{}
+		group = append(group, p)
+		rows += size
+	}
+	return group, left
+}
+
+// drain takes everything out of the queue.
+func (j *Journal) drain() []*pending {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	drained := j.queue
+	j.queue = nil
+	return drained
+}

@@ -1,0 +1,209 @@
+package persistence
+
+// The statements that write the rows of a group. Each takes one array per column and
+// goes through them in order, which is the order of the keys: see journalSettings.
+
+func confirmStatement() *statement {
+	return &statement{
+		name: "confirm",
+		sql: `
+			SELECT expect_rows((
+				SELECT count(*)
+				FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[]) AS c (kind, id, epoch, version)
+				JOIN grains g ON g.kind = c.kind COLLATE "C" AND g.id = c.id
+				WHERE g.epoch = c.epoch AND g.version = c.version
+			), $5, 'confirm')`,
+		types: []uint32{oidText, oidInt8, oidInt8, oidInt8},
+	}
+}
+
+// fenceStatement is the fence: the update locks each grain's row, so that a new
+// activation waits for this transaction and then sees it, and this transaction waits
+// for an activation and then finds another epoch.
+func fenceStatement() *statement {
+	return &statement{
+		name: "fence",
+		sql: `
+			WITH fenced AS (
+				UPDATE grains g
+				SET version           = c.next,
+				    snapshot          = CASE WHEN c.checksum IS NULL THEN g.snapshot ELSE c.snapshot END,
+				    snapshot_version  = CASE WHEN c.checksum IS NULL THEN g.snapshot_version ELSE c.next END,
+				    snapshot_checksum = coalesce(c.checksum, g.snapshot_checksum)
+				FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::json[], $7::bigint[])
+					AS c (kind, id, epoch, version, next, snapshot, checksum)
+				WHERE g.kind = c.kind COLLATE "C" AND g.id = c.id AND g.epoch = c.epoch AND g.version = c.version
+				RETURNING 1
+			)
+			SELECT expect_rows((SELECT count(*) FROM fenced), $8, 'fence')`,
+		types: []uint32{oidText, oidInt8, oidInt8, oidInt8, oidInt8, oidJSON, oidInt8},
+	}
+}
+
+func insertEventsStatement() *statement {
+	return &statement{
+		name: "insert events",
+		sql: `
+			INSERT INTO events (kind, id, version, epoch, type, operation_id, data, at)
+			SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::uuid[],
+				$7::json[], $8::timestamptz[])`,
+		types: []uint32{oidText, oidInt8, oidInt8, oidInt8, oidText, oidUUID, oidJSON, oidTime},
+	}
+}
+
+func endReservationsStatement() *statement {
+	return &statement{
+		name: "end reservations",
+		sql: `
+			WITH changed AS (
+				UPDATE reservations r
+				SET status = c.status, expires_at = NULL, ended_at = c.ended_at
+				FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[]) AS c (id, before, status, ended_at)
+				WHERE r.id = c.id AND r.status = c.before COLLATE "C"
+				RETURNING 1
+			)
+			SELECT expect_rows((SELECT count(*) FROM changed), $5, 'reservations')`,
+		types: []uint32{oidUUID, oidText, oidText, oidTime},
+	}
+}
+
+func insertReservationsStatement() *statement {
+	return &statement{
+		name: "insert reservations",
+		sql: `
+			INSERT INTO reservations
+				(id, schedule_id, seat_number, user_id, status, price, created_at, expires_at, ended_at)
+			SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::smallint[], $4::uuid[], $5::text[], $6::bigint[],
+				$7::timestamptz[], $8::timestamptz[], $9::timestamptz[])`,
+		types: []uint32{oidUUID, oidInt8, oidInt2, oidUUID, oidText, oidInt8, oidTime, oidTime, oidTime},
+	}
+}
+
+func insertPlacesStatement() *statement {
+	return &statement{
+		name: "insert places",
+		sql: `
+			INSERT INTO queue_places
+				(schedule_id, sequence, user_id, status, claimed, joined_at, admitted_at, ends_at, ended_at)
+			SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::uuid[], $4::text[], $5::boolean[],
+				$6::timestamptz[], $7::timestamptz[], $8::timestamptz[], $9::timestamptz[])`,
+		types: []uint32{oidInt8, oidInt8, oidUUID, oidText, oidBool, oidTime, oidTime, oidTime, oidTime},
+	}
+}
+
+// changePlacesStatement applies changes of places under their rules. That a row must be
+// live stands inside the CASE, where the planner cannot take it for a reason to use
+// another index than the primary key.
+func changePlacesStatement() *statement {
+	return &statement{
+		name: "change places",
+		sql: `
+			WITH changed AS (
+				UPDATE queue_places p
+				SET status      = coalesce(c.status, p.status),
+				    claimed     = p.claimed OR c.claimed,
+				    admitted_at = coalesce(c.admitted_at, p.admitted_at),
+				    ends_at     = coalesce(c.ends_at, p.ends_at),
+				    held_until  = CASE WHEN c.sets_hold THEN c.held_until ELSE p.held_until END,
+				    ended_at    = c.ended_at
+				FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::boolean[], $5::uuid[], $6::text[], $7::boolean[],
+						$8::timestamptz[], $9::timestamptz[], $10::boolean[], $11::timestamptz[], $12::timestamptz[])
+					AS c (schedule_id, sequence, rule, required, user_id, status, claimed,
+						admitted_at, ends_at, sets_hold, held_until, ended_at)
+				WHERE p.schedule_id = c.schedule_id AND p.sequence = c.sequence AND CASE
+					WHEN p.ended_at IS NOT NULL THEN false
+					WHEN c.rule = 'hold' THEN p.status = 'admitted' AND p.user_id = c.user_id
+					WHEN c.rule = 'admitted' THEN p.status = 'admitted'
+					WHEN c.rule = 'expire' THEN
+						p.status = 'admitted' AND (p.held_until IS NULL OR p.held_until <= c.ended_at)
+					WHEN c.rule = 'admit' THEN p.status = 'waiting'
+					ELSE true END
+				RETURNING c.required
+			)
+			SELECT expect_rows((SELECT count(*) FROM changed WHERE required), $13, 'places')`,
+		types: []uint32{
+			oidInt8, oidInt8, oidText, oidBool, oidUUID, oidText, oidBool,
+			oidTime, oidTime, oidBool, oidTime, oidTime,
+		},
+	}
+}
+
+// changeAccountsStatement sets balances that were computed under the lock of their rows.
+func changeAccountsStatement() *statement {
+	return &statement{
+		name: "change accounts",
+		sql: `
+			WITH changed AS (
+				UPDATE accounts a
+				SET balance = c.balance, version = c.version
+				FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[]) AS c (user_id, before, balance, version)
+				WHERE a.user_id = c.user_id AND a.version = c.before
+				RETURNING 1
+			)
+			SELECT expect_rows((SELECT count(*) FROM changed), $5, 'accounts')`,
+		types: []uint32{oidUUID, oidInt8, oidInt8, oidInt8},
+	}
+}
+
+func insertPaymentsStatement() *statement {
+	return &statement{
+		name: "insert payments",
+		sql: `
+			INSERT INTO payments (id, reservation_id, user_id, amount, balance, status, paid_at)
+			SELECT id, reservation_id, user_id, amount, balance, 'completed', at
+			FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::bigint[], $6::timestamptz[])
+				AS c (id, reservation_id, user_id, amount, balance, at)`,
+		types: []uint32{oidUUID, oidUUID, oidUUID, oidInt8, oidInt8, oidTime},
+	}
+}
+
+func cancelPaymentsStatement() *statement {
+	return &statement{
+		name: "cancel payments",
+		sql: `
+			WITH changed AS (
+				UPDATE payments p
+				SET status = 'cancelled', refunded_amount = c.amount, balance = c.balance, cancelled_at = c.at
+				FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::timestamptz[]) AS c (id, amount, balance, at)
+				WHERE p.id = c.id AND p.status = 'completed'
+				RETURNING 1
+			)
+			SELECT expect_rows((SELECT count(*) FROM changed), $5, 'payments')`,
+		types: []uint32{oidUUID, oidInt8, oidInt8, oidTime},
+	}
+}
+
+// insertEntriesStatement writes both sides of each ledger transaction: the user's and,
+// with the opposite amount, that of the system account.
+func insertEntriesStatement() *statement {
+	return &statement{
+		name: "insert entries",
+		sql: `
+			INSERT INTO ledger_entries
+				(transaction_id, account, user_id, sequence, type, amount, balance_after, payment_id, created_at)
+			SELECT c.transaction_id, s.account, CASE WHEN s.side = 1 THEN c.user_id END,
+				CASE WHEN s.side = 1 THEN c.sequence END, c.type, s.side * c.amount,
+				CASE WHEN s.side = 1 THEN c.balance_after END, c.payment_id, c.at
+			FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[],
+					$8::uuid[], $9::timestamptz[])
+				AS c (transaction_id, system_account, user_id, sequence, type, amount, balance_after, payment_id, at),
+				LATERAL (VALUES ('user', 1), (c.system_account, -1)) AS s (account, side)`,
+		types: []uint32{oidUUID, oidText, oidUUID, oidInt8, oidText, oidInt8, oidInt8, oidUUID, oidTime},
+	}
+}
+
+func insertKeysStatement() *statement {
+	return &statement{
+		name: "insert keys",
+		sql: `
+			WITH added AS (
+				INSERT INTO idempotency_keys (user_id, operation, key, digest, operation_id, outcome, created_at)
+				SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::uuid[], $6::json[],
+					$7::timestamptz[])
+				ON CONFLICT DO NOTHING
+				RETURNING 1
+			)
+			SELECT expect_rows((SELECT count(*) FROM added), $8, 'keys')`,
+		types: []uint32{oidUUID, oidText, oidText, oidBytea, oidUUID, oidJSON, oidTime},
+	}
+}

@@ -1,0 +1,125 @@
+package persistence
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// statement is one statement of the journal: its array parameters are columns, one
+// element per row. Where it has a last bigint parameter that is the number of rows that
+// must be touched, or the transaction fails with ZB001.
+type statement struct {
+	name string
+	sql  string
+	// types are the element types of the array parameters, by position.
+	types []uint32
+}
+
+// batch is a pipeline of statements: sent in one write, answered in one read. Without a
+// begin it is one transaction by itself, which is committed when all of it was done. A
+// batch belongs to one goroutine and is used again for the next; so are its buffers.
+type batch struct {
+	conn    *pgx.Conn
+	err     error // of preparing a statement
+	queue   *pgconn.Batch
+	columns []column
+	values  [][]byte
+	formats []int16 // of every parameter and result: binary
+}
+
+func (b *batch) reset(conn *pgx.Conn) {
+	b.conn, b.err, b.queue = conn, nil, &pgconn.Batch{}
+	b.formats = append(b.formats[:0], pgx.BinaryFormatCode)
+}
+
+// columnsOf gives the empty columns of a statement's parameters; run queues it.
+func (b *batch) columnsOf(s *statement) []column {
+	for len(b.columns) < len(s.types) {
+		b.columns = append(b.columns, column{})
+	}
+	columns := b.columns[:len(s.types)]
+	for i := range columns {
+		columns[i].reset(s.types[i])
+	}
+	return columns
+}
+
+// run queues the statement that columnsOf was called with last. The database prepares it
+// the first time that it sees it in a session.
+func (b *batch) run(ctx context.Context, s *statement) { b.runWith(ctx, s, nil) }
+
+// runExpecting does the same for a statement that expects to touch so many rows.
+func (b *batch) runExpecting(ctx context.Context, s *statement, rows int) {
+	b.runWith(ctx, s, binary.BigEndian.AppendUint64(nil, uint64(rows)))
+}
+
+func (b *batch) runWith(ctx context.Context, s *statement, last []byte) {
+	if b.err != nil {
+		return
+	}
+	description, err := b.conn.Prepare(ctx, s.name, s.sql)
+	if err != nil {
+		b.err = fmt.Errorf("prepare %s: %w", s.name, err)
+		return
+	}
+	b.values = b.values[:0]
+	for i := range s.types {
+		b.values = append(b.values, b.columns[i].bytes())
+	}
+	if last != nil {
+		b.values = append(b.values, last)
+	}
+	b.queue.ExecStatement(description, b.values, b.formats, b.formats)
+}
+
+// send runs what was queued and gives each result's rows to the function in its
+// position; a nil function, or none, is for statements whose rows say nothing.
+func (b *batch) send(ctx context.Context, rows ...func(values [][]byte)) error {
+	if b.err != nil {
+		return &notSent{cause: b.err}
+	}
+	results := b.conn.PgConn().ExecBatch(ctx, b.queue)
+	for i := 0; results.NextResult(); i++ {
+		reader := results.ResultReader()
+		for reader.NextRow() {
+			if i < len(rows) && rows[i] != nil {
+				rows[i](reader.Values())
+			}
+		}
+		if _, err := reader.Close(); err != nil {
+			break // Close below says it as well
+		}
+	}
+	return results.Close()
+}
+
+// notSent wraps an error after which nothing can have been written: what would have
+// written, or committed, was never sent.
+type notSent struct {
+	cause error
+	// noConnection tells that there was not even a connection to send it on.
+	noConnection bool
+}
+
+func (e *notSent) Error() string { return e.cause.Error() }
+func (e *notSent) Unwrap() error { return e.cause }
+
+// Readers of the binary format.
+
+func int8Of(value []byte) int64 { return int64(binary.BigEndian.Uint64(value)) }
+
+func uuidOf(value []byte) uuid.UUID { return uuid.UUID(value) }
+
+// timeOf reads a timestamptz; null is the zero time.
+func timeOf(value []byte) time.Time {
+	if value == nil {
+		return time.Time{}
+	}
+	return timeOfPostgresMicros(int8Of(value))
+}

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestHealthcheck(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[int]int{
+		http.StatusOK:                 exitStopped,
+		http.StatusServiceUnavailable: exitFailed,
+		http.StatusNotFound:           exitFailed,
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/readyz" {
+				status = http.StatusNotFound
+			}
+			w.WriteHeader(status)
+		}))
+		t.Cleanup(server.Close)
+		_, port, err := net.SplitHostPort(server.Listener.Addr().String())
+		require.NoError(t, err)
+
+		for _, address := range []string{"127.0.0.1:" + port, ":" + port, "0.0.0.0:" + port} {
+			got, stdout, _ := runProgram(t, []string{"healthcheck"}, "BOXOFFICE_LISTEN="+address)
+			require.Equal(t, want, got)
+			require.Empty(t, stdout)
+			got, _, _ = runProgram(t, []string{"healthcheck", "-address", address})
+			require.Equal(t, want, got)
+		}
+	}
+}
+
+func TestHealthcheckOfNobody(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	address := listener.Addr().String()
+	require.NoError(t, listener.Close())
+	status, _, stderr := runProgram(t, []string{"healthcheck"}, "BOXOFFICE_LISTEN="+address)
+	require.Equal(t, exitFailed, status)
+	require.Contains(t, stderr, "not reachable")
+}

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// keyFile is where a node without a key of its own keeps the one that it made.
+const keyFile = "jwt-key.pem"
+
+// pemType is the PEM type of a PKCS #8 key.
+const pemType = "PRIVATE KEY"
+
+// nodeKey gives the key that tokens are signed with: the one that was set, or the one
+// of the data directory, which is made at first need.
+func nodeKey(s settings) (ed25519.PrivateKey, error) {
+	if s.JWTKey != nil {
+		return ed25519.PrivateKey(s.JWTKey), nil
+	}
+	path := filepath.Join(s.DataDir, keyFile)
+	key, err := readKey(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := makeKey(path); err != nil {
+			return nil, fmt.Errorf("make the signing key: %w", err)
+		}
+		key, err = readKey(path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the signing key: %w", err)
+	}
+	return key, nil
+}
+
+func readKey(path string) (ed25519.PrivateKey, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	key, err := parseKey(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s holds no Ed25519 private key; remove it to have one made", path)
+	}
+	return key, nil
+}
+
+// makeKey leaves a key at path, whole or not at all. Of several programs that make one
+// at the same time the first wins and the others leave its key alone: a link, unlike a
+// rename, does not replace.
+func makeKey(path string) error {
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), keyFile+".*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	err = pem.Encode(f, &pem.Block{Type: pemType, Bytes: der})
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return nil
+}

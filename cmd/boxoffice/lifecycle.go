@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+)
+
+// lifecycle stops what was started, in the reverse order. Whoever starts a part says
+// right away how it is stopped, so that a start that fails half-way leaves nothing.
+type lifecycle struct{ parts []part }
+
+type part struct {
+	name string
+	stop func(context.Context) error
+}
+
+// started notes a part that is stopped after all those that are noted later.
+func (l *lifecycle) started(name string, stop func(context.Context) error) {
+	l.parts = append(l.parts, part{name: name, stop: stop})
+}
+
+// goes runs work on a goroutine until its context ends, which is how it is stopped.
+func (l *lifecycle) goes(name string, work func(context.Context)) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { work(ctx) })
+	l.started(name, func(context.Context) error {
+		cancel()
+		running.Wait()
+		return nil
+	})
+}
+
+// stop stops all parts, whatever becomes of the others. It returns when ctx ends even if
+// a part is still at it: then the process is about to end.
+func (l *lifecycle) stop(ctx context.Context) error {
+	done := make(chan error, 1)
+	current := make(chan string, len(l.parts))
+	go func() { // which nobody waits for any more once ctx has ended
+		var errs []error
+		for _, p := range slices.Backward(l.parts) {
+			current <- p.name
+			if err := p.stop(ctx); err != nil {
+				errs = append(errs, fmt.Errorf("stop %s: %w", p.name, err))
+			}
+		}
+		done <- errors.Join(errs...)
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	name := "everything"
+	for len(current) > 0 {
+		name = <-current
+	}
+	return fmt.Errorf("stop %s: it takes too long", name)
+}

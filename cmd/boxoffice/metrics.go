@@ -1,0 +1,207 @@
+package main
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"boxoffice"
+	"boxoffice/actors"
+	"boxoffice/persistence"
+)
+
+// namespace begins the names of our own metrics.
+const namespace = "boxoffice"
+
+// metrics counts what the packages tell of themselves. Every node has a registry of its
+// own; GET /metrics shows it. All methods may be called from many goroutines.
+type metrics struct {
+	registry *prometheus.Registry
+
+	requests *prometheus.CounterVec   // route, method, status
+	duration *prometheus.HistogramVec // route, method
+
+	batches     *prometheus.HistogramVec // kind; in commands
+	activations *prometheus.HistogramVec // kind; in seconds
+	stops       *prometheus.CounterVec   // kind, reason
+	seats       *prometheus.CounterVec   // change
+	places      *prometheus.CounterVec   // change
+	holds       prometheus.Gauge
+	waiting     prometheus.Gauge
+	admitted    prometheus.Gauge
+
+	commits       *prometheus.CounterVec // result
+	groups        prometheus.Observer    // in commits
+	groupDuration prometheus.Observer    // in seconds
+	transactions  prometheus.Counter
+}
+
+func newMetrics(b build) *metrics {
+	f := factory{prometheus.NewRegistry()}
+	m := &metrics{
+		registry: f.registry,
+
+		requests: f.counters("http_requests_total", "Requests that were answered.", "route", "method", "status"),
+		duration: f.histograms("http_request_duration_seconds", "How long requests took.", latencies(), "route", "method"),
+
+		batches: f.histograms("grain_batch_commands",
+			"Commands that grains decided together; the count is the number of batches.", sizes(), "kind"),
+		activations: f.histograms("grain_activation_seconds", "How long grains took to be restored.", latencies(), "kind"),
+		stops:       f.counters("grain_stops_total", "Activations that ended, and why.", "kind", "reason"),
+		seats:       f.counters("seat_changes_total", "Seats that were held, released, expired, confirmed, cancelled.", "change"),
+		places:      f.counters("place_changes_total", "Places that were joined, admitted, completed, expired, left.", "change"),
+		holds:       f.gauge("holds", "Seats that are held, of schedules that live on this node."),
+		waiting:     f.gauge("places_waiting", "Places that wait, of waiting rooms that live on this node."),
+		admitted:    f.gauge("places_admitted", "Places that are admitted, of waiting rooms that live on this node."),
+
+		commits:       f.counters("journal_commits_total", "Commits of grains, by how they ended.", "result"),
+		groups:        f.histograms("journal_group_commits", "Commits that were written together.", sizes()).WithLabelValues(),
+		groupDuration: f.histograms("journal_group_duration_seconds", "How long groups took to be durable.", latencies()).WithLabelValues(),
+		transactions:  f.counters("journal_transactions_total", "Transactions of the journal.").WithLabelValues(),
+	}
+	f.registry.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	f.gaugeFunc("build_info", "1; the labels tell what is running.", prometheus.Labels{
+		"version": b.version, "revision": b.revision, "go": b.goVersion,
+	}, func() float64 { return 1 })
+	return m
+}
+
+// handler answers GET /metrics.
+func (m *metrics) handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry})
+}
+
+// request notes a request that was answered.
+func (m *metrics) request(route, method string, status int, took time.Duration) {
+	m.requests.WithLabelValues(route, method, strconv.Itoa(status)).Inc()
+	m.duration.WithLabelValues(route, method).Observe(took.Seconds())
+}
+
+// grains gives the observer of this node's grains.
+func (m *metrics) grains() actors.Observer {
+	return actors.Observer{
+		Batch: func(kind boxoffice.Kind, commands int) {
+			m.batches.WithLabelValues(string(kind)).Observe(float64(commands))
+		},
+		Activated: func(kind boxoffice.Kind, took time.Duration) {
+			m.activations.WithLabelValues(string(kind)).Observe(took.Seconds())
+		},
+		Stopped: func(kind boxoffice.Kind, reason string) {
+			m.stops.WithLabelValues(string(kind), reason).Inc()
+		},
+		Event: func(e boxoffice.Event) { m.event(e.Data) },
+		Census: func(change actors.Census) {
+			m.holds.Add(float64(change.Holds))
+			m.waiting.Add(float64(change.Waiting))
+			m.admitted.Add(float64(change.Admitted))
+		},
+	}
+}
+
+func (m *metrics) event(data boxoffice.EventData) {
+	switch e := data.(type) {
+	case boxoffice.SeatWasHeld:
+		m.seats.WithLabelValues("held").Inc()
+	case boxoffice.SeatWasReleased:
+		m.seats.WithLabelValues("released").Inc()
+	case boxoffice.HoldExpired:
+		m.seats.WithLabelValues("expired").Inc()
+	case boxoffice.SeatWasConfirmed:
+		m.seats.WithLabelValues("confirmed").Inc()
+	case boxoffice.SaleWasCancelled:
+		m.seats.WithLabelValues("cancelled").Inc()
+	case boxoffice.PlacesJoined:
+		m.places.WithLabelValues("joined").Add(float64(len(e.UserIDs)))
+	case boxoffice.PlacesAdmitted:
+		m.places.WithLabelValues("admitted").Add(float64(len(e.Sequences)))
+	case boxoffice.PlacesEnded:
+		m.places.WithLabelValues(string(e.Status)).Add(float64(len(e.Sequences)))
+	}
+}
+
+// group notes what became of a group of commits.
+func (m *metrics) group(r persistence.GroupReport) {
+	m.groups.Observe(float64(r.Commits))
+	m.groupDuration.Observe(r.Duration.Seconds())
+	m.transactions.Add(float64(r.Transactions))
+	for result, commits := range map[string]int{
+		"durable": r.Durable, "fenced": r.Fenced, "refused": r.Refused,
+		"unavailable": r.Unavailable, "unknown": r.Unknown, "rejected": r.Rejected,
+	} {
+		m.commits.WithLabelValues(result).Add(float64(commits))
+	}
+}
+
+// watch shows what the database and the clock tell when they are asked.
+func (m *metrics) watch(db *persistence.Database, journal *persistence.Journal, offset func() time.Duration) {
+	f := factory{m.registry}
+	f.gaugeFunc("journal_queue_length", "Commits that wait to be written.", nil,
+		func() float64 { return float64(journal.QueueLength()) })
+	f.gaugeFunc("clock_offset_seconds", "The database's clock minus this machine's.", nil,
+		func() float64 { return offset().Seconds() })
+	for name, stats := range map[string]func() persistence.PoolStats{
+		"queries": func() persistence.PoolStats { queries, _ := db.Stats(); return queries },
+		"journal": func() persistence.PoolStats { _, journal := db.Stats(); return journal },
+	} {
+		pool := prometheus.Labels{"pool": name}
+		f.gaugeFunc("pool_connections_in_use", "Connections to PostgreSQL that are in use.", pool,
+			func() float64 { return float64(stats().Acquired) })
+		f.gaugeFunc("pool_connections_idle", "Connections to PostgreSQL that are open and not in use.", pool,
+			func() float64 { return float64(stats().Idle) })
+		f.gaugeFunc("pool_connections_max", "Most connections to PostgreSQL.", pool,
+			func() float64 { return float64(stats().Max) })
+		f.counterFunc("pool_waits_total", "How often somebody had to wait for a connection.", pool,
+			func() float64 { return float64(stats().Waited) })
+	}
+}
+
+// sizes are buckets for how much is done at a time, from one to a full batch of a grain.
+func sizes() []float64 { return prometheus.ExponentialBuckets(1, 2, 13) }
+
+// latencies are buckets in seconds, from an answer out of memory to a failover.
+func latencies() []float64 {
+	return []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5}
+}
+
+// factory makes metrics of our namespace and registers them. A name that is there
+// already is a mistake of this file and panics.
+type factory struct{ registry *prometheus.Registry }
+
+func (f factory) counters(name, help string, labels ...string) *prometheus.CounterVec {
+	v := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
+	f.registry.MustRegister(v)
+	return v
+}
+
+func (f factory) histograms(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
+	v := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Namespace: namespace, Name: name, Help: help, Buckets: buckets,
+	}, labels)
+	f.registry.MustRegister(v)
+	return v
+}
+
+func (f factory) gauge(name, help string) prometheus.Gauge {
+	g := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help})
+	f.registry.MustRegister(g)
+	return g
+}
+
+// gaugeFunc shows what read says at the time somebody looks.
+func (f factory) gaugeFunc(name, help string, labels prometheus.Labels, read func() float64) {
+	f.registry.MustRegister(prometheus.NewGaugeFunc(
+		prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help, ConstLabels: labels}, read))
+}
+
+// counterFunc does the same for what never falls.
+func (f factory) counterFunc(name, help string, labels prometheus.Labels, read func() float64) {
+	f.registry.MustRegister(prometheus.NewCounterFunc(
+		prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help, ConstLabels: labels}, read))
+}

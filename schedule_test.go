@@ -528,6 +528,38 @@ func TestCloneIsIndependent(t *testing.T) {
 	require.NotNil(t, a.CheckAdmission(admission, at(0)))
 }
 
+// Clones that go on separately never write into each other's memory, however much of it
+// they share.
+func TestClonesDoNotShareWhatGrows(t *testing.T) {
+	t.Parallel()
+	s := newSchedule(t)
+	for n := 1; n <= 7; n++ { // lengths with and without room to grow in place
+		a, b := s.Clone(), s.Clone()
+		act(a, hold(n, n), at(0))
+		act(a, pay(n), at(0))
+		want := snapshotOf(t, a)
+		for other := 20; other < 24; other++ {
+			act(b, hold(other, other), at(0))
+			act(b, pay(other), at(0))
+		}
+		act(s, hold(30+n, 30+n), at(0))
+		act(s, pay(30+n), at(0))
+		require.Equal(t, want, snapshotOf(t, a))
+	}
+}
+
+// A place that a payment used up stays so, over a refund and a snapshot.
+func TestUsedUpPlaceSurvivesSnapshot(t *testing.T) {
+	t.Parallel()
+	s := newSchedule(t)
+	act(s, hold(1, 12), at(0))
+	act(s, pay(1), at(0))
+	act(s, cancel(1), at(0))
+	restored, err := boxoffice.RestoreSchedule([]byte(snapshotOf(t, s)), nil)
+	require.NoError(t, err)
+	require.NotNil(t, restored.CheckAdmission(hold(1, 12).Admission, at(0)))
+}
+
 func TestApplyRefusesContradictions(t *testing.T) {
 	t.Parallel()
 	held := boxoffice.SeatWasHeld{

@@ -1,0 +1,132 @@
+package http
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"boxoffice"
+)
+
+type newConcertJSON struct {
+	Title       string `json:"title" minLength:"1" maxLength:"200" pattern:"^[^\\x00-\\x1f\\x7f-\\x9f]*$" patternDescription:"one line of text"`
+	Artist      string `json:"artist,omitempty" maxLength:"200" pattern:"^[^\\x00-\\x1f\\x7f-\\x9f]*$" patternDescription:"one line of text"`
+	Description string `json:"description,omitempty" maxLength:"5000" pattern:"^[^\\x00]*$" patternDescription:"text without control characters"`
+	Price       int64  `json:"price" minimum:"0" maximum:"1000000000"`
+}
+
+type newScheduleJSON struct {
+	StartsAt       timestamp       `json:"startsAt"`
+	EndsAt         timestamp       `json:"endsAt" doc:"after startsAt"`
+	TimeZone       string          `json:"timeZone" minLength:"1" maxLength:"64" example:"Asia/Seoul" doc:"the venue's, an IANA name"`
+	SalesOpenAt    *timestamp      `json:"salesOpenAt,omitempty" doc:"default: now"`
+	SalesCloseAt   *timestamp      `json:"salesCloseAt,omitempty" doc:"after salesOpenAt and now, not after startsAt, which is the default"`
+	Price          *int64          `json:"price,omitempty" minimum:"0" maximum:"1000000000" doc:"default: the concert's"`
+	SeatPrices     []seatPriceJSON `json:"seatPrices,omitempty" nullable:"false" maxItems:"50" doc:"prices of seats that differ; they must not overlap"`
+	Capacity       *int            `json:"capacity,omitempty" minimum:"1" maximum:"100000" doc:"default: the node's"`
+	AdmitPerSecond *int            `json:"admitPerSecond,omitempty" minimum:"0" maximum:"2147483647" doc:"0 = no limit; default: the node's"`
+}
+
+type seatPriceJSON struct {
+	From  int   `json:"from" minimum:"1" maximum:"50"`
+	To    int   `json:"to" minimum:"1" maximum:"50" doc:"included"`
+	Price int64 `json:"price" minimum:"0" maximum:"1000000000"`
+}
+
+type configureQueueJSON struct {
+	Capacity       *int  `json:"capacity,omitempty" minimum:"1" maximum:"100000" doc:"most people admitted at a time; lowering it expels nobody"`
+	AdmitPerSecond *int  `json:"admitPerSecond,omitempty" minimum:"0" maximum:"2147483647" doc:"0 = no limit"`
+	Paused         *bool `json:"paused,omitempty" doc:"while paused nobody is admitted"`
+}
+
+func (a *api) addAdmin() {
+	handle(a, operation{
+		route:   route{method: http.MethodPost, pattern: "/api/v1/admin/concerts", access: adminsOnly, body: bodyObject, schema: schemaOf[newConcertJSON](a)},
+		id:      "createConcert",
+		tag:     tagAdmin,
+		summary: "Announce a concert",
+		status:  http.StatusCreated,
+		headers: []string{"Location"},
+		request: map[string]any{"title": "Winter Lights", "artist": "The Lanterns", "description": "Two hours by candlelight.", "price": 12_000},
+		example: exampleConcert(),
+	}, a.createConcert)
+	handle(a, operation{
+		route:   route{method: http.MethodPost, pattern: "/api/v1/admin/concerts/{concertId}/schedules", access: adminsOnly, body: bodyObject, schema: schemaOf[newScheduleJSON](a)},
+		id:      "createSchedule",
+		tag:     tagAdmin,
+		summary: "Put a concert on sale: 50 seats at a time and place",
+		status:  http.StatusCreated,
+		headers: []string{"Location"},
+		request: map[string]any{
+			"startsAt": "2026-12-24T19:00:00.000Z", "endsAt": "2026-12-24T21:00:00.000Z", "timeZone": "Asia/Seoul",
+			"seatPrices": []any{map[string]any{"from": 1, "to": 10, "price": 15_000}}, "capacity": 100,
+		},
+		example: exampleSchedule(),
+	}, a.createSchedule)
+	handle(a, operation{
+		route:   route{method: http.MethodPatch, pattern: "/api/v1/admin/schedules/{scheduleId}/queue", access: adminsOnly, body: bodyObject, schema: schemaOf[configureQueueJSON](a)},
+		id:      "configureQueue",
+		tag:     tagAdmin,
+		summary: "Change a waiting room, in force at once",
+		status:  http.StatusOK,
+		request: map[string]any{"capacity": 200, "paused": false},
+		example: exampleQueue(),
+	}, a.configureQueue)
+}
+
+func (a *api) createConcert(ctx context.Context, c *call, _ *noQuery) (concertJSON, error) {
+	body, err := values[newConcertJSON](a, c)
+	if err != nil {
+		return concertJSON{}, err
+	}
+	concert, err := a.organiser.CreateConcert(ctx, boxoffice.NewConcert(body))
+	if err != nil {
+		return concertJSON{}, err
+	}
+	c.header.Set("Location", fmt.Sprintf("/api/v1/concerts/%d", concert.ID))
+	return renderConcert(concert), nil
+}
+
+func (a *api) createSchedule(ctx context.Context, c *call, _ *noQuery) (scheduleJSON, error) {
+	body, err := values[newScheduleJSON](a, c)
+	if err != nil {
+		return scheduleJSON{}, err
+	}
+	asked := boxoffice.NewSchedule{
+		ConcertID:      c.concertID,
+		StartsAt:       time.Time(body.StartsAt),
+		EndsAt:         time.Time(body.EndsAt),
+		TimeZone:       body.TimeZone,
+		SalesOpenAt:    givenTime(body.SalesOpenAt),
+		SalesCloseAt:   givenTime(body.SalesCloseAt),
+		Price:          body.Price,
+		Capacity:       body.Capacity,
+		AdmitPerSecond: body.AdmitPerSecond,
+	}
+	for _, price := range body.SeatPrices {
+		asked.SeatPrices = append(asked.SeatPrices, boxoffice.SeatPrice(price))
+	}
+	schedule, err := a.organiser.CreateSchedule(ctx, asked, c.now)
+	if err != nil {
+		return scheduleJSON{}, err
+	}
+	c.header.Set("Location", fmt.Sprintf("/api/v1/schedules/%d", schedule.Terms.ScheduleID))
+	return renderSchedule(schedule), nil
+}
+
+func givenTime(t *timestamp) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return time.Time(*t)
+}
+
+func (a *api) configureQueue(ctx context.Context, c *call, _ *noQuery) (queueJSON, error) {
+	body, err := values[configureQueueJSON](a, c)
+	if err != nil {
+		return queueJSON{}, err
+	}
+	status, err := a.queues.ConfigureQueue(ctx, c.scheduleID, boxoffice.Configure(body))
+	return renderQueue(status), err
+}

@@ -1,0 +1,184 @@
+package http
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+
+	"boxoffice"
+)
+
+// The interfaces below are all that this package knows of the rest of the program.
+// Their methods fail with a [boxoffice.Error] where the contract has a word for it
+// (unavailable included); any other error is told as internal. A context is cancelled
+// when its client is gone or [requestTimeout] is over.
+
+// Clock tells the time that everything is decided by: the database's, in UTC and whole
+// milliseconds.
+type Clock interface{ Now() time.Time }
+
+// Health tells whether the node can serve, and if not, why.
+type Health interface {
+	Ready(ctx context.Context) error
+}
+
+// Users are everybody who was ever registered.
+type Users interface {
+	CreateUser(ctx context.Context, user boxoffice.User) error
+	// User fails with user-not-found.
+	User(ctx context.Context, id uuid.UUID) (boxoffice.User, error)
+}
+
+// Points are the accounts of users.
+type Points interface {
+	Balance(ctx context.Context, userID uuid.UUID) (int64, error)
+	// Charge adds points once per key; op.Key is never zero.
+	Charge(ctx context.Context, op boxoffice.Operation, userID uuid.UUID, amount int64, now time.Time) (boxoffice.Outcome, error)
+	PointsHistory(ctx context.Context, userID uuid.UUID, page boxoffice.PageRequest) (boxoffice.Page[boxoffice.LedgerEntry], error)
+}
+
+// Catalogue is what is played and when. Concerts and schedules are never deleted, and
+// what an organiser adds shows within a second.
+type Catalogue interface {
+	Concerts(ctx context.Context, page boxoffice.PageRequest) (boxoffice.Page[boxoffice.Concert], error)
+	// Concert fails with concert-not-found.
+	Concert(ctx context.Context, id int64) (boxoffice.Concert, error)
+	Schedules(ctx context.Context, filter boxoffice.ScheduleFilter, now time.Time, page boxoffice.PageRequest) (boxoffice.Page[boxoffice.ScheduleInfo], error)
+	// Schedule fails with schedule-not-found.
+	Schedule(ctx context.Context, id int64) (boxoffice.ScheduleInfo, error)
+}
+
+// Organiser adds to the catalogue. Both calls fail with invalid-request and every value
+// that is wrong.
+type Organiser interface {
+	CreateConcert(ctx context.Context, concert boxoffice.NewConcert) (boxoffice.Concert, error)
+	CreateSchedule(ctx context.Context, schedule boxoffice.NewSchedule, now time.Time) (boxoffice.ScheduleInfo, error)
+}
+
+// Reservations are all there ever were, as they stand at now.
+type Reservations interface {
+	// Reservation fails with reservation-not-found.
+	Reservation(ctx context.Context, id uuid.UUID, now time.Time) (boxoffice.Reservation, error)
+	// UserReservations lists those of one status, or all if it is empty, newest first.
+	UserReservations(ctx context.Context, userID uuid.UUID, status boxoffice.ReservationStatus, now time.Time, page boxoffice.PageRequest) (boxoffice.Page[boxoffice.Reservation], error)
+}
+
+// Payments are all there ever were.
+type Payments interface {
+	// Payment fails with payment-not-found.
+	Payment(ctx context.Context, id uuid.UUID) (boxoffice.Payment, error)
+	UserPayments(ctx context.Context, userID uuid.UUID, page boxoffice.PageRequest) (boxoffice.Page[boxoffice.Payment], error)
+}
+
+// Answers are the stored answers of requests that came with an idempotency key.
+type Answers interface {
+	// StoredAnswer tells the answer that this very request got, if it was ever stored. It
+	// fails with idempotency-key-reused if the key belongs to another request.
+	StoredAnswer(ctx context.Context, key boxoffice.IdempotencyKey) (outcome boxoffice.Outcome, found bool, err error)
+}
+
+// Seats decide what happens to the seats of a schedule. A refusal comes as an error or
+// in the outcome.
+type Seats interface {
+	// Hold sets the hold's time to live itself.
+	Hold(ctx context.Context, scheduleID int64, hold boxoffice.Hold) (boxoffice.Outcome, error)
+	Release(ctx context.Context, scheduleID int64, release boxoffice.Release) (boxoffice.Outcome, error)
+	Pay(ctx context.Context, scheduleID int64, pay boxoffice.Pay) (boxoffice.Outcome, error)
+	CancelSale(ctx context.Context, scheduleID int64, cancel boxoffice.CancelSale) (boxoffice.Outcome, error)
+}
+
+// SeatMaps show the seats of a schedule to who may see them.
+type SeatMaps interface {
+	// SeatMap fails with queue-token-expired if the admission has ended. A nil admission
+	// is an admin's.
+	SeatMap(ctx context.Context, scheduleID int64, admission *boxoffice.Admission) (boxoffice.SeatMap, error)
+}
+
+// WaitingRooms are the lines in front of the schedules.
+type WaitingRooms interface {
+	// Join gives the user's live place, or a new one at the end of the line.
+	Join(ctx context.Context, scheduleID int64, userID uuid.UUID) (place boxoffice.Place, created bool, err error)
+	// Place tells where a place stands, and that its holder was seen. It fails with
+	// queue-token-expired if it has ended.
+	Place(ctx context.Context, scheduleID int64, userID uuid.UUID, sequence uint64) (boxoffice.Place, error)
+	// Leave ends a place. Admitted tells whether the token was of an admitted place.
+	Leave(ctx context.Context, scheduleID int64, userID uuid.UUID, sequence uint64, admitted bool) error
+}
+
+// Queues are the public views of the waiting rooms.
+type Queues interface {
+	QueueStatus(ctx context.Context, scheduleID int64) (boxoffice.QueueStatus, error)
+	ConfigureQueue(ctx context.Context, scheduleID int64, configure boxoffice.Configure) (boxoffice.QueueStatus, error)
+}
+
+// Config is what the API is made of. Everything is required unless it says otherwise.
+type Config struct {
+	Log   *slog.Logger
+	Clock Clock
+	// Stopwatch reads the process's own clock (time.Now). It measures durations and
+	// paces the rate limit; nothing is decided by it.
+	Stopwatch func() time.Time
+	Keys      *Keys
+	Health    Health
+	// Metrics answers GET /metrics.
+	Metrics http.Handler
+	// Observe is told of every request that was answered: its route's pattern
+	// ("unmatched" if there is none), method and status. Nil: nobody is.
+	Observe func(route, method string, status int, duration time.Duration)
+
+	Users        Users
+	Points       Points
+	Catalogue    Catalogue
+	Organiser    Organiser
+	Reservations Reservations
+	Payments     Payments
+	Answers      Answers
+	Seats        Seats
+	SeatMaps     SeatMaps
+	WaitingRooms WaitingRooms
+	Queues       Queues
+
+	// RateLimit is how many requests per second one client address may make, with a
+	// burst of one second. 0: any number. The calls of operations do not count.
+	RateLimit int
+	// AccessTokenTTL is how long the token of a registration is good for. 0: 24 hours.
+	AccessTokenTTL time.Duration
+	// Version is the program's, for the OpenAPI document. Empty: "development".
+	Version string
+}
+
+const defaultAccessTokenTTL = 24 * time.Hour
+
+// withDefaults completes a configuration, or names what it lacks.
+func (c Config) withDefaults() (Config, error) {
+	required := map[string]bool{
+		"Log": c.Log != nil, "Clock": c.Clock != nil, "Stopwatch": c.Stopwatch != nil,
+		"Keys": c.Keys != nil, "Health": c.Health != nil, "Metrics": c.Metrics != nil,
+		"Users": c.Users != nil, "Points": c.Points != nil, "Catalogue": c.Catalogue != nil,
+		"Organiser": c.Organiser != nil, "Reservations": c.Reservations != nil,
+		"Payments": c.Payments != nil, "Answers": c.Answers != nil, "Seats": c.Seats != nil,
+		"SeatMaps": c.SeatMaps != nil, "WaitingRooms": c.WaitingRooms != nil, "Queues": c.Queues != nil,
+	}
+	for name, given := range required {
+		if !given {
+			return c, errors.New("http: Config." + name + " is missing")
+		}
+	}
+	if c.RateLimit < 0 || c.AccessTokenTTL < 0 {
+		return c, errors.New("http: Config.RateLimit and Config.AccessTokenTTL must not be negative")
+	}
+	if c.AccessTokenTTL == 0 {
+		c.AccessTokenTTL = defaultAccessTokenTTL
+	}
+	if c.Version == "" {
+		c.Version = "development"
+	}
+	if c.Observe == nil {
+		c.Observe = func(string, string, int, time.Duration) {}
+	}
+	return c, nil
+}

@@ -1,0 +1,50 @@
+package http
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/go-chi/chi/v5"
+
+	"boxoffice"
+)
+
+func (a *api) notFound(w http.ResponseWriter, r *http.Request) {
+	a.writeProblem(w, r, boxoffice.Errorf(boxoffice.CodeNotFound, "there is nothing at this path"))
+}
+
+// methodNotAllowed answers methods that the path does not have: OPTIONS with those that
+// it has, anything else with a problem. chi comes here for methods that it does not
+// know, too, whatever the path.
+func (a *api) methodNotAllowed(w http.ResponseWriter, r *http.Request) {
+	allowed := a.methodsOf(r)
+	if len(allowed) == 0 {
+		a.notFound(w, r)
+		return
+	}
+	w.Header().Set("Allow", strings.Join(append(allowed, http.MethodOptions), ", "))
+	if r.Method == http.MethodOptions {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	a.writeProblem(w, r, boxoffice.Errorf(boxoffice.CodeMethodNotAllowed, "this path has no such method"))
+}
+
+// methodsOf lists the methods of a path.
+func (a *api) methodsOf(r *http.Request) []string {
+	path := r.URL.RawPath
+	if path == "" {
+		path = r.URL.Path
+	}
+	var allowed []string
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodDelete} {
+		if !a.router.Match(chi.NewRouteContext(), method, path) {
+			continue
+		}
+		allowed = append(allowed, method)
+		if method == http.MethodGet {
+			allowed = append(allowed, http.MethodHead)
+		}
+	}
+	return allowed
+}

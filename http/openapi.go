@@ -1,0 +1,270 @@
+package http
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"boxoffice"
+)
+
+// operation is a call and what the document says of it. What follows from the route
+// (parameters of the path, tokens, and the problems that these bring) is not repeated.
+type operation struct {
+	route
+
+	id          string
+	tag         string
+	summary     string
+	description string
+	status      int // of a success
+	// repeated is the status of a success that changed nothing new; 0: there is none.
+	repeated int
+	headers  []string         // of a success
+	refusals []boxoffice.Code // of this call in particular
+	request  any              // example of a body
+	example  any              // example of a success
+}
+
+// Tags of the document.
+const (
+	tagUsers      = "Users and points"
+	tagCatalogue  = "Catalogue"
+	tagQueue      = "Waiting room"
+	tagSeats      = "Seats and reservations"
+	tagPayments   = "Payments"
+	tagAdmin      = "Admin"
+	tagOperations = "Operations"
+)
+
+func documentTags() []*huma.Tag {
+	return []*huma.Tag{
+		{Name: tagUsers, Description: "Register, charge points, see where they went."},
+		{Name: tagCatalogue, Description: "What is played and when. Public and cacheable."},
+		{Name: tagQueue, Description: "Each schedule has a line in front of its seats: join, ask where you stand, and use the token of an admitted place."},
+		{Name: tagSeats, Description: "50 seats per schedule, one per user. A hold lasts a few minutes."},
+		{Name: tagPayments, Description: "Pay a held seat with points; cancel until the day of the performance."},
+		{Name: tagAdmin, Description: "For tokens with the role admin."},
+		{Name: tagOperations, Description: "For who runs a node."},
+	}
+}
+
+func documentInfo(version string) *huma.Info {
+	return &huma.Info{
+		Title:   "Boxoffice",
+		Version: version,
+		Description: "Sells the seats of concerts. Times are RFC 3339 in UTC with milliseconds, points are whole numbers, " +
+			"lists are pages (`items`, `next`). Every refusal is a problem (RFC 9457) whose `code` never changes; " +
+			"a problem with `retryable` may be sent again, with the same `Idempotency-Key` and without fear of doing it twice.",
+	}
+}
+
+// Names of the security schemes.
+const (
+	accessScheme = "accessToken"
+	queueScheme  = "queueToken"
+)
+
+func securitySchemes() map[string]*huma.SecurityScheme {
+	return map[string]*huma.SecurityScheme{
+		accessScheme: {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "The accessToken of a registration, or one of `boxoffice token`."},
+		queueScheme:  {Type: "apiKey", In: "header", Name: queueTokenHeader, Description: "The newest token of a place in the schedule's waiting room."},
+	}
+}
+
+// schemaName drops the JSON that the names of the types of this package end with.
+func schemaName(t reflect.Type, hint string) string {
+	return strings.ReplaceAll(huma.DefaultSchemaNamer(t, hint), "JSON", "")
+}
+
+// describe makes huma's description of a call, without what huma adds itself.
+func (a *api) describe(op operation) huma.Operation {
+	described := huma.Operation{
+		OperationID:   op.id,
+		Method:        op.method,
+		Path:          op.pattern,
+		Tags:          []string{op.tag},
+		Summary:       op.summary,
+		Description:   op.description,
+		DefaultStatus: op.status,
+		Security:      op.security(),
+		Responses:     map[string]*huma.Response{},
+		Metadata:      map[string]any{routeMetadata: &op.route},
+	}
+	described.Responses[statusText(op.status)] = &huma.Response{
+		Description: http.StatusText(op.status),
+		Headers:     responseHeaders(append(op.headers, requestIDHeader)),
+	}
+	if op.example != nil {
+		described.Responses[statusText(op.status)].Content = jsonContent(nil, op.example)
+	}
+	if slices.Contains(op.headers, "ETag") {
+		described.Responses["304"] = &huma.Response{
+			Description: "What the client has (If-None-Match) is current",
+			Headers:     responseHeaders([]string{"ETag", requestIDHeader}),
+		}
+	}
+	a.describeProblems(op, described.Responses)
+	return described
+}
+
+// complete adds to a described call what huma would otherwise act on itself: it read
+// the body and the headers before.
+func (a *api) complete(op operation) {
+	described := a.operationOf(op.method, op.pattern)
+	described.Parameters = append(op.parameters(), described.Parameters...)
+	if op.body == bodyObject {
+		described.RequestBody = &huma.RequestBody{Required: true, Content: jsonContent(op.schema, op.request)}
+	}
+	if op.repeated != 0 {
+		again := *described.Responses[statusText(op.status)]
+		again.Description = http.StatusText(op.repeated)
+		described.Responses[statusText(op.repeated)] = &again
+	}
+}
+
+func (a *api) operationOf(method, pattern string) *huma.Operation {
+	item := a.huma.OpenAPI().Paths[pattern]
+	switch method {
+	case http.MethodGet:
+		return item.Get
+	case http.MethodPost:
+		return item.Post
+	case http.MethodPatch:
+		return item.Patch
+	default:
+		return item.Delete
+	}
+}
+
+func (op operation) security() []map[string][]string {
+	switch {
+	case op.access == public:
+		return nil
+	case op.access == placeHolder:
+		return []map[string][]string{{queueScheme: {}}}
+	case op.guarded && op.access == signedIn: // admins need no queue token
+		return []map[string][]string{{accessScheme: {}, queueScheme: {}}, {accessScheme: {}}}
+	case op.guarded:
+		return []map[string][]string{{accessScheme: {}, queueScheme: {}}}
+	default:
+		return []map[string][]string{{accessScheme: {}}}
+	}
+}
+
+// codes lists every problem of a call, those that follow from its route included.
+func (op operation) codes() []boxoffice.Code {
+	codes := slices.Clone(op.refusals)
+	if !strings.HasPrefix(op.pattern, "/api/") {
+		return codes
+	}
+	add := func(when bool, more ...boxoffice.Code) {
+		if when {
+			codes = append(codes, more...)
+		}
+	}
+	add(true, boxoffice.CodeRateLimited, boxoffice.CodeInternal, boxoffice.CodeUnavailable)
+	add(strings.Contains(op.pattern, "{"+concertParam), boxoffice.CodeConcertNotFound)
+	add(strings.Contains(op.pattern, "{"+scheduleParam), boxoffice.CodeScheduleNotFound)
+	add(op.access != public && op.access != placeHolder, boxoffice.CodeUnauthenticated)
+	add(op.access == signedIn || op.access == usersOnly, boxoffice.CodeUserNotFound)
+	add(op.access == adminsOnly || op.access == usersOnly || strings.Contains(op.pattern, "{"+userParam), boxoffice.CodeForbidden)
+	add(op.access == placeHolder, boxoffice.CodeQueueTokenRequired, boxoffice.CodeQueueTokenInvalid)
+	add(op.guarded, boxoffice.CodeQueueTokenRequired, boxoffice.CodeQueueTokenInvalid, boxoffice.CodeNotAdmitted, boxoffice.CodeQueueTokenExpired)
+	add(op.body != bodyIgnored, boxoffice.CodeUnsupportedMediaType, boxoffice.CodeBodyTooLarge, boxoffice.CodeMalformedRequest, boxoffice.CodeInvalidRequest)
+	add(op.key == keyRequired, boxoffice.CodeIdempotencyKeyRequired)
+	add(op.key != keyIgnored, boxoffice.CodeIdempotencyKeyReused, boxoffice.CodeInvalidRequest)
+	slices.Sort(codes)
+	return slices.Compact(codes)
+}
+
+// describeProblems adds one response per status, with an example per code.
+func (a *api) describeProblems(op operation, responses map[string]*huma.Response) {
+	schema := schemaOf[problem](a)
+	for _, code := range op.codes() {
+		kind := a.kinds[code]
+		status := kind.status
+		if op.access == placeHolder && code == boxoffice.CodeQueueTokenExpired {
+			status = http.StatusGone
+		}
+		response := responses[statusText(status)]
+		if response == nil {
+			response = &huma.Response{
+				Description: http.StatusText(status),
+				Headers:     responseHeaders(problemHeaders(status, code)),
+				Content:     map[string]*huma.MediaType{problemType: {Schema: schema, Examples: map[string]*huma.Example{}}},
+			}
+			responses[statusText(status)] = response
+		}
+		maps.Copy(response.Headers, responseHeaders(problemHeaders(status, code)))
+		response.Content[problemType].Examples[string(code)] = &huma.Example{
+			Summary: kind.title, Description: kind.meaning, Value: exampleProblem(kind, status),
+		}
+	}
+}
+
+func problemHeaders(status int, code boxoffice.Code) []string {
+	names := []string{requestIDHeader}
+	switch {
+	case status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable:
+		names = append(names, "Retry-After")
+	case status == http.StatusUnauthorized:
+		names = append(names, "WWW-Authenticate")
+	case code == boxoffice.CodeNotAdmitted:
+		names = append(names, "Link")
+	}
+	return names
+}
+
+func exampleProblem(kind problemKind, status int) problem {
+	p := problem{
+		Type: problemURI(kind.code), Title: kind.title, Status: status, Detail: kind.meaning, Code: kind.code,
+		RequestID: exampleRequestID, Retryable: status == http.StatusTooManyRequests || status >= http.StatusInternalServerError,
+	}
+	switch kind.code {
+	case boxoffice.CodeSeatTaken:
+		p.AvailableSeats = []int{3, 17, 42}
+	case boxoffice.CodeInsufficientPoints:
+		balance, amount := int64(5_000), int64(12_000)
+		p.Balance, p.Amount = &balance, &amount
+	case boxoffice.CodeInvalidRequest:
+		p.Errors = []valueError{{Location: "body.amount", Message: "expected integer"}}
+	}
+	return p
+}
+
+func jsonContent(schema *huma.Schema, example any) map[string]*huma.MediaType {
+	return map[string]*huma.MediaType{"application/json": {Schema: schema, Example: example}}
+}
+
+func statusText(status int) string { return strconv.Itoa(status) }
+
+// writeDocument finishes the document.
+func (a *api) writeDocument() error {
+	// huma registers its own form of errors, which no call answers with.
+	delete(a.schemas.Map(), "ErrorModel")
+	delete(a.schemas.Map(), "ErrorDetail")
+	var err error
+	if a.document, err = json.Marshal(a.huma.OpenAPI()); err != nil {
+		return fmt.Errorf("encode the OpenAPI document: %w", err)
+	}
+	a.assets, err = loadAssets()
+	return err
+}
+
+// pathParams finds the parameters of a pattern.
+func pathParams(pattern string) []string {
+	var names []string
+	for _, match := range regexp.MustCompile(`\{(\w+)\}`).FindAllStringSubmatch(pattern, -1) {
+		names = append(names, match[1])
+	}
+	return names
+}

@@ -1,0 +1,75 @@
+package http
+
+import (
+	"slices"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// Example values of the document.
+const (
+	exampleRequestID   = "01939d3a-5c6e-7c59-9a51-3f1e6b1d2a40"
+	exampleUser        = "01939d3a-5c6e-7a11-8f00-5b2f6d1c9e01"
+	exampleEntry       = "01939d3a-5c6e-7b22-8f00-5b2f6d1c9e02"
+	exampleReservation = "01939d3a-5c6e-7c33-8f00-5b2f6d1c9e03"
+	examplePayment     = "01939d3a-5c6e-7d44-8f00-5b2f6d1c9e04"
+)
+
+// parameters are those of a call that huma does not read itself: path and headers.
+func (op operation) parameters() []*huma.Param {
+	var params []*huma.Param
+	for _, name := range pathParams(op.pattern) {
+		params = append(params, pathParam(name))
+	}
+	if op.key != keyIgnored {
+		params = append(params, &huma.Param{
+			Name: idempotencyKeyHeader, In: "header", Required: op.key == keyRequired,
+			Description: "A new one for each thing that you want done, the same one whenever you ask for it again.",
+			Schema:      &huma.Schema{Type: huma.TypeString, MinLength: ptr(1), MaxLength: ptr(maxKeyLength), Pattern: `^[ -~]+$`},
+			Example:     "charge-2026-11-21-1",
+		})
+	}
+	if slices.Contains(op.headers, "ETag") {
+		params = append(params, &huma.Param{
+			Name: "If-None-Match", In: "header", Description: "ETags of what the client has.",
+			Schema: &huma.Schema{Type: huma.TypeString},
+		})
+	}
+	return params
+}
+
+func pathParam(name string) *huma.Param {
+	param := &huma.Param{Name: name, In: "path", Required: true}
+	switch name {
+	case concertParam, scheduleParam:
+		param.Schema, param.Example = &huma.Schema{Type: huma.TypeInteger, Format: "int64", Minimum: ptr(1.0)}, 1
+	case userParam, reservationParam, paymentParam:
+		param.Schema, param.Example = &huma.Schema{Type: huma.TypeString, Format: "uuid"}, exampleUser
+	default:
+		param.Schema = &huma.Schema{Type: huma.TypeString}
+	}
+	return param
+}
+
+// responseHeaders describes headers by name.
+func responseHeaders(names []string) map[string]*huma.Header {
+	text := &huma.Schema{Type: huma.TypeString}
+	seconds := &huma.Schema{Type: huma.TypeInteger, Minimum: ptr(0.0)}
+	known := map[string]*huma.Header{
+		requestIDHeader:           {Description: "The request's own, or a new one.", Schema: text},
+		"Location":                {Description: "Where what was made can be read.", Schema: text},
+		"ETag":                    {Description: "What to send as If-None-Match.", Schema: text},
+		"Cache-Control":           {Description: "How long the answer may be kept.", Schema: text},
+		"Retry-After":             {Description: "Seconds after which to ask again.", Schema: seconds},
+		"Link":                    {Description: "rel=status: where to ask for the place in line.", Schema: text},
+		"WWW-Authenticate":        {Description: "Which token is asked for.", Schema: text},
+		idempotencyReplayedHeader: {Description: "true if this is the answer of an earlier request with the same key.", Schema: &huma.Schema{Type: huma.TypeBoolean}},
+	}
+	headers := make(map[string]*huma.Header, len(names))
+	for _, name := range names {
+		headers[name] = known[name]
+	}
+	return headers
+}
+
+func ptr[T any](v T) *T { return &v }

@@ -1,0 +1,191 @@
+package http
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+
+	"boxoffice"
+)
+
+// problemKind is one row of the table from domain codes to HTTP.
+type problemKind struct {
+	code    boxoffice.Code
+	status  int
+	title   string
+	meaning string // what a client can make of it
+}
+
+// problemKinds is the table. A code that is not in it is told as internal.
+func problemKinds() []problemKind {
+	return []problemKind{
+		{boxoffice.CodeMalformedRequest, 400, "Malformed request", "The body is not exactly one JSON value in UTF-8, with no member given twice."},
+		{boxoffice.CodeIdempotencyKeyRequired, 400, "Idempotency key required", "Send an Idempotency-Key of 1–255 printable ASCII characters, a new one for each thing you want done."},
+		{boxoffice.CodeUnauthenticated, 401, "Unauthenticated", "The access token is missing, malformed, expired or forged."},
+		{boxoffice.CodeQueueTokenRequired, 401, "Queue token required", "Join the schedule's waiting room and send the newest token that it gave you as Queue-Token."},
+		{boxoffice.CodeQueueTokenInvalid, 401, "Queue token invalid", "The queue token is forged, or of another user or schedule."},
+		{boxoffice.CodeInsufficientPoints, 402, "Insufficient points", "The account has balance points and the seat costs amount; charge points and pay again while the hold lasts."},
+		{boxoffice.CodeForbidden, 403, "Forbidden", "The caller may not do this, or names another user."},
+		{boxoffice.CodeNotAdmitted, 403, "Not admitted yet", "The place in line still waits, or its newer token was not fetched; see the link with rel=status."},
+		{boxoffice.CodeQueueTokenExpired, 403, "Queue token expired", "The place in line has ended; join again. Guarded calls say this with 403, the place's own routes with 410."},
+		{boxoffice.CodeNotFound, 404, "Not found", "There is nothing at this path."},
+		{boxoffice.CodeUserNotFound, 404, "User not found", "No such user was ever registered."},
+		{boxoffice.CodeConcertNotFound, 404, "Concert not found", "There is no such concert."},
+		{boxoffice.CodeScheduleNotFound, 404, "Schedule not found", "There is no such schedule."},
+		{boxoffice.CodeReservationNotFound, 404, "Reservation not found", "The caller has no such reservation."},
+		{boxoffice.CodePaymentNotFound, 404, "Payment not found", "The caller has no such payment."},
+		{boxoffice.CodeMethodNotAllowed, 405, "Method not allowed", "The Allow header lists the methods of this path."},
+		{boxoffice.CodeSoldOut, 409, "Sold out", "All seats of the schedule are sold."},
+		{boxoffice.CodeSalesClosed, 409, "Sales closed", "The schedule is not, or no longer, on sale."},
+		{boxoffice.CodeSeatTaken, 409, "Seat taken", "Somebody else has the seat; availableSeats lists those that are free."},
+		{boxoffice.CodeAlreadyReserved, 409, "Already reserved", "The user holds another seat of this schedule, or owns one."},
+		{boxoffice.CodeAlreadyPaid, 409, "Already paid", "The reservation is paid."},
+		{boxoffice.CodeAlreadyCancelled, 409, "Already cancelled", "The payment was cancelled before."},
+		{boxoffice.CodeCancellationClosed, 409, "Cancellation closed", "Payments cannot be cancelled from 00:00 of the performance's day at the venue."},
+		{boxoffice.CodeHoldExpired, 410, "Hold expired", "The seat is no longer held; nothing was charged."},
+		{boxoffice.CodeBodyTooLarge, 413, "Body too large", "A body may have 64 KiB."},
+		{boxoffice.CodeUnsupportedMediaType, 415, "Unsupported media type", "Bodies are JSON."},
+		{boxoffice.CodeInvalidRequest, 422, "Invalid request", "Values of the request are wrong; errors lists where and how."},
+		{boxoffice.CodeBalanceLimit, 422, "Balance limit", "An account holds 1 000 000 000 points at most."},
+		{boxoffice.CodeIdempotencyKeyReused, 422, "Idempotency key reused", "This key was used for another request."},
+		{boxoffice.CodeRateLimited, 429, "Too many requests", "Wait for as many seconds as Retry-After says."},
+		{boxoffice.CodeInternal, 500, "Internal error", "A bug or a broken dependency; it was logged with the request's id."},
+		{boxoffice.CodeUnavailable, 503, "Unavailable", "Send the same request with the same idempotency key again after Retry-After seconds."},
+		{boxoffice.CodeQueueFull, 503, "Waiting room full", "Try to join again after Retry-After seconds."},
+	}
+}
+
+// problem is the body of every answer that is not a success.
+type problem struct {
+	Type           string         `json:"type" format:"uri-reference" doc:"where this kind of problem is described, under /problems/"`
+	Title          string         `json:"title" doc:"the kind of problem, for people"`
+	Status         int            `json:"status" minimum:"400" maximum:"599" doc:"the status code of the response"`
+	Detail         string         `json:"detail" doc:"what happened this time, for people"`
+	Code           boxoffice.Code `json:"code" doc:"the kind of problem, for programs; it never changes"`
+	RequestID      string         `json:"requestId" doc:"the X-Request-Id of the response"`
+	Retryable      bool           `json:"retryable" doc:"whether the same request may succeed later"`
+	AvailableSeats []int          `json:"availableSeats,omitzero" nullable:"false" doc:"seat-taken: the seats that are free"`
+	Balance        *int64         `json:"balance,omitempty" doc:"insufficient-points: what the account has"`
+	Amount         *int64         `json:"amount,omitempty" doc:"insufficient-points: what the seat costs"`
+	Errors         []valueError   `json:"errors,omitzero" nullable:"false" doc:"invalid-request: every wrong value"`
+}
+
+// valueError is one wrong value of a request.
+type valueError struct {
+	Location string `json:"location" doc:"body.<member>, query.<parameter> or header.<name>"`
+	Message  string `json:"message" doc:"what is wrong with it, for people"`
+}
+
+// Error, GetStatus and ContentType are what huma asks of an error that it is to write.
+func (p *problem) Error() string               { return string(p.Code) + ": " + p.Detail }
+func (p *problem) GetStatus() int              { return p.Status }
+func (p *problem) ContentType(_ string) string { return problemType }
+
+// problemURI is where a kind of problem is described.
+func problemURI(code boxoffice.Code) string { return "/problems/" + string(code) }
+
+const problemType = "application/problem+json"
+
+// defaultRetryAfter is told where a refusal that may be repeated does not say when.
+const defaultRetryAfter = time.Second
+
+// ended marks a queue-token-expired refusal of the place's own routes: the place is
+// gone (410), where the guard of other routes says that it does not let in (403).
+type ended struct{ error }
+
+func (e ended) Unwrap() error { return e.error }
+
+// linked adds a Link header to a refusal.
+type linked struct {
+	error
+	link string
+}
+
+func (e linked) Unwrap() error { return e.error }
+
+// problem tells an error in the words of the contract, and sets the headers that go
+// with it. It is the one place where errors that the client must not see are logged.
+func (a *api) problem(ctx context.Context, err error) *problem {
+	c := callOf(ctx)
+	refusal, kind := a.classify(ctx, c, err)
+	p := &problem{
+		Type:      problemURI(kind.code),
+		Title:     kind.title,
+		Status:    kind.status,
+		Detail:    refusal.Detail,
+		Code:      kind.code,
+		RequestID: c.id,
+		Retryable: kind.status == http.StatusTooManyRequests || kind.status >= http.StatusInternalServerError,
+	}
+	c.header.Set("Cache-Control", "no-store")
+	c.header.Del("ETag")
+	if errors.As(err, new(ended)) {
+		p.Status = http.StatusGone
+	}
+	var link linked
+	if errors.As(err, &link) {
+		c.header.Set("Link", link.link)
+	}
+	switch {
+	case kind.status == http.StatusTooManyRequests || kind.status == http.StatusServiceUnavailable:
+		c.header.Set("Retry-After", strconv.Itoa(wholeSeconds(max(refusal.RetryAfter, defaultRetryAfter))))
+	case kind.code == boxoffice.CodeUnauthenticated:
+		c.header.Set("WWW-Authenticate", `Bearer realm="boxoffice"`)
+	case kind.status == http.StatusUnauthorized:
+		c.header.Set("WWW-Authenticate", queueTokenHeader)
+	case kind.code == boxoffice.CodeSeatTaken:
+		p.AvailableSeats = append([]int{}, refusal.AvailableSeats...)
+	case kind.code == boxoffice.CodeInsufficientPoints:
+		p.Balance, p.Amount = &refusal.Balance, &refusal.Amount
+	case kind.code == boxoffice.CodeInvalidRequest:
+		p.Errors = make([]valueError, len(refusal.Fields))
+		for i, f := range refusal.Fields {
+			p.Errors[i] = valueError(f)
+		}
+	}
+	return p
+}
+
+// classify finds the row of an error, and logs it if the fault is not the client's.
+func (a *api) classify(ctx context.Context, c *call, err error) (*boxoffice.Error, problemKind) {
+	var refusal *boxoffice.Error
+	switch {
+	case errors.As(err, &refusal):
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		refusal = boxoffice.Unavailable(err)
+	default:
+		refusal = &boxoffice.Error{Code: boxoffice.CodeInternal}
+	}
+	kind, ok := a.kinds[refusal.Code]
+	if !ok || kind.code == boxoffice.CodeInternal {
+		a.log.LogAttrs(ctx, slog.LevelError, "request failed", append(c.attributes(), slog.Any("error", err))...)
+		return &boxoffice.Error{Detail: "something went wrong on our side"}, a.kinds[boxoffice.CodeInternal]
+	}
+	if kind.code == boxoffice.CodeUnavailable && ctx.Err() == nil {
+		a.log.LogAttrs(ctx, slog.LevelWarn, "request not answered", append(c.attributes(), slog.Any("error", err))...)
+	}
+	return refusal, kind
+}
+
+// writeProblem answers a request with an error.
+func (a *api) writeProblem(w http.ResponseWriter, r *http.Request, err error) {
+	p := a.problem(r.Context(), err)
+	writeJSON(w, p.Status, problemType, p)
+}
+
+func writeJSON(w http.ResponseWriter, status int, contentType string, body any) {
+	w.Header().Set("Content-Type", contentType)
+	w.WriteHeader(status)
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	_ = encoder.Encode(body) // fails only if the client is gone, and then nobody is left to tell
+}
+
+// wholeSeconds rounds up, as everything does that says how long to wait.
+func wholeSeconds(d time.Duration) int {
+	return int((d + time.Second - 1) / time.Second)
+}

@@ -1,0 +1,220 @@
+package http
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
+
+	"boxoffice"
+)
+
+type placeJSON struct {
+	Token            string                `json:"token" doc:"the newest; send it as Queue-Token"`
+	ScheduleID       int64                 `json:"scheduleId"`
+	UserID           uuid.UUID             `json:"userId" format:"uuid"`
+	Status           boxoffice.PlaceStatus `json:"status" enum:"waiting,admitted"`
+	Position         int                   `json:"position" minimum:"0" doc:"from 1 among those who wait; 0 once admitted"`
+	Ahead            int                   `json:"ahead" minimum:"0" doc:"how many wait before this place"`
+	Waiting          int                   `json:"waiting" minimum:"0" doc:"how many wait in all"`
+	ETASeconds       *etaJSON              `json:"etaSeconds" doc:"null while there is no measured rate"`
+	PollAfterMS      int64                 `json:"pollAfterMs" minimum:"0" doc:"when it is worth asking again"`
+	JoinedAt         timestamp             `json:"joinedAt"`
+	AdmittedAt       *timestamp            `json:"admittedAt" nullable:"true"`
+	ExpiresAt        timestamp             `json:"expiresAt"`
+	ExpiresInSeconds int                   `json:"expiresInSeconds" minimum:"0"`
+	SoldOut          bool                  `json:"soldOut"`
+}
+
+// etaJSON is how long a place will wait, in whole seconds.
+type etaJSON struct {
+	Min int `json:"min"`
+	Max int `json:"max"`
+}
+
+// Schema says that it may be null, which huma cannot say of other objects.
+func (etaJSON) Schema(huma.Registry) *huma.Schema {
+	seconds := &huma.Schema{Type: huma.TypeInteger, Minimum: ptr(0.0)}
+	return &huma.Schema{
+		Type: huma.TypeObject, Nullable: true, AdditionalProperties: false,
+		Properties: map[string]*huma.Schema{"min": seconds, "max": seconds},
+		Required:   []string{"min", "max"},
+	}
+}
+
+type queueJSON struct {
+	State          boxoffice.QueueState `json:"state" enum:"open,paused,sold-out,closed"`
+	Waiting        int                  `json:"waiting"`
+	Admitted       int                  `json:"admitted"`
+	Capacity       int                  `json:"capacity" doc:"most people admitted at a time"`
+	AdmitPerSecond int                  `json:"admitPerSecond" doc:"most admissions in any second; 0 = no limit"`
+	AvailableSeats int                  `json:"availableSeats"`
+}
+
+const placePattern = "/api/v1/schedules/{scheduleId}/queue-tokens/me"
+
+func (a *api) addQueues() {
+	handleRaw[placeJSON](a, operation{
+		route:       route{method: http.MethodPost, pattern: "/api/v1/schedules/{scheduleId}/queue-tokens", access: usersOnly, body: bodyEmpty},
+		id:          "joinQueue",
+		tag:         tagQueue,
+		summary:     "Join the waiting room",
+		description: "201 with a new place at the end of the line, 200 with the caller's live one. With free capacity and nobody ahead it is admitted at once.",
+		status:      http.StatusCreated,
+		repeated:    http.StatusOK,
+		headers:     []string{"Location", "Retry-After"},
+		refusals:    []boxoffice.Code{boxoffice.CodeSoldOut, boxoffice.CodeSalesClosed, boxoffice.CodeQueueFull},
+		example:     examplePlace(),
+	}, a.joinQueue)
+	handleRaw[placeJSON](a, operation{
+		route:    route{method: http.MethodGet, pattern: placePattern, access: placeHolder},
+		id:       "getPlace",
+		tag:      tagQueue,
+		summary:  "Ask where the place stands",
+		status:   http.StatusOK,
+		headers:  []string{"Retry-After"},
+		refusals: []boxoffice.Code{boxoffice.CodeQueueTokenExpired},
+		example:  examplePlace(),
+	}, a.getPlace)
+	handleRaw[struct{}](a, operation{
+		route:   route{method: http.MethodDelete, pattern: placePattern, access: placeHolder},
+		id:      "leaveQueue",
+		tag:     tagQueue,
+		summary: "Leave the waiting room, as often as you like",
+		status:  http.StatusNoContent,
+	}, a.leaveQueue)
+	handle(a, operation{
+		route:   route{method: http.MethodGet, pattern: "/api/v1/schedules/{scheduleId}/queue", access: public},
+		id:      "getQueue",
+		tag:     tagQueue,
+		summary: "Look at the line",
+		status:  http.StatusOK,
+		headers: []string{"Cache-Control"},
+		example: exampleQueue(),
+	}, a.getQueue)
+}
+
+func examplePlace() map[string]any {
+	return map[string]any{
+		"token": "eyJ…", "scheduleId": 1, "userId": exampleUser, "status": "waiting", "position": 128, "ahead": 127, "waiting": 940,
+		"etaSeconds": map[string]any{"min": 60, "max": 95}, "pollAfterMs": 5_000,
+		"joinedAt": "2026-11-21T09:02:00.000Z", "admittedAt": nil,
+		"expiresAt": "2026-12-24T19:00:00.000Z", "expiresInSeconds": 2_887_080, "soldOut": false,
+	}
+}
+
+func exampleQueue() map[string]any {
+	return map[string]any{"state": "open", "waiting": 940, "admitted": 100, "capacity": 100, "admitPerSecond": 0, "availableSeats": 42}
+}
+
+func (a *api) joinQueue(w http.ResponseWriter, r *http.Request, c *call) error {
+	if err := a.validateBody(c); err != nil {
+		return err
+	}
+	place, created, err := a.rooms.Join(r.Context(), c.scheduleID, c.caller.UserID)
+	if err != nil {
+		return err
+	}
+	status := http.StatusOK
+	if created {
+		status = http.StatusCreated
+		w.Header().Set("Location", placePath(c.scheduleID))
+	}
+	return a.writePlace(w, c, status, place)
+}
+
+func (a *api) getPlace(w http.ResponseWriter, r *http.Request, c *call) error {
+	place, err := a.rooms.Place(r.Context(), c.scheduleID, c.place.UserID, c.place.Sequence)
+	if boxoffice.CodeOf(err) == boxoffice.CodeQueueTokenExpired {
+		return ended{err}
+	}
+	if err != nil {
+		return err
+	}
+	return a.writePlace(w, c, http.StatusOK, place)
+}
+
+func (a *api) leaveQueue(w http.ResponseWriter, r *http.Request, c *call) error {
+	err := a.rooms.Leave(r.Context(), c.scheduleID, c.place.UserID, c.place.Sequence, c.place.admitted())
+	if err != nil && !errors.Is(err, &boxoffice.Error{Code: boxoffice.CodeQueueTokenExpired}) {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// writePlace answers with a place. The poll is the call that a crowd makes.
+func (a *api) writePlace(w http.ResponseWriter, c *call, status int, place boxoffice.Place) error {
+	token := c.queueToken
+	if claims := claimsOf(place); token == "" || claims != c.place {
+		token = a.keys.signQueue(claims)
+	}
+	pollAfter := jitter(place.PollAfter)
+	if place.Status == boxoffice.PlaceWaiting {
+		w.Header().Set("Retry-After", strconv.Itoa(max(1, wholeSeconds(pollAfter))))
+	}
+	body, err := json.Marshal(renderPlace(place, token, pollAfter, c.now))
+	if err != nil {
+		return fmt.Errorf("encode a place: %w", err)
+	}
+	writeBytes(w, status, body)
+	return nil
+}
+
+// jitterShare is how far a poll may be told sooner or later than the room said, so that
+// people who joined together do not come back together.
+const jitterShare = 0.1
+
+func jitter(d time.Duration) time.Duration {
+	spread := 1 + jitterShare*(2*rand.Float64()-1)
+	return time.Duration(float64(d) * spread).Truncate(time.Millisecond)
+}
+
+func renderPlace(place boxoffice.Place, token string, pollAfter time.Duration, now time.Time) placeJSON {
+	rendered := placeJSON{
+		Token:            token,
+		ScheduleID:       place.ScheduleID,
+		UserID:           place.UserID,
+		Status:           place.Status,
+		Position:         place.Position,
+		Ahead:            max(0, place.Position-1),
+		Waiting:          place.Waiting,
+		PollAfterMS:      pollAfter.Milliseconds(),
+		JoinedAt:         timestamp(place.JoinedAt),
+		AdmittedAt:       optionalTime(place.AdmittedAt),
+		ExpiresAt:        timestamp(place.ExpiresAt),
+		ExpiresInSeconds: remaining(place.ExpiresAt, now),
+		SoldOut:          place.SoldOut,
+	}
+	if place.ETAMin != 0 || place.ETAMax != 0 {
+		rendered.ETASeconds = &etaJSON{Min: wholeSeconds(place.ETAMin), Max: wholeSeconds(place.ETAMax)}
+	}
+	return rendered
+}
+
+func (a *api) getQueue(ctx context.Context, c *call, _ *noQuery) (queueJSON, error) {
+	status, err := a.queues.QueueStatus(ctx, c.scheduleID)
+	if err != nil {
+		return queueJSON{}, err
+	}
+	c.header.Set("Cache-Control", "max-age=1")
+	return renderQueue(status), nil
+}
+
+func renderQueue(status boxoffice.QueueStatus) queueJSON {
+	return queueJSON{
+		State:          status.State,
+		Waiting:        status.Waiting,
+		Admitted:       status.Admitted,
+		Capacity:       status.Capacity,
+		AdmitPerSecond: status.AdmitPerSecond,
+		AvailableSeats: status.AvailableSeats,
+	}
+}

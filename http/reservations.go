@@ -1,0 +1,163 @@
+package http
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+
+	"boxoffice"
+)
+
+type reservationJSON struct {
+	ReservationID    uuid.UUID                   `json:"reservationId" format:"uuid"`
+	ConcertID        int64                       `json:"concertId"`
+	ScheduleID       int64                       `json:"scheduleId"`
+	SeatNumber       int                         `json:"seatNumber"`
+	UserID           uuid.UUID                   `json:"userId" format:"uuid"`
+	Status           boxoffice.ReservationStatus `json:"status" enum:"held,confirmed,expired,released,cancelled"`
+	Price            int64                       `json:"price" doc:"as it was when the hold was taken"`
+	CreatedAt        timestamp                   `json:"createdAt"`
+	ExpiresAt        *timestamp                  `json:"expiresAt" nullable:"true" doc:"null unless held"`
+	ExpiresInSeconds *int                        `json:"expiresInSeconds" minimum:"0" doc:"null unless held"`
+	PaymentID        *uuid.UUID                  `json:"paymentId" format:"uuid" nullable:"true" doc:"null until paid"`
+}
+
+// reservationsQuery is the query of a user's reservations.
+type reservationsQuery struct {
+	Status string `query:"status" enum:"held,confirmed,expired,released,cancelled" doc:"only those of this status"`
+	PageQuery
+}
+
+const reservationPattern = "/api/v1/reservations/{reservationId}"
+
+func reservationPath(id uuid.UUID) string { return "/api/v1/reservations/" + id.String() }
+
+func exampleHold() map[string]any {
+	return map[string]any{
+		"reservationId": exampleReservation, "concertId": 1, "scheduleId": 1, "seatNumber": 17, "userId": exampleUser,
+		"status": "held", "price": 12_000, "createdAt": "2026-11-21T09:05:00.000Z",
+		"expiresAt": "2026-11-21T09:10:00.000Z", "expiresInSeconds": 300, "paymentId": nil,
+	}
+}
+
+func (a *api) addReservations() {
+	handle(a, operation{
+		route:    route{method: http.MethodGet, pattern: reservationPattern, access: signedIn},
+		id:       "getReservation",
+		tag:      tagSeats,
+		summary:  "Read a reservation, also one that is over",
+		status:   http.StatusOK,
+		refusals: []boxoffice.Code{boxoffice.CodeReservationNotFound},
+		example:  exampleHold(),
+	}, a.getReservation)
+	handleRaw[struct{}](a, operation{
+		route:    route{method: http.MethodDelete, pattern: reservationPattern, access: signedIn},
+		id:       "releaseReservation",
+		tag:      tagSeats,
+		summary:  "Give a held seat back",
+		status:   http.StatusNoContent,
+		refusals: []boxoffice.Code{boxoffice.CodeReservationNotFound, boxoffice.CodeAlreadyPaid},
+	}, a.releaseReservation)
+	handle(a, operation{
+		route:    route{method: http.MethodGet, pattern: "/api/v1/users/{userId}/reservations", access: signedIn},
+		id:       "listReservations",
+		tag:      tagSeats,
+		summary:  "List a user's reservations, newest first",
+		status:   http.StatusOK,
+		refusals: []boxoffice.Code{boxoffice.CodeInvalidRequest},
+		example:  map[string]any{"items": []any{exampleHold()}, "next": nil},
+	}, a.listReservations)
+}
+
+func (a *api) getReservation(ctx context.Context, c *call, _ *noQuery) (reservationJSON, error) {
+	reservation, err := a.reservationOf(ctx, c, c.pathID, true)
+	return renderReservation(reservation, c.now), err
+}
+
+func (a *api) releaseReservation(w http.ResponseWriter, r *http.Request, c *call) error {
+	reservation, err := a.reservationOf(r.Context(), c, c.pathID, false)
+	if err != nil {
+		return err
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return fmt.Errorf("make an operation's id: %w", err)
+	}
+	switch reservation.Status {
+	case boxoffice.ReservationExpired, boxoffice.ReservationReleased, boxoffice.ReservationCancelled:
+		// It is over for good; the schedule may have forgotten it.
+	default:
+		outcome, err := a.seats.Release(r.Context(), reservation.ScheduleID, boxoffice.Release{
+			Operation:     boxoffice.Operation{ID: id},
+			ReservationID: reservation.ID,
+			UserID:        c.caller.UserID,
+		})
+		if err != nil {
+			return err
+		}
+		if outcome.Refusal != nil {
+			return outcome.Refusal
+		}
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (a *api) listReservations(ctx context.Context, c *call, query *reservationsQuery) (listJSON[reservationJSON], error) {
+	status := boxoffice.ReservationStatus(query.Status)
+	page, err := a.reservations.UserReservations(ctx, c.userID, status, c.now, query.request())
+	return listOf(page, func(reservation boxoffice.Reservation) reservationJSON {
+		return renderReservation(reservation, c.now)
+	}), err
+}
+
+// reservationOf reads a reservation that is the caller's; an admin may see anybody's,
+// where reading is all that is asked. Every other one is not found.
+func (a *api) reservationOf(ctx context.Context, c *call, id uuid.UUID, reads bool) (boxoffice.Reservation, error) {
+	notFound := boxoffice.Errorf(boxoffice.CodeReservationNotFound, "you have no such reservation")
+	if id == uuid.Nil {
+		return boxoffice.Reservation{}, notFound
+	}
+	reservation, err := a.reservations.Reservation(ctx, id, c.now)
+	if err != nil {
+		return boxoffice.Reservation{}, err
+	}
+	return reservation, c.mayTouch(reservation.UserID, reads, notFound)
+}
+
+// mayTouch gives notFound for what is somebody else's, except that an admin may read it.
+func (c *call) mayTouch(owner uuid.UUID, reads bool, notFound error) error {
+	switch {
+	case reads && c.caller.Admin:
+		return nil
+	case owner != c.caller.UserID:
+		return notFound
+	case c.caller.Admin:
+		return forbidden("an admin reads; only users do this")
+	default:
+		return nil
+	}
+}
+
+// renderReservation tells a reservation as it is at now.
+func renderReservation(reservation boxoffice.Reservation, now time.Time) reservationJSON {
+	rendered := reservationJSON{
+		ReservationID: reservation.ID,
+		ConcertID:     reservation.ConcertID,
+		ScheduleID:    reservation.ScheduleID,
+		SeatNumber:    reservation.SeatNumber,
+		UserID:        reservation.UserID,
+		Status:        reservation.Status,
+		Price:         reservation.Price,
+		CreatedAt:     timestamp(reservation.CreatedAt),
+		PaymentID:     optionalID(reservation.PaymentID),
+	}
+	if reservation.Status == boxoffice.ReservationHeld {
+		rendered.ExpiresAt = ptr(timestamp(reservation.ExpiresAt))
+		rendered.ExpiresInSeconds = ptr(remaining(reservation.ExpiresAt, now))
+	}
+	return rendered
+}

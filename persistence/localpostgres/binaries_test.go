@@ -74,8 +74,10 @@ func TestNoBinariesNamesTheWaysOut(t *testing.T) {
 	_, err := start(t.Context(), Config{DataDir: filepath.Join(root, "data")}, finder{path: old, download: noDownload})
 	none := new(NoBinariesError)
 	require.ErrorAs(t, err, &none)
-	for _, part := range []string{"14 or newer", "PostgreSQL 12.1 in " + old, "no network",
-		"install PostgreSQL", "BOXOFFICE_DATABASE_URL", "docker compose up"} {
+	for _, part := range []string{
+		"14 or newer", "PostgreSQL 12.1 in " + old, "no network",
+		"install PostgreSQL", "BOXOFFICE_DATABASE_URL", "docker compose up",
+	} {
 		require.ErrorContains(t, err, part)
 	}
 }
@@ -96,11 +98,9 @@ func TestClusterOfAnotherVersion(t *testing.T) {
 	require.ErrorContains(t, err, "move the data directory away")
 }
 
-// repository serves an archive as Maven's does. Its test is not parallel: the library
-// leaves a log in the directory for temporary files, so that is the test's own.
+// repository serves an archive as Maven's does.
 func repository(t *testing.T, checksum func(jar []byte) string) string {
 	t.Helper()
-	t.Setenv("TMPDIR", t.TempDir())
 	archive, err := os.ReadFile(filepath.Join("testdata", "postgres.txz"))
 	require.NoError(t, err)
 	var jar bytes.Buffer
@@ -120,12 +120,13 @@ func repository(t *testing.T, checksum func(jar []byte) string) string {
 	}))
 	t.Cleanup(func() {
 		server.Close()
-		http.DefaultClient.CloseIdleConnections() // the library's
+		http.DefaultClient.CloseIdleConnections() //nolint:forbidigo // it is what the library uses
 	})
 	return server.URL
 }
 
 func TestDownload(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir()) // the library leaves a log there
 	genuine := func(jar []byte) string {
 		sum := sha256.Sum256(jar)
 		return hex.EncodeToString(sum[:])
@@ -143,6 +144,7 @@ func TestDownload(t *testing.T) {
 }
 
 func TestDownloadOfAForgedArchive(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir()) // as above
 	dir := t.TempDir()
 	_, err := downloader{url: repository(t, func([]byte) string { return "0000" }), dir: dir}.fetch(t.Context())
 	require.ErrorContains(t, err, "checksums do not match")

@@ -65,7 +65,7 @@ func (c cluster) user() (*syscall.Credential, error) {
 }
 
 // initialise makes the cluster. One that was begun and not finished is thrown away.
-func (c *cluster) initialise(ctx context.Context, logger *slog.Logger) error {
+func (c cluster) initialise(ctx context.Context, logger *slog.Logger) error {
 	logger.InfoContext(ctx, "making a postgres data directory", "dir", c.dir, "version", c.binaries.version)
 	fresh := filepath.Join(c.dir, "data.new")
 	if err := killOrphans(ctx, fresh); err != nil {
@@ -86,18 +86,17 @@ func (c *cluster) initialise(ctx context.Context, logger *slog.Logger) error {
 	if err := os.Rename(fresh, c.dataDir()); err != nil {
 		return fmt.Errorf("finish the cluster: %w", err)
 	}
-	c.exists = true
 	return syncDir(c.dir)
 }
 
 // runInitdb fills dir. The password travels in a file of the server's user, open to
 // nobody else.
-func (c *cluster) runInitdb(ctx context.Context, dir string) error {
+func (c cluster) runInitdb(ctx context.Context, dir string) error {
 	passwordFile, err := os.CreateTemp(c.dir, "initdb-password-")
 	if err != nil {
 		return fmt.Errorf("pass the password: %w", err)
 	}
-	defer os.Remove(passwordFile.Name())
+	defer func() { _ = os.Remove(passwordFile.Name()) }() // readable by the server's user only
 	defer passwordFile.Close()
 	if _, err := passwordFile.WriteString(c.password + "\n"); err != nil {
 		return fmt.Errorf("pass the password: %w", err)

@@ -92,7 +92,7 @@ func (d downloader) extract(ctx context.Context, base, home string) error {
 		BinariesPath(home).
 		RuntimePath(filepath.Join(scratch, "runtime")).
 		DataPath(data).
-		Port(uint32(port)). //nolint:gosec // a port fits
+		Port(uint32(port)).
 		Logger(io.Discard))
 	ended := make(chan error, 1)
 	// The library takes no context. Where this one ends first the caller gives up and the
@@ -120,8 +120,8 @@ func reach(ctx context.Context, url string) error {
 	if err != nil {
 		return err
 	}
-	request.Close = true
-	response, err := http.DefaultClient.Do(request)
+	client := http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true}}
+	response, err := client.Do(request)
 	if err != nil {
 		return fmt.Errorf("reach the source of PostgreSQL downloads: %w", err)
 	}

@@ -1,6 +1,7 @@
 package postgrestest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -61,7 +62,7 @@ func newDirectory() (_ *directory, err error) {
 			return nil, err
 		}
 	}
-	d.watch = exec.Command("/bin/sh", "-c", watchScript, "sh", d.disk, d.memory)
+	d.watch = exec.CommandContext(context.Background(), "/bin/sh", "-c", watchScript, "sh", d.disk, d.memory)
 	d.watch.Dir = "/"
 	// A session of its own: Ctrl-C must not reach it.
 	d.watch.SysProcAttr = &syscall.SysProcAttr{Setsid: true}

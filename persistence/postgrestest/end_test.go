@@ -50,12 +50,12 @@ type child struct {
 	files  []string // what it keeps its servers' files in
 }
 
-func startChild(t *testing.T, what string, environment []string, arguments ...string) child {
+func startChild(t *testing.T, what, environment string) child {
 	t.Helper()
 	self, err := os.Executable()
 	require.NoError(t, err)
-	cmd := exec.CommandContext(t.Context(), self, append([]string{"-test.run=^TestChild$"}, arguments...)...)
-	cmd.Env = append(append(os.Environ(), childVariable+"="+what), environment...)
+	cmd := exec.CommandContext(t.Context(), self, "-test.run=^TestChild$")
+	cmd.Env = append(os.Environ(), childVariable+"="+what, environment)
 	// A terminal sends Ctrl-C to the process group.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	output, err := cmd.StdoutPipe()
@@ -90,22 +90,20 @@ func (c child) wait(t *testing.T) (output string, status int) {
 func TestNothingIsLeft(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		what      string
-		arguments []string
-		end       func(pid int) error
-		status    int
+		what   string
+		end    func(pid int) error
+		status int
 	}{
 		"passed":     {what: "pass"},
 		"leaked":     {what: "leak", status: 1},
 		"panic":      {what: "panic", status: 2},
-		"time-out":   {what: "block", arguments: []string{"-test.timeout=3s"}, status: 2},
 		"Ctrl-C":     {what: "block", end: func(pid int) error { return syscall.Kill(-pid, syscall.SIGINT) }, status: -1},
 		"terminated": {what: "block", end: func(pid int) error { return syscall.Kill(pid, syscall.SIGTERM) }, status: -1},
 		"kill -9":    {what: "block", end: func(pid int) error { return syscall.Kill(pid, syscall.SIGKILL) }, status: -1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			child := startChild(t, test.what, []string{urlVariable + "="}, test.arguments...)
+			child := startChild(t, test.what, urlVariable+"=")
 			if test.end != nil {
 				require.NoError(t, test.end(child.cmd.Process.Pid))
 			}
@@ -128,7 +126,7 @@ func TestNothingIsLeft(t *testing.T) {
 func TestGivenServerIsLeftClean(t *testing.T) {
 	t.Parallel()
 	server := Server(t)
-	given := []string{urlVariable + "=" + server.URL}
+	given := urlVariable + "=" + server.URL
 	conn := connect(t, server.URL)
 	const ours = "SELECT count(*)::int FROM pg_database WHERE datname LIKE 'boxoffice\\_test\\_%'"
 
@@ -151,7 +149,7 @@ func TestGivenServerIsLeftClean(t *testing.T) {
 
 func TestMissingDatabaseFailsTheTest(t *testing.T) {
 	t.Parallel()
-	child := startChild(t, "pass", []string{urlVariable + "=postgres://127.0.0.1:1/none"})
+	child := startChild(t, "pass", urlVariable+"=postgres://127.0.0.1:1/none")
 	output, status := child.wait(t)
 	require.Equal(t, 1, status)
 	require.Contains(t, output, "no database for the test")

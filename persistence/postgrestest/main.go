@@ -16,6 +16,8 @@ type Migrate func(ctx context.Context, url string) error
 
 // current is what Main made for this process. It is package state because the testing
 // package runs one TestMain per process and gives it no way to hand anything to tests.
+//
+//nolint:gochecknoglobals // see above
 var current struct {
 	sync.Mutex
 	*environment

@@ -60,8 +60,11 @@ type Answer struct {
 
 // CommitResult tells how a commit ended. With Err nil and no Refusals it is durable.
 type CommitResult struct {
-	// Err is nil, or wraps ErrFenced, or wraps ErrUnknown. In both cases the grain's
-	// state is worthless: drop it and activate again under a new epoch.
+	// Err is nil, or wraps ErrFenced, or wraps ErrUnknown: the grain's state is worthless,
+	// drop it and activate again under a new epoch. Or it has the code unavailable:
+	// nothing was written, the state is as good as before, and the same commit may be
+	// tried again. Any other error: nothing was written and never will be, which is a
+	// mistake of this program; drop the state.
 	Err error
 	// Refusals name the operations that stand in the way. Nothing of the commit was
 	// written; decide again without them, or with what the refusal tells.

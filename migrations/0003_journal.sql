@@ -12,7 +12,7 @@ CREATE TABLE grains (
     snapshot          json,
     snapshot_version  bigint NOT NULL DEFAULT 0,
     snapshot_checksum bigint CHECK (snapshot_checksum BETWEEN 0 AND 4294967295), -- CRC-32C of the bytes
-    PRIMARY KEY (kind, id),
+    PRIMARY KEY (id, kind),
     CHECK (snapshot_version BETWEEN 0 AND version),
     CHECK ((snapshot IS NULL) = (snapshot_version = 0)),
     CHECK ((snapshot IS NULL) = (snapshot_checksum IS NULL))
@@ -34,7 +34,7 @@ CREATE TABLE events (
     operation_id uuid, -- null: caused by time
     data         json        NOT NULL,
     at           timestamptz NOT NULL,
-    PRIMARY KEY (kind, id, version)
+    PRIMARY KEY (id, kind, version)
 );
 
 -- +goose StatementBegin

@@ -168,9 +168,9 @@ func (s *Schedule) Expire(now time.Time) []Event {
 		}
 	}
 	slices.SortStableFunc(due, func(a, b *claim) int { return a.expiresAt.Compare(b.expiresAt) })
-	events := make([]Event, len(due))
-	for i, c := range due {
-		events[i] = c.expired(now)
+	var events []Event
+	for _, c := range due {
+		events = append(events, c.expired(now))
 	}
 	return events
 }

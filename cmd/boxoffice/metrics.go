@@ -11,6 +11,7 @@ import (
 
 	"boxoffice"
 	"boxoffice/actors"
+	"boxoffice/cluster"
 	"boxoffice/persistence"
 )
 
@@ -33,6 +34,13 @@ type metrics struct {
 	holds       prometheus.Gauge
 	waiting     prometheus.Gauge
 	admitted    prometheus.Gauge
+
+	calls   *prometheus.HistogramVec // kind, result
+	tries   *prometheus.CounterVec   // kind
+	beats   *prometheus.CounterVec   // result
+	members prometheus.Gauge
+	evicted prometheus.Counter
+	dropped *prometheus.CounterVec // queue
 
 	commits       *prometheus.CounterVec // result
 	groups        prometheus.Observer    // in commits
@@ -57,6 +65,14 @@ func newMetrics(b build) *metrics {
 		holds:       f.gauge("holds", "Seats that are held, of schedules that live on this node."),
 		waiting:     f.gauge("places_waiting", "Places that wait, of waiting rooms that live on this node."),
 		admitted:    f.gauge("places_admitted", "Places that are admitted, of waiting rooms that live on this node."),
+
+		calls: f.histograms("grain_call_duration_seconds",
+			"How long calls of grains took, retries included.", latencies(), "kind", "result"),
+		tries:   f.counters("grain_call_tries_total", "Tries of calls of grains.", "kind"),
+		beats:   f.counters("cluster_heartbeats_total", "Heartbeats of this node.", "result"),
+		members: f.gauge("cluster_members", "Nodes that own grains, as this node knows."),
+		evicted: f.counters("cluster_evictions_total", "Nodes that this node has evicted.").WithLabelValues(),
+		dropped: f.counters("cluster_dropped_messages_total", "Messages that were dropped because a queue was full.", "queue"),
 
 		commits:       f.counters("journal_commits_total", "Commits of grains, by how they ended.", "result"),
 		groups:        f.histograms("journal_group_commits", "Commits that were written together.", sizes()).WithLabelValues(),
@@ -137,6 +153,27 @@ func (m *metrics) group(r persistence.GroupReport) {
 	} {
 		m.commits.WithLabelValues(result).Add(float64(commits))
 	}
+}
+
+// cluster gives the observer of this node's membership.
+func (m *metrics) cluster() cluster.Observer {
+	return cluster.Observer{
+		Called: func(kind string, tries int, took time.Duration, err error) {
+			m.calls.WithLabelValues(kind, resultOf(err)).Observe(took.Seconds())
+			m.tries.WithLabelValues(kind).Add(float64(tries))
+		},
+		Heartbeat: func(_ time.Duration, err error) { m.beats.WithLabelValues(resultOf(err)).Inc() },
+		Members:   func(ready int) { m.members.Set(float64(ready)) },
+		Evicted:   func(string) { m.evicted.Inc() },
+		Dropped:   func(queue string) { m.dropped.WithLabelValues(queue).Inc() },
+	}
+}
+
+func resultOf(err error) string {
+	if err != nil {
+		return "failed"
+	}
+	return "ok"
 }
 
 // watch shows what the database and the clock tell when they are asked.

@@ -30,8 +30,8 @@ const (
 // readyLine finds the address in what a node writes to stderr when it is ready.
 var readyLine = regexp.MustCompile(`ready at (http://\S+) `)
 
-// node is a running program: in this process, or in one of its own.
-type node struct {
+// process is a running program: in this process, or in one of its own.
+type process struct {
 	t    *testing.T
 	url  string
 	stop func() // asks it to drain
@@ -49,11 +49,11 @@ func nodeEnviron(environ []string) []string {
 	return slices.Concat([]string{"BOXOFFICE_LISTEN=127.0.0.1:0", "BOXOFFICE_DEMO=false"}, environ)
 }
 
-// newNode follows what a node writes to stderr until wait returns its exit status.
-func newNode(t *testing.T, stderr io.Reader, stop func(), wait func() int) *node {
+// newProcess follows what a node writes to stderr until wait returns its exit status.
+func newProcess(t *testing.T, stderr io.Reader, stop func(), wait func() int) *process {
 	t.Helper()
 	transport := &http.Transport{MaxIdleConnsPerHost: 64}
-	n := &node{t: t, stop: stop, exited: make(chan struct{}), http: &http.Client{Transport: transport, Timeout: 15 * time.Second}}
+	n := &process{t: t, stop: stop, exited: make(chan struct{}), http: &http.Client{Transport: transport, Timeout: 15 * time.Second}}
 	var followed sync.WaitGroup
 	followed.Go(func() {
 		for lines := bufio.NewScanner(stderr); lines.Scan(); {
@@ -88,7 +88,7 @@ func newNode(t *testing.T, stderr io.Reader, stop func(), wait func() int) *node
 }
 
 // launchHere runs a node in this process and waits until it is ready.
-func launchHere(t *testing.T, environ ...string) *node {
+func launchHere(t *testing.T, environ ...string) *process {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	reader, writer := io.Pipe()
@@ -97,11 +97,11 @@ func launchHere(t *testing.T, environ ...string) *node {
 		defer writer.Close()
 		status <- run(ctx, nil, nodeEnviron(environ), io.Discard, writer)
 	}()
-	return newNode(t, reader, cancel, func() int { return <-status }).ready()
+	return newProcess(t, reader, cancel, func() int { return <-status }).ready()
 }
 
 // launchProcess runs a node in a process of its own and waits until it is ready.
-func launchProcess(t *testing.T, environ ...string) *node {
+func launchProcess(t *testing.T, environ ...string) *process {
 	t.Helper()
 	return startProcess(t, programCommand(t), environ...).ready()
 }
@@ -115,13 +115,13 @@ func programCommand(t *testing.T, args ...string) *exec.Cmd {
 }
 
 // startProcess starts a node and does not wait.
-func startProcess(t *testing.T, cmd *exec.Cmd, environ ...string) *node {
+func startProcess(t *testing.T, cmd *exec.Cmd, environ ...string) *process {
 	t.Helper()
 	cmd.Env = slices.Concat([]string{asProgram + "=1", "PATH=" + os.Getenv("PATH")}, nodeEnviron(environ))
 	stderr, err := cmd.StderrPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
-	n := newNode(t, stderr, func() { _ = cmd.Process.Signal(syscall.SIGTERM) }, func() int {
+	n := newProcess(t, stderr, func() { _ = cmd.Process.Signal(syscall.SIGTERM) }, func() int {
 		_ = cmd.Wait()
 		return cmd.ProcessState.ExitCode()
 	})
@@ -130,7 +130,7 @@ func startProcess(t *testing.T, cmd *exec.Cmd, environ ...string) *node {
 }
 
 // ready waits for the ready line.
-func (n *node) ready() *node {
+func (n *process) ready() *process {
 	n.t.Helper()
 	require.Eventually(n.t, func() bool {
 		found := readyLine.FindStringSubmatch(n.logged())
@@ -148,19 +148,19 @@ func (n *node) ready() *node {
 	return n
 }
 
-func (n *node) logged() string {
+func (n *process) logged() string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return strings.Join(n.log, "\n")
 }
 
-func (n *node) signal(sig syscall.Signal) {
+func (n *process) signal(sig syscall.Signal) {
 	require.NoError(n.t, n.cmd.Process.Signal(sig))
 }
 
 // drain stops the node as SIGTERM does and gives its exit status. It fails the test if
 // that takes longer than promised.
-func (n *node) drain() int {
+func (n *process) drain() int {
 	n.t.Helper()
 	began := time.Now()
 	n.stop()
@@ -170,7 +170,7 @@ func (n *node) drain() int {
 }
 
 // wait waits for the node's exit status.
-func (n *node) wait() int {
+func (n *process) wait() int {
 	n.t.Helper()
 	select {
 	case <-n.exited:
@@ -188,14 +188,14 @@ type reply struct {
 }
 
 // call sends one request; body may be nil, headers come in pairs.
-func (n *node) call(method, path string, body any, headers ...string) reply {
+func (n *process) call(method, path string, body any, headers ...string) reply {
 	n.t.Helper()
 	r, err := n.try(method, path, body, headers...)
 	require.NoError(n.t, err)
 	return r
 }
 
-func (n *node) try(method, path string, body any, headers ...string) (reply, error) {
+func (n *process) try(method, path string, body any, headers ...string) (reply, error) {
 	var payload io.Reader
 	if body != nil {
 		encoded, err := json.Marshal(body)
@@ -218,7 +218,7 @@ func (n *node) try(method, path string, body any, headers ...string) (reply, err
 }
 
 // do sends a request that is complete.
-func (n *node) do(request *http.Request) (reply, error) {
+func (n *process) do(request *http.Request) (reply, error) {
 	response, err := n.http.Do(request)
 	if err != nil {
 		return reply{}, err

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"boxoffice/cluster"
+	"boxoffice/cluster/localnats"
+)
+
+// openNATS connects to the NATS that was set, or to one that it starts in this process.
+func openNATS(ctx context.Context, s settings, logger *slog.Logger) (*nats.Conn, func(context.Context) error, error) {
+	options := cluster.NATSOptions{Name: "boxoffice", Logger: logger}
+	if s.NATSURL != "" {
+		connection, err := awaitNATS(ctx, string(s.NATSURL), options, time.Duration(s.StartTimeout))
+		if err != nil {
+			return nil, nil, fmt.Errorf("the NATS of BOXOFFICE_NATS_URL: %w", err)
+		}
+		return connection, func(context.Context) error { connection.Close(); return nil }, nil
+	}
+	lock, err := clearStore(filepath.Join(s.DataDir, "nats"))
+	if err != nil {
+		return nil, nil, fmt.Errorf("start NATS: %w", err)
+	}
+	server, err := localnats.Start(ctx, localnats.Config{StoreDir: lock.Name(), Logger: logger})
+	if err != nil {
+		return nil, nil, errors.Join(err, lock.Close())
+	}
+	connection, err := cluster.Connect(server.URL, options)
+	if err != nil {
+		server.Stop()
+		return nil, nil, errors.Join(err, lock.Close())
+	}
+	return connection, func(context.Context) error {
+		connection.Close()
+		server.Stop()
+		return lock.Close()
+	}, nil
+}
+
+// awaitNATS connects as soon as a server answers, but waits no longer than patience.
+func awaitNATS(ctx context.Context, url string, options cluster.NATSOptions, patience time.Duration) (*nats.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		connection, err := cluster.Connect(url, options)
+		if err == nil {
+			return connection, nil
+		}
+		if errors.Is(err, nats.ErrAuthorization) {
+			return nil, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("not there after %s: %w", patience, err)
+		case <-time.After(attemptPause):
+		}
+	}
+}
+
+// clearStore makes an empty directory that is this process's alone until the lock is
+// closed. What an earlier NATS server left there is of no use: the members that it knows
+// are gone.
+func clearStore(dir string) (lock *os.File, err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	lock, err = os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, errors.Join(fmt.Errorf("another node uses %s: set BOXOFFICE_DATA_DIR to a directory of this node's own, "+
+			"or BOXOFFICE_NATS_URL: %w", dir, err), lock.Close())
+	}
+	entries, err := os.ReadDir(dir)
+	for _, entry := range entries {
+		err = errors.Join(err, os.RemoveAll(filepath.Join(dir, entry.Name())))
+	}
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	return lock, nil
+}

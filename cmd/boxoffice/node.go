@@ -1,0 +1,278 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"boxoffice"
+	"boxoffice/actors"
+	"boxoffice/cluster"
+	api "boxoffice/http"
+	"boxoffice/migrations"
+	"boxoffice/persistence"
+)
+
+// clusterName is what the nodes that share a NATS call themselves.
+const clusterName = "boxoffice"
+
+// What a node does by itself, and how often.
+const (
+	sweepEvery = 5 * time.Second // wakes grains that time has made due
+	cleanEvery = time.Minute     // deletes old idempotency keys
+)
+
+// node is a running service and what it consists of.
+type node struct {
+	settings settings
+	logger   *slog.Logger
+
+	life     lifecycle
+	url      string        // where it is reached
+	failed   chan error    // the HTTP server's end, if it was not told to
+	draining atomic.Bool   // not ready any more
+	database database      // Postgres
+	nats     *nats.Conn    // NATS
+	member   *cluster.Node // of the cluster
+	metrics  *metrics
+
+	db      *persistence.Database
+	clock   *persistence.Clock
+	journal *persistence.Journal
+	grains  *actors.Grains
+}
+
+// start builds the node, in the reverse order of its shutdown. If it fails, what has
+// started is still in n.life.
+func (n *node) start(ctx context.Context) error {
+	private, err := nodeKey(n.settings)
+	if err != nil {
+		return err
+	}
+	keys, err := api.NewKeys(private)
+	if err != nil {
+		return err
+	}
+	n.metrics = newMetrics(readBuild())
+	if n.settings.DebugListen != "" {
+		stop, err := startDebug(ctx, n.settings.DebugListen, n.logger)
+		if err != nil {
+			return err
+		}
+		n.life.started("the debug listener", stop)
+	}
+	door, shutdown, err := n.listen(ctx)
+	if err != nil {
+		return err
+	}
+	if err := n.startDatabase(ctx); err != nil {
+		return err
+	}
+	if err := n.startCluster(ctx); err != nil {
+		return err
+	}
+	if n.settings.demo() {
+		if err := loadDemo(ctx, n.database.url, n.db, n.clock.Now()); err != nil {
+			return err
+		}
+	}
+	handler, err := api.New(n.api(keys))
+	if err != nil {
+		return err
+	}
+	n.life.goes("the sweep", func(ctx context.Context) { n.grains.Sweep(ctx, sweepEvery) })
+	n.life.goes("the cleaning of keys", n.cleanKeys)
+	door.open(handler)
+	n.life.started("the HTTP server", shutdown)
+	n.life.started("the cluster's hold on grains", n.leave)
+	return nil
+}
+
+// listen answers HTTP from now on: at first only that the node is starting. The server
+// is what stops first of all; its shutdown is noted here as well, for a start that fails.
+func (n *node) listen(ctx context.Context) (*frontDoor, func(context.Context) error, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", string(n.settings.Listen))
+	if err != nil {
+		return nil, nil, fmt.Errorf("listen on BOXOFFICE_LISTEN: %w", err)
+	}
+	n.url, err = reachable(listener.Addr().String())
+	if err != nil {
+		return nil, nil, errors.Join(err, listener.Close())
+	}
+	door := &frontDoor{}
+	server := api.NewServer(door, n.settings.MaxConnections, n.logger)
+	n.failed = make(chan error, 1)
+	ended := make(chan struct{})
+	go func() { // shutdown waits for it
+		defer close(ended)
+		if err := server.Serve(listener); err != nil {
+			n.failed <- fmt.Errorf("serve HTTP: %w", err)
+		}
+	}()
+	shutdown := func(ctx context.Context) error {
+		err := server.Shutdown(ctx)
+		<-ended
+		return err
+	}
+	n.life.started("listening", shutdown)
+	return door, shutdown, nil
+}
+
+// startDatabase opens everything that is Postgres.
+func (n *node) startDatabase(ctx context.Context) (err error) {
+	if n.database, err = openDatabase(ctx, n.settings, n.logger); err != nil {
+		return err
+	}
+	n.life.started("PostgreSQL", n.database.stop)
+	if n.settings.DatabaseURL == "" {
+		err = migrations.Up(ctx, n.database.url)
+	}
+	if err = errors.Join(err, migrations.Check(ctx, n.database.url)); err != nil {
+		return err
+	}
+	n.db, err = persistence.Open(ctx, n.database.url, persistence.Config{
+		MaxConns:            n.settings.DatabaseConns,
+		QueueCapacity:       n.settings.QueueCapacity,
+		QueueAdmitPerSecond: n.settings.AdmitPerSecond,
+	})
+	if err != nil {
+		return err
+	}
+	n.life.started("the database's connections", func(context.Context) error { n.db.Close(); return nil })
+	n.clock, err = persistence.NewClock(ctx, n.db, persistence.ClockConfig{Now: time.Now, Logger: n.logger})
+	if err != nil {
+		return err
+	}
+	n.life.started("the clock", func(context.Context) error { n.clock.Close(); return nil })
+	n.journal = persistence.NewJournal(n.db, persistence.JournalConfig{
+		Observe: n.metrics.group, Now: time.Now, Logger: n.logger,
+	})
+	n.life.started("the journal", func(context.Context) error { n.journal.Close(); return nil })
+	n.metrics.watch(n.db, n.journal, func() time.Duration { return n.clock.Now().Sub(time.Now()) })
+	return nil
+}
+
+// startCluster makes this process a member that activates grains.
+func (n *node) startCluster(ctx context.Context) (err error) {
+	connection, stop, err := openNATS(ctx, n.settings, n.logger)
+	if err != nil {
+		return err
+	}
+	n.nats = connection
+	n.life.started("NATS", stop)
+	n.member, err = cluster.New(cluster.Config{
+		NATS:        connection,
+		ClusterName: clusterName,
+		Bind:        string(n.settings.NodeAddress),
+		HTTPAddress: n.url,
+		Alone:       n.settings.NATSURL == "",
+		Retry:       actors.IsRetry,
+		Moved:       &actors.Moved{},
+		Logger:      n.logger,
+		Observer:    n.metrics.cluster(),
+	})
+	if err != nil {
+		return err
+	}
+	n.grains = actors.New(actors.Config{
+		Journal:  n.journal,
+		Rows:     n.db,
+		Clock:    n.clock,
+		Lease:    n.member.Lease(),
+		Notifier: n.member,
+		Owner:    n.member.ID,
+		Limits: boxoffice.RoomLimits{
+			AdmissionTTL: time.Duration(n.settings.AdmissionTTL),
+			ClaimTTL:     time.Duration(n.settings.ClaimTTL),
+			MaxWaiting:   n.settings.QueueMaxWaiting,
+		},
+		HoldTTL:  time.Duration(n.settings.HoldTTL),
+		Logger:   n.logger,
+		Observer: n.metrics.grains(),
+	})
+	n.life.started("the grains", func(context.Context) error {
+		err := n.member.Close()
+		n.grains.Wait()
+		return err
+	})
+	return n.member.Start(ctx, n.grains.Kinds()...)
+}
+
+// leave makes the node unready and gives its grains to the other nodes.
+func (n *node) leave(ctx context.Context) error {
+	n.draining.Store(true)
+	return n.member.Leave(ctx)
+}
+
+func (n *node) api(keys *api.Keys) api.Config {
+	client := actors.NewClient(n.member, n.member)
+	return api.Config{
+		Log:       n.logger,
+		Clock:     n.clock,
+		Stopwatch: time.Now,
+		Keys:      keys,
+		Health:    n,
+		Metrics:   n.metrics.handler(),
+		Observe:   n.metrics.request,
+
+		Users:        n.db,
+		Points:       n.db,
+		Catalogue:    n.db,
+		Organiser:    n.db,
+		Reservations: n.db,
+		Payments:     n.db,
+		Answers:      n.db,
+		Seats:        client,
+		SeatMaps:     client,
+		WaitingRooms: client,
+		Queues:       client,
+
+		RateLimit: n.settings.RateLimit,
+		Version:   readBuild().version,
+	}
+}
+
+// Why a node is not ready.
+var (
+	errDraining = errors.New("the node is stopping")
+	errNoNATS   = errors.New("NATS cannot be reached")
+	errNoLease  = errors.New("the node has no lease")
+)
+
+// Ready tells whether the node has Postgres, NATS and its lease, and does not drain.
+func (n *node) Ready(ctx context.Context) error {
+	switch {
+	case n.draining.Load():
+		return errDraining
+	case !n.nats.IsConnected():
+		return errNoNATS
+	case !n.member.Ready():
+		return errNoLease
+	}
+	return n.db.Ready(ctx)
+}
+
+// cleanKeys deletes idempotency keys that nobody may rely on any more.
+func (n *node) cleanKeys(ctx context.Context) {
+	ticker := time.NewTicker(cleanEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		for deleted := 1; deleted > 0; {
+			var err error
+			if deleted, err = n.db.DeleteOldKeys(ctx, n.clock.Now()); err != nil && ctx.Err() == nil {
+				n.logger.Warn("old idempotency keys could not be deleted", "error", err)
+			}
+		}
+	}
+}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"log/slog"
+	"time"
+)
+
+// drainLimit is how long a node may take from the signal to its exit; what is not done
+// by then is cut off. It is a promise to supervisors, which kill after 10 s.
+const drainLimit = 9 * time.Second
+
+var errFenced = errors.New("the other nodes have taken over from this one; it must be started again")
+
+func serveCommand() command {
+	return command{
+		name:    "serve",
+		summary: "Run a node until it is told to stop",
+		prepare: func(*flag.FlagSet) func(context.Context, program, []string) error {
+			return func(ctx context.Context, p program, args []string) error {
+				if err := noArguments("serve", args); err != nil {
+					return err
+				}
+				s, err := loadSettings(p.environ)
+				if err != nil {
+					return err
+				}
+				return serve(ctx, s, newLogger(p.stderr, s), unknownSettings(p.environ))
+			}
+		},
+	}
+}
+
+// serve runs a node until ctx ends or something that it cannot live without fails, and
+// drains it in both cases.
+func serve(ctx context.Context, s settings, logger *slog.Logger, unknown []string) error {
+	if len(unknown) > 0 {
+		logger.Warn("these variables are no settings; boxoffice help lists those that are", "variables", unknown)
+	}
+	n := &node{settings: s, logger: logger}
+	failure := n.start(ctx)
+	if failure == nil {
+		logReady(logger, n.url)
+		select {
+		case <-ctx.Done():
+			logger.Info("draining")
+		case failure = <-n.failed:
+		case failure = <-n.database.failed:
+		case <-n.member.Fenced():
+			failure = errFenced
+		}
+	}
+	if ctx.Err() != nil {
+		failure = nil // told to stop: whatever that interrupted
+	}
+	if failure != nil {
+		logger.Error("the node fails", "error", failure)
+	}
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainLimit)
+	defer cancel()
+	if err := errors.Join(failure, n.life.stop(stopping)); err != nil {
+		return err
+	}
+	logger.Info("stopped")
+	return nil
+}
+
+// logReady writes the ready line, at whatever level is logged. Its message is the same
+// in every format, and is what scripts look for: "ready at http://HOST:PORT " and what to
+// try next.
+func logReady(logger *slog.Logger, url string) {
+	record := slog.NewRecord(time.Now(), slog.LevelInfo,
+		"ready at "+url+" - try: curl "+url+"/api/v1/concerts or open "+url+"/docs", 0)
+	record.Add("url", url)
+	_ = logger.Handler().Handle(context.Background(), record) // as Logger.Info would
+}

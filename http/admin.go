@@ -98,11 +98,15 @@ func (a *api) createSchedule(ctx context.Context, c *call, _ *noQuery) (schedule
 		StartsAt:       time.Time(body.StartsAt),
 		EndsAt:         time.Time(body.EndsAt),
 		TimeZone:       body.TimeZone,
-		SalesOpenAt:    givenTime(body.SalesOpenAt),
-		SalesCloseAt:   givenTime(body.SalesCloseAt),
 		Price:          body.Price,
 		Capacity:       body.Capacity,
 		AdmitPerSecond: body.AdmitPerSecond,
+	}
+	if asked.SalesOpenAt, err = givenTime(body.SalesOpenAt, "body.salesOpenAt"); err != nil {
+		return scheduleJSON{}, err
+	}
+	if asked.SalesCloseAt, err = givenTime(body.SalesCloseAt, "body.salesCloseAt"); err != nil {
+		return scheduleJSON{}, err
 	}
 	for _, price := range body.SeatPrices {
 		asked.SeatPrices = append(asked.SeatPrices, boxoffice.SeatPrice(price))
@@ -115,11 +119,16 @@ func (a *api) createSchedule(ctx context.Context, c *call, _ *noQuery) (schedule
 	return renderSchedule(schedule), nil
 }
 
-func givenTime(t *timestamp) time.Time {
+// givenTime is zero for a time that is absent, and so must not be zero for one that is
+// given.
+func givenTime(t *timestamp, location string) (time.Time, error) {
 	if t == nil {
-		return time.Time{}
+		return time.Time{}, nil
 	}
-	return time.Time(*t)
+	if time.Time(*t).IsZero() {
+		return time.Time{}, boxoffice.Invalid(location, "must be after the year 1 began")
+	}
+	return time.Time(*t), nil
 }
 
 func (a *api) configureQueue(ctx context.Context, c *call, _ *noQuery) (queueJSON, error) {

@@ -61,6 +61,9 @@ func New(config Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := a.writeDocument(); err != nil {
+		return nil, err
+	}
 	limit, err := newRateLimit(config.RateLimit)
 	if err != nil {
 		return nil, err
@@ -68,7 +71,7 @@ func New(config Config) (http.Handler, error) {
 	return a.handler(limit), nil
 }
 
-// newAPI makes the calls and the document.
+// newAPI makes the calls.
 func newAPI(config Config) (*api, error) {
 	config, err := config.withDefaults()
 	if err != nil {
@@ -107,7 +110,7 @@ func newAPI(config Config) (*api, error) {
 	a.addPayments()
 	a.addAdmin()
 	a.addOperations()
-	return a, a.writeDocument()
+	return a, nil
 }
 
 // humaRouter is where huma puts its operations. They come through [api.serve], which has

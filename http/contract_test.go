@@ -18,6 +18,7 @@ func TestEveryCallAnswersAsTheContractSays(t *testing.T) {
 		t.Run(s.id, func(t *testing.T) {
 			t.Parallel()
 			f := setup(t)
+			require.NoError(t, f.api.writeDocument())
 			if s.arrange != nil {
 				s.arrange(f)
 			}

@@ -199,20 +199,23 @@ func (a *api) describeProblems(op operation, responses map[string]*huma.Response
 		if response == nil {
 			response = &huma.Response{
 				Description: http.StatusText(status),
-				Headers:     responseHeaders(problemHeaders(status, code)),
+				Headers:     map[string]*huma.Header{},
 				Content:     map[string]*huma.MediaType{problemType: {Schema: schema, Examples: map[string]*huma.Example{}}},
 			}
 			responses[statusText(status)] = response
 		}
-		maps.Copy(response.Headers, responseHeaders(problemHeaders(status, code)))
+		maps.Copy(response.Headers, responseHeaders(op.problemHeaders(status, code)))
 		response.Content[problemType].Examples[string(code)] = &huma.Example{
 			Summary: kind.title, Description: kind.meaning, Value: exampleProblem(kind, status),
 		}
 	}
 }
 
-func problemHeaders(status int, code boxoffice.Code) []string {
+func (op operation) problemHeaders(status int, code boxoffice.Code) []string {
 	names := []string{requestIDHeader}
+	if stored := (boxoffice.Outcome{Refusal: &boxoffice.Error{Code: code}}); op.key != keyIgnored && stored.Storable() {
+		names = append(names, idempotencyReplayedHeader)
+	}
 	switch {
 	case status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable:
 		names = append(names, "Retry-After")

@@ -278,6 +278,14 @@ func setup(t *testing.T, configure ...func(*Config)) *fixture {
 	return f
 }
 
+// in gives the fixture to a subtest that runs alone.
+func (f *fixture) in(t *testing.T) *fixture {
+	t.Helper()
+	inner := *f
+	inner.t = t
+	return &inner
+}
+
 func scheduleInfo() boxoffice.ScheduleInfo {
 	return boxoffice.ScheduleInfo{
 		Terms: boxoffice.Terms{

@@ -205,6 +205,7 @@ func TestCancellationClosesWhenTheDayBegins(t *testing.T) {
 		// Put back at 01:00: 00:00 comes twice, and the day begins at the first.
 		{"Atlantic/Azores", "2026-10-25T20:00:00Z", "2026-10-25T00:00:00Z"},
 		{"America/Havana", "2026-11-01T20:00:00Z", "2026-11-01T04:00:00Z"},
+		{"Asia/Amman", "2021-10-29T20:00:00Z", "2021-10-28T21:00:00Z"},
 		// An hour that comes twice later in the day changes nothing.
 		{"Europe/Berlin", "2026-10-25T20:00:00Z", "2026-10-24T22:00:00Z"},
 		// A day that was left out.

@@ -90,14 +90,14 @@ func (g *admissionLog) nextSlot(now time.Time, perSecond int) time.Time {
 		return now
 	}
 	// The newest perSecond admissions must not all lie in one span with the next.
-	for i := len(g.exact) - 1; i >= 0; i-- {
-		if perSecond -= g.exact[i].count; perSecond <= 0 {
-			slot := time.UnixMilli(g.exact[i].atMS + rateSpanMS + 1).UTC()
-			newest := time.UnixMilli(g.exact[len(g.exact)-1].atMS).UTC()
-			return latest(now, latest(slot, newest))
+	slot := time.UnixMilli(g.exact[len(g.exact)-1].atMS).UTC() // if it is the clock that went back
+	for _, c := range slices.Backward(g.exact) {
+		if perSecond -= c.count; perSecond <= 0 {
+			slot = latest(slot, time.UnixMilli(c.atMS+rateSpanMS+1).UTC())
+			break
 		}
 	}
-	return latest(now, time.UnixMilli(g.exact[len(g.exact)-1].atMS).UTC())
+	return latest(now, slot)
 }
 
 // estimate is how long it takes until ahead more places are admitted, by the measured

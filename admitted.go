@@ -88,14 +88,15 @@ func (a *admittedPlaces) due(now time.Time) []uint64 {
 // deadlineHeap orders places by deadline, the next first.
 type deadlineHeap []*admittedPlace
 
-func (h deadlineHeap) Len() int           { return len(h) }
-func (h deadlineHeap) Less(i, j int) bool { return h[i].deadlineMS < h[j].deadlineMS }
-func (h deadlineHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].index, h[j].index = i, j
+// The methods are for container/heap.
+func (h *deadlineHeap) Len() int           { return len(*h) }
+func (h *deadlineHeap) Less(i, j int) bool { return (*h)[i].deadlineMS < (*h)[j].deadlineMS }
+func (h *deadlineHeap) Swap(i, j int) {
+	s := *h
+	s[i], s[j] = s[j], s[i]
+	s[i].index, s[j].index = i, j
 }
 
-// Push and Pop are for container/heap.
 func (h *deadlineHeap) Push(x any) {
 	p := x.(*admittedPlace)
 	p.index = len(*h)

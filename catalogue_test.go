@@ -111,7 +111,7 @@ func TestNewScheduleGiven(t *testing.T) {
 	n := goodSchedule()
 	n.SalesOpenAt = at(time.Hour).In(time.FixedZone("", 3600)).Add(999_999)
 	n.SalesCloseAt = at(2 * time.Hour)
-	n.Price, n.Capacity, n.AdmitPerSecond = ptr[int64](0), ptr(1), ptr(0)
+	n.Price, n.Capacity, n.AdmitPerSecond = new(int64(0)), new(1), new(0)
 	n.SeatPrices = []boxoffice.SeatPrice{{From: 1, To: 2, Price: 9000}, {From: 50, To: 50, Price: 1}}
 	got, queue, refusal := n.Decide(at(0), 500, 100, 7)
 	require.Nil(t, refusal)
@@ -131,8 +131,10 @@ func TestNewScheduleRefusals(t *testing.T) {
 		change func(*boxoffice.NewSchedule)
 		want   []string
 	}{
-		{name: "nothing", change: func(n *boxoffice.NewSchedule) { *n = boxoffice.NewSchedule{} },
-			want: []string{"body.timeZone", "body.startsAt", "body.endsAt"}},
+		{
+			name: "nothing", change: func(n *boxoffice.NewSchedule) { *n = boxoffice.NewSchedule{} },
+			want: []string{"body.timeZone", "body.startsAt", "body.endsAt"},
+		},
 		{name: "ends when it starts", change: func(n *boxoffice.NewSchedule) { n.EndsAt = n.StartsAt }, want: []string{"body.endsAt"}},
 		{name: "ends in the same millisecond", change: func(n *boxoffice.NewSchedule) {
 			n.EndsAt = n.StartsAt.Add(999 * time.Microsecond)
@@ -159,9 +161,9 @@ func TestNewScheduleRefusals(t *testing.T) {
 		{name: "a link", change: func(n *boxoffice.NewSchedule) { n.TimeZone = "Asia/Calcutta" }},
 		{name: "UTC", change: func(n *boxoffice.NewSchedule) { n.TimeZone = "UTC" }},
 		{name: "settings", change: func(n *boxoffice.NewSchedule) {
-			n.Capacity, n.AdmitPerSecond, n.Price = ptr(0), ptr(-1), ptr[int64](-1)
+			n.Capacity, n.AdmitPerSecond, n.Price = new(0), new(-1), new(int64(-1))
 		}, want: []string{"body.capacity", "body.admitPerSecond", "body.price"}},
-		{name: "capacity", change: func(n *boxoffice.NewSchedule) { n.Capacity = ptr(100_001) }, want: []string{"body.capacity"}},
+		{name: "capacity", change: func(n *boxoffice.NewSchedule) { n.Capacity = new(100_001) }, want: []string{"body.capacity"}},
 		{name: "seats", change: func(n *boxoffice.NewSchedule) {
 			n.SeatPrices = []boxoffice.SeatPrice{
 				{From: 0, To: 1}, {From: 50, To: 51}, {From: 5, To: 4}, {From: 10, To: 20, Price: -1}, {From: 20, To: 21},

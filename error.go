@@ -35,9 +35,9 @@ const (
 	CodeSoldOut                Code = "sold-out"
 	CodeSalesClosed            Code = "sales-closed"
 	CodeQueueFull              Code = "queue-full"
-	CodeQueueTokenRequired     Code = "queue-token-required"
+	CodeQueueTokenRequired     Code = "queue-token-required" //nolint:gosec // a name, no credential
 	CodeQueueTokenInvalid      Code = "queue-token-invalid"
-	CodeQueueTokenExpired      Code = "queue-token-expired"
+	CodeQueueTokenExpired      Code = "queue-token-expired" //nolint:gosec // a name, no credential
 	CodeNotAdmitted            Code = "not-admitted"
 	CodeSeatTaken              Code = "seat-taken"
 	CodeAlreadyReserved        Code = "already-reserved"
@@ -116,8 +116,7 @@ func (e *Error) Is(target error) bool {
 
 // CodeOf gives the code of the first Error in err's chain, or [CodeInternal].
 func CodeOf(err error) Code {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Code
 	}
 	return CodeInternal

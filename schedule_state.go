@@ -240,8 +240,8 @@ func (s *Schedule) recall(id uuid.UUID, now time.Time) (Outcome, bool) {
 	if id == uuid.Nil {
 		return Outcome{}, false
 	}
-	for i := len(s.remembered) - 1; i >= 0; i-- {
-		if r := s.remembered[i]; r.id == id && now.Sub(r.outcome.At) <= rememberFor {
+	for _, r := range slices.Backward(s.remembered) {
+		if r.id == id && now.Sub(r.outcome.At) <= rememberFor {
 			return r.outcome.clone(), true
 		}
 	}

@@ -161,7 +161,7 @@ func TestStoredSnapshots(t *testing.T) {
 
 	r := newRoom(100, 5)
 	join(t, r, 1, 20, at(0))
-	tell(t, r, boxoffice.Configure{Paused: ptr(true)}, at(0))
+	tell(t, r, boxoffice.Configure{Paused: new(true)}, at(0))
 	stored = golden(t, "snapshot-waiting-room", snapshotOf(t, r))
 	require.Equal(t, stored, snapshotOf(t, r))
 	room, err := boxoffice.RestoreWaitingRoom(limits(), []byte(stored), nil, nil, nil)

@@ -16,15 +16,16 @@ func (p *problems) add(location, format string, args ...any) {
 }
 
 // refusal is invalid-request with everything that was found, or nil.
-func (p problems) refusal() *Error {
-	if len(p) == 0 {
+func (p *problems) refusal() *Error {
+	found := *p
+	if len(found) == 0 {
 		return nil
 	}
-	refusal := Invalid(p[0].Location, "%s", p[0].Message)
-	if len(p) > 1 {
-		refusal.Detail = fmt.Sprintf("%s (and %d more)", refusal.Detail, len(p)-1)
+	refusal := Invalid(found[0].Location, "%s", found[0].Message)
+	if len(found) > 1 {
+		refusal.Detail = fmt.Sprintf("%s (and %d more)", refusal.Detail, len(found)-1)
 	}
-	refusal.Fields = p
+	refusal.Fields = found
 	return refusal
 }
 

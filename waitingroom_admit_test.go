@@ -36,9 +36,9 @@ func TestJoinWithFreeCapacityIsAdmittedAtOnce(t *testing.T) {
 func TestAdmitTellsWhoIsBeingAnswered(t *testing.T) {
 	t.Parallel()
 	r := newRoom(1, 0)
-	tell(t, r, boxoffice.Configure{Paused: ptr(true)}, at(0))
+	tell(t, r, boxoffice.Configure{Paused: new(true)}, at(0))
 	join(t, r, 1, 2, at(0))
-	tell(t, r, boxoffice.Configure{Paused: ptr(false), Capacity: ptr(10)}, at(0))
+	tell(t, r, boxoffice.Configure{Paused: new(false), Capacity: new(10)}, at(0))
 	before := r.NextSequence()
 	join(t, r, 3, 3, at(time.Second))
 
@@ -59,7 +59,7 @@ func TestCapacityLoweredExpelsNobody(t *testing.T) {
 	r := newRoom(3, 0)
 	join(t, r, 1, 5, at(0))
 	applyAll(r, r.Admit(at(0), 1))
-	tell(t, r, boxoffice.Configure{Capacity: ptr(1)}, at(0))
+	tell(t, r, boxoffice.Configure{Capacity: new(1)}, at(0))
 	require.Equal(t, 3, r.Status(at(0)).Admitted)
 	tell(t, r, boxoffice.Leave{UserID: user(1), Sequence: 1}, at(0))
 	tell(t, r, boxoffice.Leave{UserID: user(2), Sequence: 2}, at(0))
@@ -88,17 +88,17 @@ func TestAdmissionsPerSecondAreExact(t *testing.T) {
 	admit(at(1001*ms), 2)
 	require.Equal(t, at(2002*ms), r.NextWake(at(1002*ms)))
 	// A lower rate counts what a higher one let in.
-	tell(t, r, boxoffice.Configure{AdmitPerSecond: ptr(1)}, at(1500*ms))
+	tell(t, r, boxoffice.Configure{AdmitPerSecond: new(1)}, at(1500*ms))
 	admit(at(2001*ms), 0)
 	admit(at(2002*ms), 1)
-	tell(t, r, boxoffice.Configure{AdmitPerSecond: ptr(2)}, at(2002*ms))
+	tell(t, r, boxoffice.Configure{AdmitPerSecond: new(2)}, at(2002*ms))
 	admit(at(2002*ms), 1)
 	admit(at(2500*ms), 0)
 	// Clocks that go back let nobody in.
-	tell(t, r, boxoffice.Configure{AdmitPerSecond: ptr(2)}, at(2500*ms))
+	tell(t, r, boxoffice.Configure{AdmitPerSecond: new(2)}, at(2500*ms))
 	admit(at(1000*ms), 0)
 	require.Equal(t, at(3003*ms), r.NextWake(at(1000*ms)))
-	tell(t, r, boxoffice.Configure{AdmitPerSecond: ptr(0)}, at(2500*ms))
+	tell(t, r, boxoffice.Configure{AdmitPerSecond: new(0)}, at(2500*ms))
 	admit(at(2500*ms), 1)
 }
 
@@ -121,9 +121,9 @@ func TestEstimate(t *testing.T) {
 		require.Greater(t, p.ETAMax-p.ETAMin, last, "the range narrows as it nears")
 		last = p.ETAMax - p.ETAMin
 	}
-	tell(t, r, boxoffice.Configure{Paused: ptr(true)}, now)
+	tell(t, r, boxoffice.Configure{Paused: new(true)}, now)
 	require.Zero(t, place(t, r, 1000, now).ETAMax, "paused")
-	tell(t, r, boxoffice.Configure{Paused: ptr(false)}, now)
+	tell(t, r, boxoffice.Configure{Paused: new(false)}, now)
 	require.NotZero(t, place(t, r, 1000, now.Add(boxoffice.RateWindow/2)).ETAMax)
 	require.Zero(t, place(t, r, 1000, now.Add(boxoffice.RateWindow+time.Second)).ETAMax, "too long ago")
 }

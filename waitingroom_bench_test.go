@@ -11,6 +11,8 @@ import (
 
 // A million who wait cost at most 200 MB, positions stay exact, and everything still
 // happens in order.
+//
+//nolint:paralleltest // it measures the heap of the whole process
 func TestAMillionWait(t *testing.T) {
 	const waiting, limit = 1_000_000, 200 << 20
 	before := heapInUse()
@@ -35,6 +37,7 @@ func heapInUse() uint64 {
 }
 
 func benchSizes(b *testing.B, run func(b *testing.B, r *WaitingRoom, waiting int, now time.Time)) {
+	b.Helper()
 	for _, waiting := range []int{1_000, 1_000_000} {
 		r, now := benchRoom(b, waiting)
 		b.Run(strconv.Itoa(waiting), func(b *testing.B) {
@@ -47,6 +50,7 @@ func benchSizes(b *testing.B, run func(b *testing.B, r *WaitingRoom, waiting int
 // One join in a batch of a thousand: decide, apply, merge.
 func BenchmarkJoin(b *testing.B) {
 	benchSizes(b, func(b *testing.B, r *WaitingRoom, _ int, now time.Time) {
+		b.Helper()
 		var batch []Event
 		for b.Loop() {
 			events, refusal := r.Decide(Join{UserID: benchUser(r.next)}, now)
@@ -70,6 +74,7 @@ func BenchmarkJoin(b *testing.B) {
 // One poll: the place as its holder sees it.
 func BenchmarkPlace(b *testing.B) {
 	benchSizes(b, func(b *testing.B, r *WaitingRoom, waiting int, now time.Time) {
+		b.Helper()
 		for n := uint64(0); b.Loop(); n++ {
 			sequence := 2 + n*7919%uint64(waiting)
 			if _, refusal := r.Place(benchUser(sequence), sequence, now); refusal != nil {
@@ -83,6 +88,7 @@ func BenchmarkPlace(b *testing.B) {
 // stays as long as it is.
 func BenchmarkAdmit(b *testing.B) {
 	benchSizes(b, func(b *testing.B, r *WaitingRoom, _ int, now time.Time) {
+		b.Helper()
 		for b.Loop() {
 			sequence := r.AdmittedSequences()[0]
 			userID, _ := r.userOf(sequence)

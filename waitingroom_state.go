@@ -195,6 +195,7 @@ func (r *WaitingRoom) NoteRow(row PlaceRow, now time.Time) []Event {
 			p.heldUntil = row.HeldUntil
 			r.admitted.changed(p)
 		}
+	case PlaceWaiting: // places only move forward: that was read before it was admitted
 	}
 	return nil
 }

@@ -63,8 +63,6 @@ func place(t tester, r *boxoffice.WaitingRoom, n int, now time.Time) boxoffice.P
 	return p
 }
 
-func ptr[T any](v T) *T { return &v }
-
 func TestJoinAnswers(t *testing.T) {
 	t.Parallel()
 	closing := at(2 * time.Hour)
@@ -80,7 +78,7 @@ func TestJoinAnswers(t *testing.T) {
 		r.NoteSeats(5, 0, true)
 	}
 	paused := func(t tester, r *boxoffice.WaitingRoom) {
-		tell(t, r, boxoffice.Configure{Paused: ptr(true)}, at(0))
+		tell(t, r, boxoffice.Configure{Paused: new(true)}, at(0))
 	}
 	tests := []struct {
 		name   string
@@ -262,17 +260,17 @@ func TestConfigure(t *testing.T) {
 	t.Parallel()
 	r := newRoom(10, 0)
 	require.Empty(t, tell(t, r, boxoffice.Configure{}, at(0)))
-	require.Empty(t, tell(t, r, boxoffice.Configure{Capacity: ptr(10), Paused: ptr(false)}, at(0)))
-	events := tell(t, r, boxoffice.Configure{AdmitPerSecond: ptr(3)}, at(0))
+	require.Empty(t, tell(t, r, boxoffice.Configure{Capacity: new(10), Paused: new(false)}, at(0)))
+	events := tell(t, r, boxoffice.Configure{AdmitPerSecond: new(3)}, at(0))
 	require.Equal(t, []boxoffice.Event{{At: at(0), Data: boxoffice.QueueConfigured{Capacity: 10, AdmitPerSecond: 3}}}, events)
-	tell(t, r, boxoffice.Configure{Paused: ptr(true), Capacity: ptr(boxoffice.MaxCapacity)}, at(0))
+	tell(t, r, boxoffice.Configure{Paused: new(true), Capacity: new(boxoffice.MaxCapacity)}, at(0))
 	require.Equal(t, boxoffice.QueueStatus{
 		ScheduleID: 7, State: boxoffice.QueuePaused, Capacity: boxoffice.MaxCapacity, AdmitPerSecond: 3, AvailableSeats: 50,
 	}, r.Status(at(0)))
 
 	for _, wrong := range []boxoffice.Configure{
-		{Capacity: ptr(0), AdmitPerSecond: ptr(-1)},
-		{Capacity: ptr(boxoffice.MaxCapacity + 1), AdmitPerSecond: ptr(boxoffice.MaxAdmitPerSecond + 1)},
+		{Capacity: new(0), AdmitPerSecond: new(-1)},
+		{Capacity: new(boxoffice.MaxCapacity + 1), AdmitPerSecond: new(boxoffice.MaxAdmitPerSecond + 1)},
 	} {
 		events, refusal := r.Decide(wrong, at(0))
 		require.Empty(t, events)
@@ -289,7 +287,7 @@ func TestQueueStates(t *testing.T) {
 	state := func(now time.Time) boxoffice.QueueState { return r.Status(now).State }
 	require.Equal(t, boxoffice.QueueClosed, state(at(-time.Millisecond)))
 	require.Equal(t, boxoffice.QueueOpen, state(at(0)))
-	tell(t, r, boxoffice.Configure{Paused: ptr(true)}, at(0))
+	tell(t, r, boxoffice.Configure{Paused: new(true)}, at(0))
 	require.Equal(t, boxoffice.QueuePaused, state(at(0)))
 	require.Empty(t, r.Admit(at(0), 1))
 	r.NoteSeats(10, 0, true)
@@ -303,7 +301,7 @@ func TestQueueStates(t *testing.T) {
 	_, refusal := r.Place(user(1), 1, at(2*time.Hour))
 	require.Equal(t, boxoffice.CodeQueueTokenExpired, refusal.Code)
 
-	tell(t, r, boxoffice.Configure{Paused: ptr(false)}, at(1))
+	tell(t, r, boxoffice.Configure{Paused: new(false)}, at(1))
 	require.Empty(t, r.Admit(at(1), 1), "sold out")
 	require.Equal(t, at(2*time.Hour), r.NextWake(at(1)), "sales close on those who wait")
 	r.NoteSeats(11, 1, false)

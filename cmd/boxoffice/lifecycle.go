@@ -8,6 +8,9 @@ import (
 	"sync"
 )
 
+// errTooSlow tells that parts were still at it when the time to stop was over.
+var errTooSlow = errors.New("it takes too long")
+
 // lifecycle stops what was started, in the reverse order. Whoever starts a part says
 // right away how it is stopped, so that a start that fails half-way leaves nothing.
 type lifecycle struct{ parts []part }
@@ -58,5 +61,5 @@ func (l *lifecycle) stop(ctx context.Context) error {
 	for len(current) > 0 {
 		name = <-current
 	}
-	return fmt.Errorf("stop %s: it takes too long", name)
+	return fmt.Errorf("stop %s: %w", name, errTooSlow)
 }

@@ -116,8 +116,14 @@ func (n *node) listen(ctx context.Context) (*frontDoor, func(context.Context) er
 		}
 	}()
 	shutdown := func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, answerLimit)
+		defer cancel()
 		err := server.Shutdown(ctx)
 		<-ended
+		if errors.Is(err, context.DeadlineExceeded) {
+			n.logger.Warn("requests were cut off: their clients are too slow")
+			return nil
+		}
 		return err
 	}
 	n.life.started("listening", shutdown)

@@ -140,9 +140,9 @@ func TestBadSettingsAreNamedOnOneLine(t *testing.T) {
 		}
 		require.NotEmpty(t, bad[row.name], "no bad value of %s", row.name)
 		for _, value := range bad[row.name] {
-			for _, name := range []string{"serve", "migrate", "token", "healthcheck"} {
-				status, stdout, stderr := runProgram(t, []string{name}, row.name+"="+value)
-				require.Equal(t, exitUsage, status, "%s with %s=%s: %s", name, row.name, value, stderr)
+			for _, args := range [][]string{{"serve"}, {"migrate"}, {"token", "-role", "admin"}, {"healthcheck"}} {
+				status, stdout, stderr := runProgram(t, args, row.name+"="+value)
+				require.Equal(t, exitUsage, status, "%s with %s=%s: %s", args, row.name, value, stderr)
 				require.Empty(t, stdout)
 				require.Equal(t, 1, strings.Count(stderr, "\n"), stderr)
 				require.Contains(t, stderr, row.name+" must be ")

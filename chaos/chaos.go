@@ -1,0 +1,292 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"boxoffice/chaos/check"
+	"boxoffice/chaos/history"
+	"boxoffice/chaos/plan"
+	"boxoffice/chaos/system"
+	"boxoffice/chaos/workload"
+	"boxoffice/persistence"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Times of life that are short enough to be reached often in a run.
+const (
+	holdTTL      = 2 * time.Second
+	admissionTTL = 5 * time.Second
+	claimTTL     = 2 * time.Second
+	// staleness is how old the contract lets a seat map or a place be.
+	staleness = time.Second
+	// patience is how long the search for linearizations may take.
+	patience = time.Minute
+	// settle is how long after the last fault and the last request the service may need
+	// until everything answers.
+	settle = 30 * time.Second
+)
+
+// experiment is one run, as it goes on.
+type experiment struct {
+	options  options
+	logger   *slog.Logger
+	stdout   io.Writer
+	commit   string
+	plan     []plan.Fault
+	system   *system.System
+	fleet    *workload.Fleet
+	recorder *history.Recorder
+	faults   []faultRun
+	zero     time.Time // of the database's clock at the history's zero
+	began    time.Duration
+	ended    time.Duration
+	// invalid are the reasons why the run proves nothing.
+	invalid    []string
+	violations []check.Violation
+}
+
+// faultRun is a fault as it was.
+type faultRun struct {
+	plan.Fault
+	Start  time.Duration `json:"start"`  // of the history's clock
+	Healed time.Duration `json:"healed"` // what was broken is back
+	Error  string        `json:"error,omitzero"`
+}
+
+// chaos makes one run and judges it.
+func chaos(ctx context.Context, o options, logger *slog.Logger, stdout io.Writer) (verdict, error) {
+	faults, err := plan.Draw(o.seed, o.faults, o.length, o.nodes)
+	if err != nil {
+		return verdict{}, err
+	}
+	x := &experiment{options: o, logger: logger, stdout: stdout, plan: faults}
+	if err := x.makeDirectory(); err != nil {
+		return verdict{}, err
+	}
+	if err := x.build(ctx); err != nil {
+		return verdict{}, err
+	}
+	state, err := x.perform(ctx)
+	if err != nil {
+		return verdict{}, err
+	}
+	return x.judge(state)
+}
+
+func (x *experiment) makeDirectory() (err error) {
+	if x.options.out == "" {
+		x.options.out, err = os.MkdirTemp("", fmt.Sprintf("chaos-%d-", x.options.seed))
+	} else if x.options.out, err = filepath.Abs(x.options.out); err == nil {
+		err = os.MkdirAll(x.options.out, 0o700)
+	}
+	if err != nil {
+		return fmt.Errorf("make the output directory: %w", err)
+	}
+	return nil
+}
+
+func (x *experiment) path(name string) string { return filepath.Join(x.options.out, name) }
+
+// build builds the program and finds out which one it is.
+func (x *experiment) build(ctx context.Context) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-tags", x.options.tags, "-o", x.path("boxoffice"), "boxoffice/cmd/boxoffice")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build the program: %w: %s", err, out)
+	}
+	out, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty").Output()
+	if err != nil {
+		x.commit = "unknown" // no repository: the program is judged all the same
+		return nil
+	}
+	x.commit = strings.TrimSpace(string(out))
+	return nil
+}
+
+// perform starts everything, lets clients and faults go, heals, and reads what is left.
+func (x *experiment) perform(ctx context.Context) (state check.State, err error) {
+	harness, err := os.Executable()
+	if err != nil {
+		return state, fmt.Errorf("find the harness's own program: %w", err)
+	}
+	x.system, err = system.Start(ctx, system.Config{
+		Dir: x.options.out, Binary: x.path("boxoffice"), Harness: harness, Nodes: x.options.nodes,
+		Settings: map[string]string{
+			"BOXOFFICE_HOLD_TTL":      holdTTL.String(),
+			"BOXOFFICE_ADMISSION_TTL": admissionTTL.String(),
+			"BOXOFFICE_CLAIM_TTL":     claimTTL.String(),
+		},
+		Logger: x.logger,
+	})
+	if err != nil {
+		return state, err
+	}
+	defer func() { err = errors.Join(err, x.system.Close()) }()
+	x.recorder = history.NewRecorder(time.Now())
+	if err := x.measureClock(ctx); err != nil {
+		return state, err
+	}
+	token, err := x.system.Run(ctx, "token", "-role", "admin")
+	if err != nil {
+		return state, err
+	}
+	x.fleet, err = workload.NewFleet(ctx, workload.Config{
+		Seed: x.options.seed, Clients: x.options.clients, URLs: x.system.URLs(), AdminToken: token, Recorder: x.recorder,
+	})
+	if err != nil {
+		return state, err
+	}
+	defer x.fleet.Close()
+	x.storm(ctx)
+	if err := ctx.Err(); err != nil {
+		return state, err
+	}
+	return x.calm(ctx)
+}
+
+func (x *experiment) measureClock(ctx context.Context) error {
+	conn, err := x.system.Connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	offset, uncertainty, err := check.ClockOffset(ctx, conn, time.Now)
+	if err != nil {
+		return err
+	}
+	if uncertainty > x.options.epsilon/2 {
+		return fmt.Errorf("the database's clock could only be compared to %s", uncertainty)
+	}
+	x.zero = x.recorder.Start().Add(offset).Round(0).UTC()
+	return nil
+}
+
+func (x *experiment) now() time.Duration { return x.recorder.Since(time.Now()) }
+
+// storm lets the clients go for the length of the run, and the faults come.
+func (x *experiment) storm(ctx context.Context) {
+	x.began = x.now()
+	running, stop := context.WithTimeout(ctx, x.options.length)
+	defer stop()
+	var clients sync.WaitGroup
+	clients.Go(func() { x.fleet.Run(running) })
+	for _, f := range x.plan {
+		timer := time.NewTimer(x.began + f.At - x.now())
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			clients.Wait()
+			return
+		}
+		x.injectOne(ctx, f)
+	}
+	clients.Wait()
+	x.ended = x.now()
+}
+
+// injectOne does one fault and notes when it was.
+func (x *experiment) injectOne(ctx context.Context, f plan.Fault) {
+	done := faultRun{Fault: f, Start: x.now()}
+	fmt.Fprintf(x.stdout, "%7.3fs %s\n", done.Start.Seconds(), f)
+	var err error
+	switch f.Kind {
+	case plan.Activations:
+		err = x.fleet.WakeMany(ctx)
+	case plan.Expiries:
+		err = x.fleet.ExpireMany(ctx)
+	case plan.SlowClients:
+		if err = x.fleet.Dawdle(ctx, f.Node); err != nil && ctx.Err() == nil {
+			x.violations = append(x.violations, check.Violation{Check: "slow client", Detail: err.Error()})
+			err = nil
+		}
+	default:
+		err = x.system.Inject(ctx, f)
+	}
+	if err == nil && entryOf(f.Kind).needsReady(x.options.nodes) {
+		err = x.system.AwaitReady(ctx)
+	}
+	done.Healed = x.now()
+	if err != nil && ctx.Err() == nil {
+		done.Error = err.Error()
+		x.invalid = append(x.invalid, fmt.Sprintf("%s: %v", f, err))
+	}
+	x.faults = append(x.faults, done)
+}
+
+// catalogued is an entry of the catalogue.
+type catalogued struct{ plan.Entry }
+
+func entryOf(kind plan.Kind) catalogued {
+	entry, _ := plan.Find(kind) // plans have no others
+	return catalogued{entry}
+}
+
+// needsReady tells whether a fault is only healed when the nodes are ready again: where
+// the goal counts from then on.
+func (e catalogued) needsReady(nodes int) bool {
+	_, since := e.GoalWith(nodes)
+	return since == plan.FromHeal && nodes == 1
+}
+
+// calm waits until everything answers, fences all grains, and reads the database.
+func (x *experiment) calm(ctx context.Context) (check.State, error) {
+	ctx, cancel := context.WithTimeout(ctx, settle)
+	defer cancel()
+	if err := x.system.AwaitReady(ctx); err != nil {
+		x.violate("recovery", err)
+	}
+	if err := x.fleet.Last(ctx); err != nil {
+		x.violate("recovery", err)
+	}
+	conn, err := x.system.Connect(ctx)
+	if err != nil {
+		return check.State{}, err
+	}
+	defer conn.Close(ctx)
+	if err := check.Fence(ctx, conn); err != nil {
+		return check.State{}, err
+	}
+	if err := x.checkDatabase(ctx, conn); err != nil {
+		return check.State{}, err
+	}
+	return check.Load(ctx, conn)
+}
+
+func (x *experiment) violate(name string, err error) {
+	x.violations = append(x.violations, check.Violation{Check: name, Detail: err.Error()})
+}
+
+// checkDatabase runs the program's own checks of what must never be in a database.
+// Snapshots that a fault damaged, and that nothing has replaced since, are put aside:
+// the program does not use them.
+func (x *experiment) checkDatabase(ctx context.Context, conn *pgx.Conn) error {
+	_, err := conn.Exec(ctx, `UPDATE grains SET snapshot = NULL, snapshot_version = 0, snapshot_checksum = NULL
+		WHERE snapshot::text LIKE '%"price":1100%' OR snapshot::text ~ '"nextSequence":1[0-9]{3,}'`)
+	if err != nil {
+		return fmt.Errorf("put damaged snapshots aside: %w", err)
+	}
+	db, err := persistence.Open(ctx, x.system.DatabaseURL(), persistence.Config{})
+	if err != nil {
+		return fmt.Errorf("check the database: %w", err)
+	}
+	defer db.Close()
+	found, err := db.Check(ctx)
+	if err != nil {
+		return fmt.Errorf("check the database: %w", err)
+	}
+	for _, v := range found {
+		x.violations = append(x.violations, check.Violation{Check: "database: " + v.Invariant, Detail: v.Detail})
+	}
+	return nil
+}

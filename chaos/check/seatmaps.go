@@ -1,0 +1,205 @@
+package check
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"sort"
+	"time"
+
+	"boxoffice"
+	"boxoffice/chaos/history"
+)
+
+// seatHistory is the statuses of a schedule's seats after each of its changes.
+type seatHistory struct {
+	// maps[n] is what the seats were after n changes, with expiries of holds.
+	maps []seatsThen
+	// acked are changes that somebody was told about, by the time of that answer.
+	acked []ackedChange
+}
+
+type seatsThen struct {
+	letters string
+	expires [boxoffice.SeatCount]time.Duration // of holds
+}
+
+type ackedChange struct {
+	at     time.Duration
+	change int
+	node   int
+}
+
+// seatHistories replays the seats of every schedule.
+func seatHistories(e Evidence, f facts) map[int64]*seatHistory {
+	histories := make(map[int64]*seatHistory, len(f.seats))
+	for id, rows := range f.seats {
+		h := &seatHistory{maps: make([]seatsThen, 1, len(rows)+1)}
+		letters := slices.Repeat([]byte{'a'}, boxoffice.SeatCount)
+		var expires [boxoffice.SeatCount]time.Duration
+		for _, row := range rows {
+			switch d := row.Data.(type) {
+			case boxoffice.SeatWasHeld:
+				letters[d.SeatNumber-1] = 'h'
+				expires[d.SeatNumber-1] = e.Since(d.ExpiresAt)
+			case boxoffice.SeatWasConfirmed:
+				letters[d.SeatNumber-1] = 's'
+			case boxoffice.SeatWasReleased:
+				letters[d.SeatNumber-1] = 'a'
+			case boxoffice.HoldExpired:
+				letters[d.SeatNumber-1] = 'a'
+			case boxoffice.SaleWasCancelled:
+				letters[d.SeatNumber-1] = 'a'
+			}
+			h.maps = append(h.maps, seatsThen{string(letters), expires})
+		}
+		histories[id] = h
+	}
+	return histories
+}
+
+// acknowledge notes the changes that effects told somebody about.
+func acknowledge(histories map[int64]*seatHistory, f facts, effects []Effect) {
+	for _, effect := range effects {
+		change, scheduleID := changeOf(f, effect)
+		if h := histories[scheduleID]; h != nil && change > 0 && effect.told() {
+			h.acked = append(h.acked, ackedChange{effect.Return, change, effect.Node})
+		}
+	}
+	for _, h := range histories {
+		slices.SortFunc(h.acked, func(a, b ackedChange) int { return cmp.Compare(a.at, b.at) })
+	}
+}
+
+// changeOf finds the change of a seat that an effect made; 0 if none.
+func changeOf(f facts, effect Effect) (change int, scheduleID int64) {
+	if !effect.OK {
+		return 0, 0
+	}
+	var what fact
+	reservation := effect.Request.ReservationID
+	switch effect.Kind {
+	case history.Hold:
+		if !effect.Created {
+			return 0, 0
+		}
+		reservation = effect.Answer.ReservationID
+		what = f.held[reservation].fact
+	case history.Pay:
+		what = f.confirmed[reservation].fact
+	case history.Cancel:
+		reservation = f.payments[effect.Request.PaymentID]
+		what = f.cancelled[reservation]
+	case history.Release:
+		// It may have been released by something else, later.
+		if what = f.released[reservation]; what.at > effect.Return {
+			return 0, 0
+		}
+	default:
+		return 0, 0
+	}
+	return what.change, f.held[reservation].scheduleID
+}
+
+// checkSeatMaps: a map shows the seats as they were at one moment, which is not longer
+// ago than staleness, and not before what its node has acknowledged.
+func checkSeatMaps(e Evidence, f facts, effects []Effect, limits Limits) []Violation {
+	histories := seatHistories(e, f)
+	acknowledge(histories, f, effects)
+	var violations []Violation
+	for _, op := range e.Operations {
+		if op.Kind != history.Seats || op.Result != history.OK || op.Status != 200 {
+			continue
+		}
+		h := histories[op.Request.ScheduleID]
+		if h == nil {
+			h = &seatHistory{maps: []seatsThen{{letters: string(slices.Repeat([]byte{'a'}, boxoffice.SeatCount))}}}
+		}
+		if problem := h.check(op, limits); problem != "" {
+			violations = append(violations, Violation{
+				Check:      "seat map",
+				Detail:     fmt.Sprintf("schedule %d, version %d: %s", op.Request.ScheduleID, op.Answer.Version, problem),
+				Operations: []int{op.Number},
+			})
+		}
+	}
+	return violations
+}
+
+// check finds the moment that a map shows and tells what is wrong with it.
+func (h *seatHistory) check(op history.Operation, limits Limits) string {
+	version, letters := int(op.Answer.Version), string(op.Answer.Seats)
+	if len(letters) != boxoffice.SeatCount {
+		return fmt.Sprintf("%d seats", len(letters))
+	}
+	// A hold that is over counts as a change before that is written down.
+	moment := -1
+	for n := min(version, len(h.maps)-1); n >= max(0, version-boxoffice.SeatCount); n-- {
+		if h.maps[n].shows(letters, version-n, op, limits) {
+			moment = n
+			break
+		}
+	}
+	if moment < 0 {
+		return "it shows seats as they never were: " + letters
+	}
+	if least := h.leastFor(op, limits); version < least {
+		return fmt.Sprintf("it is older than change %d, which it must show", least)
+	}
+	return ""
+}
+
+// shows tells whether letters are the seats as they were, but for overdue holds.
+func (s seatsThen) shows(letters string, overdue int, op history.Operation, limits Limits) bool {
+	for i := range letters {
+		if letters[i] == s.letters[i] {
+			if letters[i] == 'h' && s.expires[i] < op.Call-limits.Staleness-limits.Epsilon {
+				return false // an expired hold shows as free within staleness
+			}
+			continue
+		}
+		if s.letters[i] != 'h' || letters[i] != 'a' || s.expires[i] > op.Return+limits.Epsilon {
+			return false
+		}
+		overdue--
+	}
+	return overdue == 0
+}
+
+// leastFor is the newest change that a map must show.
+func (h *seatHistory) leastFor(op history.Operation, limits Limits) int {
+	before := func(at time.Duration) []ackedChange {
+		return h.acked[:sort.Search(len(h.acked), func(i int) bool { return h.acked[i].at >= at })]
+	}
+	least := 0
+	for _, a := range before(op.Call - limits.Staleness - limits.Epsilon) {
+		least = max(least, a.change)
+	}
+	for _, a := range before(op.Call) {
+		if a.node == op.Node {
+			least = max(least, a.change)
+		}
+	}
+	return least
+}
+
+// soldOutBefore tells whether every seat of a join's schedule was sold at some time
+// before its answer.
+func soldOutBefore(e Evidence, op history.Operation) bool {
+	sold := make(map[int]bool, boxoffice.SeatCount)
+	for _, row := range e.State.Events {
+		if row.Grain != (boxoffice.Grain{Kind: boxoffice.KindSchedule, ID: op.Request.ScheduleID}) || e.Since(row.At) > op.Return {
+			continue
+		}
+		switch d := row.Data.(type) {
+		case boxoffice.SeatWasConfirmed:
+			sold[d.SeatNumber] = true
+			if len(sold) == boxoffice.SeatCount {
+				return true
+			}
+		case boxoffice.SaleWasCancelled:
+			delete(sold, d.SeatNumber)
+		}
+	}
+	return false
+}

@@ -1,0 +1,23 @@
+// Chaos breaks the service on purpose and checks that it keeps its promises.
+//
+//	go run ./chaos -seed 7 -minutes 1 -faults kill,pause
+//
+// It builds the program, starts it as real processes with a Postgres and a NATS of its
+// own, lets clients buy seats at the edges of what is allowed while faults come and go
+// as a plan says, heals everything, and judges what the clients were told against what
+// the database holds. Both the plan and what the clients want come from the seed.
+//
+// The output directory has
+//
+//	verdict.json      pass, fail or invalid, and why; seed, commit, plan, outages
+//	history.html      the operations on the seats that broke a promise, or on the busiest
+//	operations.jsonl  every request and its answer
+//	*.log             what each process said
+//
+// The exit status is zero only for pass. A run is invalid, and proves nothing, when its
+// faults could not be injected or too little succeeded.
+//
+// Packages: plan draws what goes wrong; system has the processes and breaks them;
+// workload has the clients; history is what they saw; check judges it; failpoint and
+// mutant are compiled into the program, and are empty unless a build tag says otherwise.
+package main

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"boxoffice/chaos/plan"
+	"boxoffice/chaos/system"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "chaos:", err)
+		os.Exit(1)
+	}
+}
+
+// options are what a run is asked to be.
+type options struct {
+	seed     uint64
+	length   time.Duration
+	nodes    int
+	clients  int
+	faults   []plan.Kind
+	out      string
+	tags     string
+	epsilon  time.Duration
+	slowdown float64
+	minRate  float64
+}
+
+// errNotPassed makes the exit status tell what verdict.json says.
+var errNotPassed = errors.New("not passed")
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	if len(args) == 3 && args[0] == system.NATSCommand {
+		return system.RunNATS(ctx, args[1], args[2])
+	}
+	o, err := parse(args, stderr)
+	if errors.Is(err, flag.ErrHelp) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	verdict, err := chaos(ctx, o, slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn})), stdout)
+	if err != nil {
+		return err
+	}
+	verdict.print(stdout)
+	if verdict.Result != pass {
+		return errNotPassed
+	}
+	return nil
+}
+
+func parse(args []string, stderr io.Writer) (options, error) {
+	var o options
+	var minutes float64
+	var faults string
+	flags := flag.NewFlagSet("chaos", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.Uint64Var(&o.seed, "seed", 1, "what the plan and the workload are drawn from")
+	flags.Float64Var(&minutes, "minutes", 1, "how long clients go on, in minutes")
+	flags.IntVar(&o.nodes, "nodes", 3, "how many nodes")
+	flags.IntVar(&o.clients, "clients", 16, "how many clients, in closed loops")
+	flags.StringVar(&faults, "faults", "all", "faults to inject, separated by commas; all, or none; -list lists them")
+	flags.StringVar(&o.out, "out", "", "output directory; empty: a new one under the system's directory for temporary files")
+	flags.StringVar(&o.tags, "tags", "", "build tags of the nodes: failpoint, or a mutant")
+	flags.DurationVar(&o.epsilon, "epsilon", 100*time.Millisecond, "how exactly clocks can be compared")
+	flags.Float64Var(&o.slowdown, "slowdown", 1, "factor on every goal, for machines that do other things too")
+	flags.Float64Var(&o.minRate, "min-rate", 20, "fewer successes a second make the run invalid")
+	list := flags.Bool("list", false, "list the faults and exit")
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	o.length = time.Duration(minutes * float64(time.Minute))
+	if *list {
+		for _, e := range plan.Catalogue() {
+			fmt.Fprintf(stderr, "%-20s goal %s since %s\n", e.Kind, e.Goal, e.Since)
+		}
+		return o, flag.ErrHelp
+	}
+	if o.nodes < 1 || o.clients < 1 || o.length <= 0 {
+		return o, errors.New("there must be at least one node, one client and some time")
+	}
+	o.faults = chosen(faults, o)
+	return o, nil
+}
+
+// chosen gives the faults that were asked for; "all" is all that this run can do.
+func chosen(faults string, o options) []plan.Kind {
+	var kinds []plan.Kind
+	switch faults {
+	case "none", "":
+	case "all":
+		failpoints := slices.Contains(strings.Split(o.tags, ","), "failpoint")
+		for _, e := range plan.Catalogue() {
+			if e.Nodes <= o.nodes && (failpoints || !e.Failpoint) {
+				kinds = append(kinds, e.Kind)
+			}
+		}
+	default:
+		for name := range strings.SplitSeq(faults, ",") {
+			kinds = append(kinds, plan.Kind(strings.TrimSpace(name)))
+		}
+	}
+	return kinds
+}

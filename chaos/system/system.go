@@ -1,0 +1,272 @@
+package system
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"boxoffice/cluster/localnats"
+	"boxoffice/persistence/localpostgres"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Times of a system.
+const (
+	readyLimit = time.Minute           // of a node, from its start
+	pollEvery  = 20 * time.Millisecond // looking whether something is ready
+	probeLimit = time.Second           // of one look
+)
+
+// Config is what a system is made of.
+type Config struct {
+	// Dir is the run's directory: logs, data, sockets of failpoints.
+	Dir string
+	// Binary is the program, and Harness the one that runs a NATS server when its first
+	// argument is NATSCommand.
+	Binary, Harness string
+	Nodes           int
+	// Settings are the nodes', besides those that connect them; name to value.
+	Settings map[string]string
+	Logger   *slog.Logger
+}
+
+// NATSCommand is the argument that makes the harness a NATS server: see [RunNATS].
+const NATSCommand = "nats"
+
+// System is the running service.
+type System struct {
+	cfg      Config
+	key      string // PEM
+	postgres *localpostgres.Server
+	natsDir  string
+	natsPort int
+	nats     *process
+	nodes    []*Node
+	// spare is the node that joins and leaves; nil if there is only one node.
+	spare *Node
+}
+
+// Start starts everything and returns when every node is ready. What was started is
+// stopped by Close, also when Start fails.
+func Start(ctx context.Context, cfg Config) (*System, error) {
+	s := &System{cfg: cfg, natsDir: filepath.Join(cfg.Dir, "nats")}
+	if err := s.start(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("start the system: %w", err), s.Close())
+	}
+	return s, nil
+}
+
+func (s *System) start(ctx context.Context) (err error) {
+	if s.key, err = makeKey(); err != nil {
+		return err
+	}
+	if err := s.startPostgres(ctx, 0); err != nil {
+		return err
+	}
+	if s.natsPort, err = freePort(); err != nil {
+		return err
+	}
+	s.nats = newProcess("nats", filepath.Join(s.cfg.Dir, "nats.log"), func() *exec.Cmd {
+		return exec.Command(s.cfg.Harness, NATSCommand, s.natsDir, strconv.Itoa(s.natsPort))
+	})
+	s.nats.Up()
+	if _, err := s.Run(ctx, "migrate"); err != nil {
+		return err
+	}
+	for i := range s.cfg.Nodes {
+		n, err := s.newNode(i)
+		if err != nil {
+			return err
+		}
+		s.nodes = append(s.nodes, n)
+		n.Up()
+	}
+	if s.cfg.Nodes > 1 {
+		if s.spare, err = s.newNode(s.cfg.Nodes); err != nil {
+			return err
+		}
+	}
+	return s.AwaitReady(ctx)
+}
+
+// startPostgres starts Postgres. A run is to survive whatever is done to processes, so it
+// must be durable; a standby that is not there is one of the faults, which needs a
+// server that would have one.
+func (s *System) startPostgres(ctx context.Context, port int) error {
+	server, err := localpostgres.Start(ctx, localpostgres.Config{
+		DataDir:  filepath.Join(s.cfg.Dir, "postgres"),
+		Port:     port,
+		Settings: map[string]string{"wal_level": "replica", "max_wal_senders": "2"},
+		Logger:   s.cfg.Logger,
+	})
+	if err != nil {
+		return err
+	}
+	s.postgres = server
+	return nil
+}
+
+// Close ends every process. Data and logs stay.
+func (s *System) Close() error {
+	var errs []error
+	for _, n := range s.all() {
+		errs = append(errs, n.close())
+	}
+	if s.nats != nil {
+		s.nats.Close()
+	}
+	if s.postgres != nil {
+		errs = append(errs, s.postgres.StopImmediate(context.Background()))
+	}
+	return errors.Join(errs...)
+}
+
+// all gives every node, the spare one included.
+func (s *System) all() []*Node {
+	if s.spare == nil {
+		return s.nodes
+	}
+	return append(s.nodes[:len(s.nodes):len(s.nodes)], s.spare)
+}
+
+// URLs tells where clients reach the nodes, but for the one that comes and goes.
+func (s *System) URLs() []string {
+	urls := make([]string, len(s.nodes))
+	for i, n := range s.nodes {
+		urls[i] = n.URL
+	}
+	return urls
+}
+
+// Exits tells each end of a node or of NATS.
+func (s *System) Exits() []Exit {
+	exits := s.nats.Exits()
+	for _, n := range s.all() {
+		exits = append(exits, n.Exits()...)
+	}
+	return exits
+}
+
+// Connect opens a session of the superuser, past the proxies.
+func (s *System) Connect(ctx context.Context) (*pgx.Conn, error) {
+	conn, err := pgx.Connect(ctx, s.postgres.URL)
+	if err != nil {
+		return nil, fmt.Errorf("connect to postgres: %w", err)
+	}
+	return conn, nil
+}
+
+// DatabaseURL is the superuser's, past the proxies.
+func (s *System) DatabaseURL() string { return s.postgres.URL }
+
+// Exec runs one statement as the superuser.
+func (s *System) Exec(ctx context.Context, sql string, args ...any) (int64, error) {
+	conn, err := s.Connect(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close(ctx)
+	tag, err := conn.Exec(ctx, sql, args...)
+	if err != nil {
+		return 0, fmt.Errorf("run %.60q: %w", sql, err)
+	}
+	return tag.RowsAffected(), nil
+}
+
+// Run runs one command of the program to its end and gives what it wrote to stdout.
+func (s *System) Run(ctx context.Context, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, s.cfg.Binary, args...)
+	cmd.Env = []string{
+		"PATH=" + os.Getenv("PATH"),
+		"BOXOFFICE_DATABASE_URL=" + s.postgres.URL,
+		"BOXOFFICE_JWT_KEY=" + s.key,
+	}
+	cmd.SysProcAttr = diesWithParent()
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("run %s %s: %w: %s", s.cfg.Binary, strings.Join(args, " "), err, stderr.String())
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+// AwaitReady waits until every node that is up is ready.
+func (s *System) AwaitReady(ctx context.Context) error {
+	for _, n := range s.nodes {
+		if err := n.AwaitReady(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// makeKey makes the key that the nodes sign tokens with.
+func makeKey() (string, error) {
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return "", fmt.Errorf("make a signing key: %w", err)
+	}
+	encoded, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		return "", fmt.Errorf("make a signing key: %w", err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded})), nil
+}
+
+// freePort finds a port that nobody listens on.
+func freePort() (int, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // returns at once
+	if err != nil {
+		return 0, fmt.Errorf("find a free port: %w", err)
+	}
+	return listener.Addr().(*net.TCPAddr).Port, listener.Close()
+}
+
+// RunNATS is a NATS server until ctx ends: what the harness does when its first argument
+// is NATSCommand, with the two after it.
+func RunNATS(ctx context.Context, storeDir, port string) error {
+	number, err := strconv.Atoi(port)
+	if err != nil {
+		return fmt.Errorf("port of the NATS server: %w", err)
+	}
+	server, err := localnats.Start(ctx, localnats.Config{
+		StoreDir: storeDir, Port: number, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+	})
+	if err != nil {
+		return err
+	}
+	<-ctx.Done()
+	server.Stop()
+	return nil
+}
+
+// probe asks a node's readiness.
+func probe(ctx context.Context, client *http.Client, url string) bool {
+	ctx, cancel := context.WithTimeout(ctx, probeLimit)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/readyz", nil)
+	if err != nil {
+		return false
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return false
+	}
+	_ = response.Body.Close()
+	return response.StatusCode == http.StatusOK
+}

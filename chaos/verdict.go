@@ -1,0 +1,247 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"boxoffice/chaos/check"
+	"boxoffice/chaos/history"
+	"boxoffice/chaos/plan"
+	"boxoffice/chaos/system"
+)
+
+// The results of a run.
+const (
+	pass    = "pass"
+	fail    = "fail"
+	invalid = "invalid"
+)
+
+// verdict is verdict.json.
+type verdict struct {
+	Result     string                 `json:"result"`
+	Seed       uint64                 `json:"seed"`
+	Commit     string                 `json:"commit"`
+	Tags       string                 `json:"tags,omitzero"`
+	Nodes      int                    `json:"nodes"`
+	Seconds    float64                `json:"seconds"`
+	Plan       []plan.Fault           `json:"plan"`
+	Faults     []faultVerdict         `json:"faults"`
+	Operations map[history.Result]int `json:"operations"`
+	Rate       float64                `json:"successesPerSecond"`
+	Exits      []system.Exit          `json:"exits"`
+	Invalid    []string               `json:"invalid,omitempty"`
+	Violations []check.Violation      `json:"violations,omitempty"`
+	Directory  string                 `json:"directory"`
+}
+
+// faultVerdict is what one fault did to the schedules.
+type faultVerdict struct {
+	faultRun
+	Goal    time.Duration  `json:"goal"`
+	Since   plan.Moment    `json:"since"`
+	Outages []check.Outage `json:"outages"` // the longest of each schedule
+}
+
+// judge applies all checks and writes the output.
+func (x *experiment) judge(state check.State) (verdict, error) {
+	operations := x.recorder.Operations()
+	v := verdict{
+		Seed: x.options.seed, Commit: x.commit, Tags: x.options.tags, Nodes: x.options.nodes,
+		Seconds: (x.ended - x.began).Seconds(), Plan: x.plan, Operations: make(map[history.Result]int),
+		Exits: x.system.Exits(), Invalid: x.invalid, Violations: x.violations, Directory: x.options.out,
+	}
+	evidence := check.Evidence{Operations: operations, State: state, Zero: x.zero}
+	result := check.Run(evidence, check.Limits{
+		Epsilon: x.options.epsilon, Staleness: staleness, HoldTTL: holdTTL, AdmissionTTL: admissionTTL,
+		ClaimTTL: claimTTL, Patience: patience,
+	}, time.Now)
+	v.Violations = append(v.Violations, result.Violations...)
+	v.Violations = append(v.Violations, x.checkExits(v.Exits)...)
+	logged, err := x.checkLogs()
+	if err != nil {
+		return v, err
+	}
+	v.Violations = append(v.Violations, logged...)
+	x.checkOutages(&v, operations)
+	x.count(&v, operations)
+	switch {
+	case len(v.Violations) > 0:
+		v.Result = fail
+	case len(v.Invalid) > 0:
+		v.Result = invalid
+	default:
+		v.Result = pass
+	}
+	return v, x.write(v, operations, result)
+}
+
+// count counts the operations of the storm and looks whether there were enough.
+func (x *experiment) count(v *verdict, operations []history.Operation) {
+	succeeded := make(map[history.Kind]int)
+	for _, op := range operations {
+		if op.Call < x.began || op.Call > x.ended {
+			continue
+		}
+		v.Operations[op.Result]++
+		if op.Result == history.OK {
+			succeeded[op.Kind]++
+		}
+	}
+	v.Rate = float64(v.Operations[history.OK]) / v.Seconds
+	if v.Rate < x.options.minRate {
+		v.Invalid = append(v.Invalid, fmt.Sprintf("%.1f successes a second are too few to prove anything", v.Rate))
+	}
+	// Each of these every five seconds at least: an edge that nobody reached proves nothing.
+	for _, kind := range []history.Kind{history.Join, history.Hold, history.Pay, history.Cancel} {
+		if float64(succeeded[kind]) < v.Seconds/5 {
+			v.Invalid = append(v.Invalid, fmt.Sprintf("only %d of %s succeeded", succeeded[kind], kind))
+		}
+	}
+}
+
+// checkOutages compares what each fault did with its goal.
+func (x *experiment) checkOutages(v *verdict, operations []history.Operation) {
+	for i, f := range x.faults {
+		goal, since := entryOf(f.Kind).GoalWith(x.options.nodes)
+		from, to := f.Start, x.ended
+		if since == plan.FromHeal {
+			from = f.Healed
+		}
+		if i+1 < len(x.faults) {
+			to = x.faults[i+1].Start
+		}
+		judged := faultVerdict{
+			faultRun: f, Goal: goal, Since: since,
+			Outages: check.LongestOutages(operations, x.fleet.ScheduleIDs, from, to),
+		}
+		v.Faults = append(v.Faults, judged)
+		for _, outage := range judged.Outages {
+			if limit := time.Duration(float64(goal) * x.options.slowdown); outage.Length > limit {
+				v.Violations = append(v.Violations, check.Violation{
+					Check: "outage",
+					Detail: fmt.Sprintf("%s at %.3fs: schedule %d had no answer for %s from %.3fs on; the goal is %s",
+						f.Fault, f.Start.Seconds(), outage.ScheduleID, outage.Length, outage.From.Seconds(), limit),
+				})
+			}
+		}
+	}
+}
+
+// mayFence are the faults after which a node may end by itself, to be started again:
+// those that keep it from its heartbeats.
+func mayFence() []plan.Kind {
+	return []plan.Kind{
+		plan.Pause, plan.CutNATS, plan.CutAll, plan.RestartNATS, plan.WipeNATS, plan.PauseTransaction,
+	}
+}
+
+// checkExits: no process ends by itself, unless a fault gives it a reason to.
+func (x *experiment) checkExits(exits []system.Exit) []check.Violation {
+	var violations []check.Violation
+	for _, e := range exits {
+		at := x.recorder.Since(e.At)
+		during := -1
+		for i, f := range x.faults {
+			if f.Start <= at {
+				during = i
+			}
+		}
+		excused := during >= 0 && slices.Contains(mayFence(), x.faults[during].Kind) && e.Status == "exit status 1"
+		if !e.Wanted && !excused {
+			violations = append(violations, check.Violation{
+				Check: "exit", Detail: fmt.Sprintf("%s ended by itself at %.3fs: %s", e.Name, at.Seconds(), e.Status),
+			})
+		}
+	}
+	return violations
+}
+
+// checkLogs looks for what no process may say.
+func (x *experiment) checkLogs() ([]check.Violation, error) {
+	paths, err := filepath.Glob(x.path("*.log"))
+	if err != nil {
+		return nil, fmt.Errorf("find the logs: %w", err)
+	}
+	const longest = 4 << 20 // of a line, bytes
+	var violations []check.Violation
+	for _, path := range paths {
+		file, err := os.Open(path)
+		if err != nil {
+			return nil, fmt.Errorf("read a log: %w", err)
+		}
+		lines := bufio.NewScanner(file)
+		lines.Buffer(nil, longest)
+		for lines.Scan() {
+			for _, bad := range []string{"panic", "fatal error:", "DATA RACE", "can never be written"} {
+				if strings.Contains(lines.Text(), bad) {
+					violations = append(violations, check.Violation{
+						Check: "log", Detail: filepath.Base(path) + ": " + lines.Text()[:min(len(lines.Text()), 600)],
+					})
+					break
+				}
+			}
+		}
+		_ = file.Close() // only read
+		if err := lines.Err(); err != nil {
+			return nil, fmt.Errorf("read %s: %w", path, err)
+		}
+	}
+	return violations, nil
+}
+
+// write writes the output directory.
+func (x *experiment) write(v verdict, operations []history.Operation, result check.Result) error {
+	for name, write := range map[string]func(io.Writer) error{
+		"operations.jsonl": func(w io.Writer) error { return history.Write(w, operations) },
+		"history.html":     result.Visualize,
+		"verdict.json": func(w io.Writer) error {
+			encoder := json.NewEncoder(w)
+			encoder.SetIndent("", "  ")
+			return encoder.Encode(v)
+		},
+	} {
+		file, err := os.Create(x.path(name))
+		if err != nil {
+			return fmt.Errorf("write %s: %w", name, err)
+		}
+		if err := write(file); err != nil {
+			_ = file.Close()
+			return fmt.Errorf("write %s: %w", name, err)
+		}
+		if err := file.Close(); err != nil {
+			return fmt.Errorf("write %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// print tells the verdict in a few lines.
+func (v verdict) print(w io.Writer) {
+	const most = 30
+	for _, f := range v.Faults {
+		var longest time.Duration
+		for _, o := range f.Outages {
+			longest = max(longest, o.Length)
+		}
+		fmt.Fprintf(w, "%-20s longest outage %6.3fs, goal %s since %s\n", f.Kind, longest.Seconds(), f.Goal, f.Since)
+	}
+	for i, violation := range v.Violations {
+		if i == most {
+			fmt.Fprintf(w, "and %d more\n", len(v.Violations)-most)
+			break
+		}
+		fmt.Fprintf(w, "%s: %s %v\n", violation.Check, violation.Detail, violation.Operations)
+	}
+	for _, reason := range v.Invalid {
+		fmt.Fprintln(w, "invalid:", reason)
+	}
+	fmt.Fprintf(w, "%s: seed %d, %v operations, %.0f successes a second; see %s\n", v.Result, v.Seed, v.Operations, v.Rate, v.Directory)
+}

@@ -47,8 +47,11 @@ func openCluster(ctx context.Context, dir string, finder finder) (cluster, error
 	if c.binaries, err = finder.find(ctx, major); err != nil {
 		return cluster{}, err
 	}
-	if c.password, err = readPassword(dir); err != nil {
-		return cluster{}, err
+	if c.password, err = readPassword(dir); errors.Is(err, os.ErrNotExist) && !c.exists {
+		c.password, err = makePassword(dir)
+	}
+	if err != nil {
+		return cluster{}, fmt.Errorf("get the password: %w", err)
 	}
 	return c, nil
 }
@@ -172,29 +175,27 @@ func (c cluster) openLog() (*os.File, error) {
 	return log, nil
 }
 
-// readPassword gives the superuser's password, which is made at the first start.
+// readPassword gives the superuser's password.
 func readPassword(dir string) (string, error) {
-	name := filepath.Join(dir, "password")
-	content, err := os.ReadFile(name)
-	if err == nil && len(content) > 0 {
-		return string(content), nil
-	}
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return "", fmt.Errorf("read the password: %w", err)
-	}
-	password := rand.Text()
+	content, err := os.ReadFile(filepath.Join(dir, "password"))
+	return string(content), err
+}
+
+// makePassword makes it, before there is a cluster that asks for it.
+func makePassword(dir string) (string, error) {
+	name, password := filepath.Join(dir, "password"), rand.Text()
 	file, err := os.OpenFile(name+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
-		return "", fmt.Errorf("keep the password: %w", err)
+		return "", err
 	}
 	_, err = file.WriteString(password)
-	if err = errors.Join(err, file.Sync(), file.Close()); err == nil {
-		err = os.Rename(name+".new", name)
+	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
+		return "", err
 	}
-	if err = errors.Join(err, syncDir(dir)); err != nil {
-		return "", fmt.Errorf("keep the password: %w", err)
+	if err := os.Rename(name+".new", name); err != nil {
+		return "", err
 	}
-	return password, nil
+	return password, syncDir(dir)
 }
 
 func syncDir(dir string) error {

@@ -58,6 +58,11 @@ func TestStopKeepsWhatWasCommitted(t *testing.T) {
 	again := startServer(t, Config{DataDir: dir, Port: server.Port})
 	require.Equal(t, server.URL, again.URL, "the password is kept, the port was asked for")
 	run(t, again.URL, "TABLE kept")
+
+	require.NoError(t, again.Stop(t.Context()))
+	require.NoError(t, os.Remove(filepath.Join(dir, "password")))
+	_, err := Start(t.Context(), Config{DataDir: dir})
+	require.ErrorContains(t, err, "get the password: open "+filepath.Join(dir, "password"))
 }
 
 func TestKillKeepsWhatWasCommitted(t *testing.T) {
@@ -72,10 +77,14 @@ func TestKillKeepsWhatWasCommitted(t *testing.T) {
 	require.NoError(t, server.Kill(t.Context()))
 	require.Empty(t, processesOf(t, dir))
 
+	again := startServer(t, Config{DataDir: dir})
+	run(t, again.URL, "TABLE kept")
+	require.NoError(t, syscall.Kill(again.process.pid(), syscall.SIGKILL)) // somebody else does
+	<-again.Done()
 	run(t, startServer(t, Config{DataDir: dir}).URL, "TABLE kept")
 }
 
-func TestServerIsDurableAndPrivate(t *testing.T) {
+func TestServerIsDurablePrivateAndAlone(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	server := startServer(t, Config{DataDir: dir})
@@ -101,26 +110,12 @@ func TestServerIsDurableAndPrivate(t *testing.T) {
 	info, err := os.Stat(filepath.Join(dir, "password"))
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o600), info.Mode())
-}
 
-func TestSecondStartNamesTheFirst(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	startServer(t, Config{DataDir: dir})
-	_, err := Start(t.Context(), Config{DataDir: dir})
+	_, err = Start(t.Context(), Config{DataDir: dir})
 	inUse := new(InUseError)
 	require.ErrorAs(t, err, &inUse)
 	require.Equal(t, os.Getpid(), inUse.PID)
 	require.ErrorContains(t, err, dir)
-}
-
-func TestCrashOfTheServerIsTold(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	server := startServer(t, Config{DataDir: dir})
-	require.NoError(t, syscall.Kill(server.process.pid(), syscall.SIGKILL))
-	<-server.Done()
-	startServer(t, Config{DataDir: dir})
 }
 
 func TestStartRefusesWhatCannotWork(t *testing.T) {

@@ -63,9 +63,13 @@ func invariants() []invariant {
 			GROUP BY operation_id HAVING count(*) > 1`},
 		{"the effect that a stored answer tells of is there", `
 			SELECT k.user_id || ' ' || k.operation || ' ' || k.key FROM idempotency_keys k
-			WHERE (k.outcome -> 'payment' ->> 'id')::uuid NOT IN (SELECT id FROM payments)
-				OR (k.outcome -> 'reservation' ->> 'id')::uuid NOT IN (SELECT id FROM reservations)
-				OR (k.outcome -> 'entry' ->> 'id')::uuid NOT IN (SELECT transaction_id FROM ledger_entries)`},
+			-- NULL NOT IN nothing at all is true, hence the IS NOT NULL.
+			WHERE k.outcome -> 'payment' IS NOT NULL
+					AND (k.outcome -> 'payment' ->> 'id')::uuid NOT IN (SELECT id FROM payments)
+				OR k.outcome -> 'reservation' IS NOT NULL
+					AND (k.outcome -> 'reservation' ->> 'id')::uuid NOT IN (SELECT id FROM reservations)
+				OR k.outcome -> 'entry' IS NOT NULL
+					AND (k.outcome -> 'entry' ->> 'id')::uuid NOT IN (SELECT transaction_id FROM ledger_entries)`},
 		{"events have no gaps, and epochs never go down", `
 			SELECT kind || ' ' || id || ' version ' || version FROM (
 				SELECT kind, id, version, epoch, row_number() OVER w AS number,

@@ -1,5 +1,3 @@
-//go:build wip
-
 package main
 
 import (
@@ -244,9 +242,9 @@ func (p *person) buy(s schedule, number int) payment {
 func all[T any](p *person, path string, limit int) []T {
 	p.t.Helper()
 	var items []T
-	cursor := ""
-	for {
-		page := into[list[T]](p.t, p.get(fmt.Sprintf("%s?limit=%d%s", path, limit, cursor)))
+	query := fmt.Sprintf("?limit=%d", limit)
+	for cursor := ""; ; {
+		page := into[list[T]](p.t, p.get(path+query+cursor))
 		items = append(items, page.Items...)
 		if page.Next == nil {
 			return items

@@ -1,5 +1,3 @@
-//go:build wip
-
 package main
 
 import (
@@ -8,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,34 +38,35 @@ func (j *journey) do(method, path string, payload body) (reply, bool) {
 }
 
 // travel takes a new user as far as the node goes along: into the paused line, and to a
-// seat that is paid and, sometimes, given back.
-func (j *journey) travel(line, show schedule, random *rand.Rand) {
+// seat that is paid and, sometimes, given back. It tells whether that was done.
+func (j *journey) travel(line, show schedule, random *rand.Rand) bool {
 	r, err := j.buyer.try("POST", "/users", body{"name": "Traveller"})
 	if err != nil || r.status != http.StatusCreated {
-		return
+		return false
 	}
 	j.buyer.id, j.buyer.token = r.text("userId"), r.text("accessToken")
 	if r, err = j.buyer.try("POST", line.path()+"/queue-tokens", nil); err != nil || r.status != http.StatusCreated {
-		return
+		return false
 	}
 	waiting := into[place](j.buyer.t, r)
 	j.place = &waiting
 	if r, err = j.buyer.try("POST", show.path()+"/queue-tokens", nil); err != nil || r.status != http.StatusCreated {
-		return
+		return false
 	}
 	j.buyer.place = r.text("token")
 	if _, ok := j.do("POST", j.buyer.path("/points/charges"), body{"amount": seatPrice + random.IntN(1000)}); !ok {
-		return
+		return false
 	}
 	r, ok := j.do("POST", show.path()+"/reservations", body{"seatNumber": 1 + random.IntN(50)})
 	if !ok || r.status != http.StatusCreated || random.IntN(4) == 0 {
-		return
+		return false
 	}
 	r, ok = j.do("POST", "/payments", body{"reservationId": r.text("reservationId")})
 	if !ok || random.IntN(2) == 0 {
-		return
+		return false
 	}
-	j.do("POST", "/payments/"+r.text("paymentId")+"/cancellation", nil)
+	r, ok = j.do("POST", "/payments/"+r.text("paymentId")+"/cancellation", nil)
+	return ok && r.status == http.StatusCreated
 }
 
 // TestCrash kills a node that is busy, three times on the same data, and starts it again:
@@ -88,6 +88,7 @@ func TestCrash(t *testing.T) {
 		}
 		journeys := make([][]*journey, travellers)
 		dead := make(chan struct{})
+		var cancelled atomic.Int64
 		var all sync.WaitGroup
 		for i := range travellers {
 			all.Go(func() {
@@ -99,12 +100,17 @@ func TestCrash(t *testing.T) {
 					default:
 					}
 					j := &journey{buyer: h.nobody(t)}
-					j.travel(line, stages[(i+n)%shows], random)
+					if j.travel(line, stages[(i+n)%shows], random) {
+						cancelled.Add(1)
+					}
 					journeys[i] = append(journeys[i], j)
 				}
 			})
 		}
-		waitUntil(t, time.Now().Add(time.Duration(300+rand.New(rand.NewPCG(seed, 0)).IntN(700))*time.Millisecond))
+		// The crash comes when enough was done to mean something, and at any moment then.
+		require.Eventually(t, func() bool { return cancelled.Load() >= 5 }, startLimit, pollEvery)
+		random := rand.New(rand.NewPCG(seed, travellers))
+		waitUntil(t, time.Now().Add(time.Duration(random.IntN(300))*time.Millisecond))
 		h.kill()
 		close(dead)
 		all.Wait()

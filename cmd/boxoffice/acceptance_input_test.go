@@ -1,5 +1,3 @@
-//go:build wip
-
 package main
 
 import (
@@ -59,7 +57,7 @@ func testOrderOfRefusals(t *testing.T, h *house) {
 	in.rawRefused(http.StatusNotFound, "not-found", "POST", "/nowhere", large, with("Authorization", "")...)
 	r := in.rawRefused(http.StatusMethodNotAllowed, "method-not-allowed", "PUT", "/schedules/999999999/reservations", large,
 		with("Authorization", "")...)
-	require.Equal(t, "POST", r.header.Get("Allow"))
+	require.Contains(t, r.header.Get("Allow"), "POST")
 	for _, unknown := range []string{"999999999", "0", "-1", "x", "1.5", "99999999999999999999"} {
 		in.rawRefused(http.StatusNotFound, "schedule-not-found", "POST", "/schedules/"+unknown+"/reservations", large,
 			with("Authorization", "")...)

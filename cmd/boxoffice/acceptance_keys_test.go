@@ -1,5 +1,3 @@
-//go:build wip
-
 package main
 
 import (
@@ -60,6 +58,9 @@ func testKeys(t *testing.T, h *house) {
 	require.Equal(t, http.StatusCreated, r.status)
 	require.Equal(t, charged.body, r.body)
 	buyer.refused(http.StatusUnprocessableEntity, "idempotency-key-reused", "POST", charges, body{"amount": 1}, idempotencyKey, key)
+	buyer.refused(http.StatusForbidden, "queue-token-expired",
+		"POST", s.path()+"/reservations", body{"seatNumber": 2}, idempotencyKey, key)
+	buyer.enter(s)
 	buyer.refused(http.StatusUnprocessableEntity, "idempotency-key-reused",
 		"POST", s.path()+"/reservations", body{"seatNumber": 2}, idempotencyKey, key)
 	elsewhere := h.stage(t, nil)

@@ -1,5 +1,3 @@
-//go:build wip
-
 package main
 
 import (
@@ -44,7 +42,7 @@ const (
 
 // house is a running node and what a test needs to know of it.
 type house struct {
-	*node
+	*process
 	environ []string
 	admin   string // access token of an admin
 }
@@ -61,7 +59,7 @@ func openHouse(t *testing.T, environ ...string) *house {
 func reopenHouse(t *testing.T, dir string, environ ...string) *house {
 	t.Helper()
 	environ = slices.Concat([]string{"BOXOFFICE_DATA_DIR=" + dir}, environ)
-	h := &house{node: launchProcess(t, environ...), environ: environ}
+	h := &house{process: launchProcess(t, environ...), environ: environ}
 	status, token, stderr := runProgram(t, []string{"token", "-role", "admin"}, environ...)
 	require.Equal(t, exitStopped, status, stderr)
 	h.admin = strings.TrimSpace(token)

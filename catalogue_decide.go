@@ -180,7 +180,7 @@ func startOfDay(t time.Time, zone *time.Location) time.Time {
 	if !start.IsZero() {
 		_, before := start.Add(-time.Second).Zone()
 		_, after := midnight.Zone()
-		if first := midnight.Add(time.Duration(after-before) * time.Second); first.Before(start) && after < before {
+		if first := midnight.Add(time.Duration(after-before) * time.Second); first.Before(start) {
 			return first.UTC()
 		}
 	}

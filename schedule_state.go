@@ -84,10 +84,9 @@ func (s *Schedule) Clone() *Schedule {
 	if s.barred == nil {
 		s.barred = make(map[uint64]struct{})
 	}
-	c := *s
-	// Appending to a clipped slice copies it, so neither copy writes into the other.
+	// Appending to a clipped slice copies it, so no copy writes into another.
 	s.spent, s.remembered = slices.Clip(s.spent), slices.Clip(s.remembered)
-	c.spent, c.remembered = s.spent, s.remembered
+	c := *s
 	return &c
 }
 

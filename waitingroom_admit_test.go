@@ -102,6 +102,38 @@ func TestAdmissionsPerSecondAreExact(t *testing.T) {
 	admit(at(2500*ms), 1)
 }
 
+// A clock that goes back a little cannot see all that was let in, and so lets nobody in.
+func TestAdmissionsPerSecondWhenTheClockGoesBack(t *testing.T) {
+	t.Parallel()
+	ms := time.Millisecond
+	r := newRoom(1000, 2)
+	join(t, r, 1, 2, at(0))
+	require.Len(t, applyAll(r, r.Admit(at(0), 99)), 1)
+	join(t, r, 3, 3, at(1001*ms))
+	require.Len(t, applyAll(r, r.Admit(at(1001*ms), 99)), 1)
+	join(t, r, 4, 4, at(1001*ms))
+	require.Empty(t, r.Admit(at(900*ms), 99), "two came in 900 ms ago")
+	require.Equal(t, at(1001*ms), r.NextWake(at(900*ms)))
+	require.Len(t, r.Admit(at(1001*ms), 99), 1)
+}
+
+// Those who fill a room that opens say nothing about how fast it empties.
+func TestEstimateLeavesOutTheFirstRush(t *testing.T) {
+	t.Parallel()
+	r := newRoom(100, 0)
+	join(t, r, 1, 200, at(0))
+	applyAll(r, r.Admit(at(0), 1))
+	require.Zero(t, place(t, r, 110, at(time.Minute)).ETAMax)
+	for n := 1; n <= 18; n++ {
+		now := at(time.Duration(n) * 10 * time.Second)
+		tell(t, r, boxoffice.Leave{UserID: user(n), Sequence: uint64(n)}, now)
+		applyAll(r, r.Admit(now, 1))
+	}
+	p := place(t, r, 128, at(3*time.Minute))
+	require.Equal(t, 10, p.Position)
+	require.InDelta(t, 100, (p.ETAMin+p.ETAMax).Seconds()/2, 0.01)
+}
+
 func TestEstimate(t *testing.T) {
 	t.Parallel()
 	// Two a second.

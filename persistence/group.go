@@ -65,9 +65,10 @@ func (w *groupWriter) attempt(ctx context.Context, group []*pending) {
 		w.answerFailed(group, err)
 		return
 	}
+	lock = lockingOf(err)
 	for _, p := range group {
 		alone := []*pending{p}
-		w.answerFailed(alone, w.writeChecked(ctx, alone, skipLocked))
+		w.answerFailed(alone, w.writeChecked(ctx, alone, lock))
 	}
 }
 
@@ -142,7 +143,7 @@ func (w *groupWriter) answerFailed(group []*pending, err error) {
 	var unsent *notSent
 	switch {
 	case err == nil:
-	case errors.As(err, &unsent), pgconn.SafeToRetry(err):
+	case errors.As(err, &unsent):
 		w.answerUnavailable(group, err)
 		// Without a connection there is no point in letting the rest of the queue wait.
 		if unsent != nil && unsent.noConnection {

@@ -81,9 +81,17 @@ func (b *batch) runWith(ctx context.Context, s *statement, last []byte) {
 // send runs what was queued and gives each result's rows to the function in its
 // position; a nil function, or none, is for statements whose rows say nothing.
 func (b *batch) send(ctx context.Context, rows ...func(values [][]byte)) error {
+	if b.err == nil {
+		b.err = ctx.Err()
+	}
+	if b.err == nil && b.conn.IsClosed() {
+		b.err = pgconn.ErrConnClosed
+	}
 	if b.err != nil {
 		return &notSent{cause: b.err}
 	}
+	// From here on pgconn.SafeToRetry is not to be trusted: an answer that breaks off can
+	// surface as "conn closed", which it takes for a connection that was never used.
 	results := b.conn.PgConn().ExecBatch(ctx, b.queue)
 	for i := 0; results.NextResult(); i++ {
 		reader := results.ResultReader()

@@ -1,0 +1,481 @@
+package persistence_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"boxoffice"
+	"boxoffice/persistence"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+)
+
+// group writes commits as one group.
+func (f *fixture) group(commits ...boxoffice.Commit) []boxoffice.CommitResult {
+	f.t.Helper()
+	results, err := f.journal.WriteGroup(f.ctx, commits...)
+	require.NoError(f.t, err)
+	return results
+}
+
+func TestCommitProjectsAPurchase(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	user, id := f.user(1000), f.schedule(300)
+	admission := f.room(id).admit(user)[0]
+	s := f.seller(id)
+
+	held := hold(admission, 7)
+	outcomes, _ := s.do(held)
+	require.Equal(t, 1, f.reports.last().Transactions, "a hold needs one round trip")
+	got, err := f.db.Reservation(f.ctx, held.ReservationID, f.now)
+	require.NoError(t, err)
+	require.Equal(t, *outcomes[0].Reservation, got)
+	places, err := f.db.PlaceRows(f.ctx, id, []uint64{admission.Sequence})
+	require.NoError(t, err)
+	require.Equal(t, []boxoffice.PlaceRow{
+		{Sequence: admission.Sequence, Status: boxoffice.PlaceAdmitted, HeldUntil: f.now.Add(holdTTL)},
+	}, places)
+
+	paid := pay(held, "k")
+	outcomes, result := s.do(paid)
+	require.Equal(t, map[uuid.UUID]int64{paid.PaymentID: 700}, result.Balances)
+	payment, err := f.db.Payment(f.ctx, paid.PaymentID)
+	require.NoError(t, err)
+	expected := *outcomes[0].Payment
+	expected.Balance = 700
+	require.Equal(t, expected, payment)
+	stored, found, err := f.db.StoredAnswer(f.ctx, paid.Key)
+	require.NoError(t, err)
+	require.True(t, found)
+	require.True(t, stored.Replayed)
+	require.Equal(t, expected, *stored.Payment, "the stored answer tells the balance")
+	places, err = f.db.PlaceRows(f.ctx, id, []uint64{admission.Sequence})
+	require.NoError(t, err)
+	require.Equal(t, []boxoffice.PlaceRow{{Sequence: admission.Sequence, Status: boxoffice.PlaceCompleted}}, places)
+
+	outcomes, result = s.do(cancel(paid, "k"))
+	require.Equal(t, map[uuid.UUID]int64{paid.PaymentID: 1000}, result.Balances)
+	payment, err = f.db.Payment(f.ctx, paid.PaymentID)
+	require.NoError(t, err)
+	expected = *outcomes[0].Payment
+	expected.Balance = 1000
+	require.Equal(t, expected, payment)
+	require.Equal(t, boxoffice.PaymentCancelled, payment.Status)
+	got, err = f.db.Reservation(f.ctx, held.ReservationID, f.now)
+	require.NoError(t, err)
+	require.Equal(t, boxoffice.ReservationCancelled, got.Status)
+	f.sound()
+}
+
+func TestCommitFoldsWhatHappensTwiceInABatch(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	one, two, id := f.user(0), f.user(0), f.schedule(0)
+	a := f.room(id).admit(one, two)
+	s := f.seller(id)
+
+	first := hold(a[0], 7)
+	s.do(first)
+	// In one commit: the seat is freed, held by another user, freed, and held again by the
+	// first; the second user holds another one and pays for it.
+	again, second, other := hold(a[0], 7), hold(a[1], 7), hold(a[1], 8)
+	s.do(
+		boxoffice.Release{Operation: boxoffice.Operation{ID: newID()}, ReservationID: first.ReservationID, UserID: one},
+		second,
+		boxoffice.Release{Operation: boxoffice.Operation{ID: newID()}, ReservationID: second.ReservationID, UserID: two},
+		again, other, pay(other, "k"),
+	)
+	places, err := f.db.PlaceRows(f.ctx, id, []uint64{a[0].Sequence, a[1].Sequence})
+	require.NoError(t, err)
+	require.Equal(t, []boxoffice.PlaceRow{
+		{Sequence: a[0].Sequence, Status: boxoffice.PlaceAdmitted, HeldUntil: f.now.Add(holdTTL)},
+		{Sequence: a[1].Sequence, Status: boxoffice.PlaceCompleted},
+	}, places)
+	f.sound()
+}
+
+func TestAnExpiredHoldMakesRoomInTheSameCommit(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	one, two, id := f.user(0), f.user(0), f.schedule(0)
+	a := f.room(id).admit(one, two)
+	s := f.seller(id)
+	first := hold(a[0], 7)
+	s.do(first)
+	f.now = f.now.Add(holdTTL)
+	s.do(hold(a[1], 7))
+	got, err := f.db.Reservation(f.ctx, first.ReservationID, f.now)
+	require.NoError(t, err)
+	require.Equal(t, boxoffice.ReservationExpired, got.Status)
+	f.sound()
+}
+
+func TestStaleCommitsAreFenced(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	a := f.schedule(0)
+	admission := f.room(a).admit(f.user(0))[0]
+	stale := f.seller(a)
+	fresh := f.seller(a)
+	require.Equal(t, stale.Epoch+1, fresh.Epoch)
+
+	write, _ := stale.decide(hold(admission, 1))
+	confirm, _ := stale.decide()
+	save := confirm
+	save.Snapshot = []byte(`{}`)
+	for name, c := range map[string]boxoffice.Commit{"events": write, "confirmation": confirm, "snapshot": save} {
+		require.ErrorIs(t, f.commit(c).Err, boxoffice.ErrFenced, name)
+	}
+
+	c, _ := fresh.decide()
+	require.NoError(t, f.commit(c).Err)
+	held, _ := fresh.decide(hold(admission, 1))
+	require.NoError(t, f.commit(held).Err)
+	require.ErrorIs(t, f.commit(held).Err, boxoffice.ErrFenced, "the version is over")
+	require.ErrorIs(t, f.commit(c).Err, boxoffice.ErrFenced, "so is that of the confirmation")
+	future := held
+	future.Version += 5
+	require.ErrorIs(t, f.commit(future).Err, boxoffice.ErrFenced)
+	nowhere := held
+	nowhere.Grain.ID = 999_999
+	require.ErrorIs(t, f.commit(nowhere).Err, boxoffice.ErrFenced)
+	f.sound()
+}
+
+func TestAGroupIsWrittenWithoutThoseThatCannotBe(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	rich, poor := f.user(1000), f.user(10)
+	sell := func(user uuid.UUID) (*seller, boxoffice.Hold) {
+		id := f.schedule(300)
+		admission := f.room(id).admit(user)[0]
+		s := f.seller(id)
+		held := hold(admission, 1)
+		s.do(held)
+		return s, held
+	}
+	fine, fineHold := sell(rich)
+	unpaid, unpaidHold := sell(poor)
+	fenced, fencedHold := sell(rich)
+	f.seller(fenced.id)
+	gone := f.seller(f.schedule(0))
+	confirmed := f.seller(f.schedule(0))
+
+	finePay := pay(fineHold, "fine")
+	fineCommit, _ := fine.decide(finePay)
+	unpaidCommit, _ := unpaid.decide(pay(unpaidHold, "unpaid"))
+	fencedCommit, _ := fenced.decide(pay(fencedHold, "fenced"))
+	goneCommit, _ := gone.decide(hold(boxoffice.Admission{UserID: rich, Sequence: 5, EndsAt: f.now.Add(time.Hour)}, 1))
+	confirmedCommit, _ := confirmed.decide()
+	results := f.group(fineCommit, unpaidCommit, fencedCommit, goneCommit, confirmedCommit)
+
+	require.Equal(t, boxoffice.CommitResult{Balances: map[uuid.UUID]int64{finePay.PaymentID: 700}}, results[0])
+	require.NoError(t, results[1].Err)
+	require.Equal(t, []boxoffice.CommitRefusal{{
+		Reason: boxoffice.RefusedPoints, OperationID: unpaidCommit.Events[0].OperationID, Balance: 10,
+	}}, results[1].Refusals)
+	require.ErrorIs(t, results[2].Err, boxoffice.ErrFenced)
+	require.Equal(t, []boxoffice.CommitRefusal{{
+		Reason: boxoffice.RefusedPlace, OperationID: goneCommit.Events[0].OperationID, Place: boxoffice.PlaceRow{Sequence: 5},
+	}}, results[3].Refusals)
+	require.Equal(t, boxoffice.CommitResult{}, results[4])
+	report := f.reports.last()
+	report.Duration = 0
+	require.Equal(t, persistence.GroupReport{
+		Commits: 5, Durable: 2, Events: 1, Fenced: 1, Refused: 2, Transactions: 1,
+	}, report)
+	f.sound()
+}
+
+// A group without points is written in one round trip, and in two more if a condition
+// does not hold.
+func TestAFailedConditionCostsTheOthersNothing(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	user := f.user(0)
+	s, other := f.seller(f.schedule(0)), f.schedule(0)
+	admission := f.room(other).admit(user)[0]
+	good := f.seller(other)
+	bad, _ := s.decide(hold(boxoffice.Admission{UserID: user, Sequence: 1, EndsAt: f.now.Add(time.Hour)}, 1))
+	c, _ := good.decide(hold(admission, 1))
+	results := f.group(bad, c)
+	require.Equal(t, boxoffice.RefusedPlace, results[0].Refusals[0].Reason)
+	require.Equal(t, boxoffice.CommitResult{}, results[1])
+	require.Equal(t, 2, f.reports.last().Transactions)
+	f.sound()
+}
+
+func TestAHoldNeedsItsAdmittedPlace(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	user, stranger, id := f.user(0), f.user(0), f.schedule(0)
+	r := f.room(id)
+	a := r.admit(user, stranger)
+	s := f.seller(id)
+
+	foreign := a[0]
+	foreign.UserID = stranger
+	c, _ := s.decide(hold(foreign, 1))
+	result := f.commit(c)
+	require.Equal(t, boxoffice.RefusedPlace, result.Refusals[0].Reason)
+	require.Equal(t, boxoffice.PlaceRow{Sequence: a[0].Sequence, Status: boxoffice.PlaceAdmitted}, result.Refusals[0].Place)
+
+	events, refusal := r.Decide(boxoffice.Leave{UserID: user, Sequence: a[0].Sequence}, f.now)
+	require.Nil(t, refusal)
+	r.apply(events...)
+	c, _ = s.decide(hold(a[0], 1))
+	result = f.commit(c)
+	require.Equal(t, boxoffice.RefusedPlace, result.Refusals[0].Reason)
+	require.Equal(t, boxoffice.PlaceLeft, result.Refusals[0].Place.Status)
+	f.sound()
+}
+
+func TestAPlaceWithALiveHoldDoesNotExpire(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	users := []uuid.UUID{f.user(0), f.user(0), f.user(0)}
+	id := f.schedule(0)
+	r := f.room(id)
+	a := r.admit(users...)
+	s := f.seller(id)
+	held, bought := hold(a[0], 1), hold(a[1], 2)
+	s.do(held, bought, pay(bought, "k"))
+
+	expire := func(sequences ...uint64) boxoffice.CommitResult {
+		return f.commit(boxoffice.Commit{
+			Grain: boxoffice.Grain{Kind: boxoffice.KindGatekeeper, ID: id}, Epoch: r.Epoch, Version: r.Version,
+			Events: []boxoffice.Event{{At: f.now, Data: boxoffice.PlacesEnded{
+				Sequences: sequences, Status: boxoffice.PlaceExpired,
+			}}},
+		})
+	}
+	result := expire(a[0].Sequence, a[1].Sequence, a[2].Sequence)
+	require.Equal(t, []boxoffice.CommitRefusal{
+		{Reason: boxoffice.RefusedPlaceHeld, Place: boxoffice.PlaceRow{
+			Sequence: a[0].Sequence, Status: boxoffice.PlaceAdmitted, HeldUntil: f.now.Add(holdTTL),
+		}},
+		{Reason: boxoffice.RefusedPlaceHeld, Place: boxoffice.PlaceRow{
+			Sequence: a[1].Sequence, Status: boxoffice.PlaceCompleted,
+		}},
+	}, result.Refusals)
+
+	f.now = f.now.Add(holdTTL) // the hold is over, though nobody wrote that down
+	require.Equal(t, boxoffice.CommitResult{}, expire(a[0].Sequence, a[2].Sequence))
+	f.exec("UPDATE reservations SET status = 'expired', expires_at = NULL, ended_at = now() WHERE id = $1", held.ReservationID)
+	require.Equal(t, "expired", value[string](f, "SELECT status FROM queue_places WHERE sequence = $1", a[0].Sequence))
+}
+
+// What ends a place without a condition comes second to whatever ended it first.
+func TestTheFirstEndOfAPlaceCounts(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	user, id := f.user(0), f.schedule(0)
+	r := f.room(id)
+	admission := r.admit(user)[0]
+	s := f.seller(id)
+	held := hold(admission, 1)
+	s.do(held, pay(held, "k"))
+	events, refusal := r.Decide(boxoffice.Leave{UserID: user, Sequence: admission.Sequence}, f.now)
+	require.Nil(t, refusal)
+	r.apply(events...)
+	require.Equal(t, "completed", value[string](f, "SELECT status FROM queue_places"))
+	f.sound()
+}
+
+func TestAKeyHasOneAnswer(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	user := f.user(1000)
+	sell := func() (*seller, boxoffice.Hold) {
+		id := f.schedule(300)
+		admission := f.room(id).admit(user)[0]
+		s := f.seller(id)
+		held := hold(admission, 1)
+		s.do(held)
+		return s, held
+	}
+	first, firstHold := sell()
+	second, secondHold := sell()
+	firstPay, secondPay := pay(firstHold, "k"), pay(secondHold, "k")
+	secondPay.Key.Digest[0]++ // another request
+
+	// In one group.
+	one, _ := first.decide(firstPay)
+	two, _ := second.decide(secondPay)
+	results := f.group(one, two)
+	require.NoError(t, results[0].Err)
+	require.Empty(t, results[0].Refusals)
+	require.Len(t, results[1].Refusals, 1)
+	refusal := results[1].Refusals[0]
+	require.Equal(t, boxoffice.RefusedKey, refusal.Reason)
+	require.Equal(t, secondPay.ID, refusal.OperationID)
+	require.Equal(t, firstPay.ID, refusal.StoredID)
+	require.False(t, refusal.SameRequest)
+	require.Equal(t, firstPay.PaymentID, refusal.Stored.Payment.ID)
+	require.Equal(t, int64(700), refusal.Stored.Payment.Balance)
+
+	// And later: the stored one.
+	results = f.group(two)
+	require.Equal(t, refusal, results[0].Refusals[0])
+	_, _, err := f.db.StoredAnswer(f.ctx, secondPay.Key)
+	require.Equal(t, boxoffice.CodeIdempotencyKeyReused, boxoffice.CodeOf(err))
+
+	// The same request again is told apart; without points, one round trip is tried first.
+	same := firstPay.Key
+	c, _ := second.decide()
+	c.Answers = []boxoffice.Answer{{OperationID: newID(), Key: same, Outcome: boxoffice.Outcome{At: f.now}}}
+	results = f.group(c)
+	require.True(t, results[0].Refusals[0].SameRequest)
+	require.Equal(t, 2, f.reports.last().Transactions)
+
+	// Two operations of one commit share no key either.
+	key := operation(user, "other", "k").Key
+	c.Answers = []boxoffice.Answer{
+		{OperationID: newID(), Key: key, Outcome: boxoffice.Outcome{At: f.now}},
+		{OperationID: newID(), Key: key, Outcome: boxoffice.Outcome{At: f.now}},
+	}
+	results = f.group(c)
+	require.Len(t, results[0].Refusals, 1)
+	require.Equal(t, c.Answers[1].OperationID, results[0].Refusals[0].OperationID)
+	f.sound()
+}
+
+func TestPaymentsOfOneAccountInOneGroup(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	user := f.user(1000)
+	var commits []boxoffice.Commit
+	var payments []uuid.UUID
+	for range 4 {
+		id := f.schedule(300)
+		admission := f.room(id).admit(user)[0]
+		s := f.seller(id)
+		held := hold(admission, 1)
+		s.do(held)
+		paid := pay(held, newID().String())
+		c, _ := s.decide(paid)
+		commits, payments = append(commits, c), append(payments, paid.PaymentID)
+	}
+	results := f.group(commits...)
+	for i, balance := range []int64{700, 400, 100} {
+		require.Equal(t, boxoffice.CommitResult{Balances: map[uuid.UUID]int64{payments[i]: balance}}, results[i])
+	}
+	require.Equal(t, boxoffice.RefusedPoints, results[3].Refusals[0].Reason)
+	require.Equal(t, int64(100), results[3].Refusals[0].Balance)
+	f.sound()
+}
+
+func TestARefundStopsAtTheLimitOfAnAccount(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	user, id := f.user(1000), f.schedule(300)
+	admission := f.room(id).admit(user)[0]
+	s := f.seller(id)
+	held := hold(admission, 1)
+	paid := pay(held, "k")
+	s.do(held, paid)
+	f.exec("UPDATE accounts SET balance = 1000000000 - 299 WHERE user_id = $1", user)
+	c, _ := s.decide(cancel(paid, "k"))
+	require.Equal(t, boxoffice.RefusedBalanceLimit, f.commit(c).Refusals[0].Reason)
+}
+
+// A mistake of the program that a constraint finds fails its own commit only.
+func TestACommitThatBreaksAConstraintFailsAlone(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	user, id := f.user(0), f.schedule(0)
+	admission := f.room(id).admit(user)[0]
+	good := f.seller(id)
+	var broken []*seller
+	for range 3 {
+		id := f.schedule(0)
+		f.room(id).admit(user)
+		broken = append(broken, f.seller(id))
+	}
+	fine, _ := good.decide(hold(admission, 1))
+	badSeat, _ := broken[0].decide(hold(admission, 1))
+	d := badSeat.Events[0].Data.(boxoffice.SeatWasHeld)
+	d.SeatNumber = 51
+	badSeat.Events[0].Data = d
+	unheld, _ := broken[1].decide()
+	unheld.Events = []boxoffice.Event{{At: f.now, Data: boxoffice.HoldExpired{ReservationID: newID(), SeatNumber: 1}}}
+	badSnapshot, _ := broken[2].decide()
+	badSnapshot.Snapshot = []byte("not json")
+
+	results := f.group(fine, badSeat, unheld, badSnapshot)
+	require.Equal(t, boxoffice.CommitResult{}, results[0])
+	for i, result := range results[1:] {
+		require.Error(t, result.Err, i)
+		require.NotErrorIs(t, result.Err, boxoffice.ErrFenced)
+		require.NotErrorIs(t, result.Err, boxoffice.ErrUnknown)
+		require.Equal(t, boxoffice.CodeInternal, boxoffice.CodeOf(result.Err))
+	}
+	require.Equal(t, 3, f.reports.last().Rejected)
+
+	// So does one that cannot even be put into rows.
+	for _, e := range []boxoffice.EventData{
+		nil, boxoffice.SeatWasHeld{ExpiresAt: time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC)},
+	} {
+		c, _ := broken[0].decide()
+		c.Events = []boxoffice.Event{{At: f.now, Data: e}}
+		err := f.commit(c).Err
+		require.Equal(t, boxoffice.CodeInternal, boxoffice.CodeOf(err), "%v", err)
+	}
+	f.sound()
+}
+
+func TestAnAdmissionOfAPlaceThatDoesNotWaitIsRejected(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	id := f.schedule(0)
+	r := f.room(id)
+	admission := r.admit(f.user(0))[0]
+	result := f.commit(boxoffice.Commit{
+		Grain: boxoffice.Grain{Kind: boxoffice.KindGatekeeper, ID: id}, Epoch: r.Epoch, Version: r.Version,
+		Events: []boxoffice.Event{{At: f.now, Data: boxoffice.PlacesAdmitted{
+			Sequences: []uint64{admission.Sequence}, EndsAt: f.now.Add(time.Hour),
+		}}},
+	})
+	require.ErrorContains(t, result.Err, "does not wait")
+	require.Equal(t, boxoffice.CodeInternal, boxoffice.CodeOf(result.Err))
+}
+
+func TestAFullOrClosedJournalRefusesAtOnce(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	s := f.seller(f.schedule(0))
+	c, _ := s.decide()
+	journal := persistence.NewJournal(f.db, persistence.JournalConfig{MaxQueued: -1}) // never any room
+	results := make(chan boxoffice.CommitResult, 2)
+	journal.Commit(c, func(r boxoffice.CommitResult) { results <- r })
+	require.Equal(t, boxoffice.CodeUnavailable, boxoffice.CodeOf((<-results).Err))
+	journal.Close()
+	journal.Commit(c, func(r boxoffice.CommitResult) { results <- r })
+	err := (<-results).Err
+	require.Equal(t, boxoffice.CodeUnavailable, boxoffice.CodeOf(err))
+	require.False(t, errors.Is(err, boxoffice.ErrFenced) || errors.Is(err, boxoffice.ErrUnknown))
+}
+
+func TestCloseWritesWhatWaits(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	journal := persistence.NewJournal(f.db, persistence.JournalConfig{})
+	const commits = 200
+	results := make(chan boxoffice.CommitResult, commits)
+	for range commits {
+		c, _ := f.seller(f.schedule(0)).decide()
+		journal.Commit(c, func(r boxoffice.CommitResult) { results <- r })
+	}
+	journal.Close()
+	close(results)
+	answered := 0
+	for result := range results {
+		require.NoError(t, result.Err)
+		answered++
+	}
+	require.Equal(t, commits, answered)
+	require.Zero(t, journal.QueueLength())
+}

@@ -35,9 +35,9 @@ const (
 	CodeSoldOut                Code = "sold-out"
 	CodeSalesClosed            Code = "sales-closed"
 	CodeQueueFull              Code = "queue-full"
-	CodeQueueTokenRequired     Code = "queue-token-required" //nolint:gosec // a name, no credential
+	CodeQueueTokenRequired     Code = "queue-token-required"
 	CodeQueueTokenInvalid      Code = "queue-token-invalid"
-	CodeQueueTokenExpired      Code = "queue-token-expired" //nolint:gosec // a name, no credential
+	CodeQueueTokenExpired      Code = "queue-token-expired"
 	CodeNotAdmitted            Code = "not-admitted"
 	CodeSeatTaken              Code = "seat-taken"
 	CodeAlreadyReserved        Code = "already-reserved"

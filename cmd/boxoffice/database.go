@@ -137,11 +137,11 @@ func (p *privatePostgres) keep(ctx context.Context) error {
 		}
 		p.logger.Error("the private PostgreSQL has ended; starting it again", "dir", p.dir)
 		server, err := localpostgres.Start(ctx, localpostgres.Config{DataDir: p.dir, Port: p.server.Port, Logger: p.logger})
-		if ctx.Err() != nil && err != nil {
-			return nil
+		if err != nil && ctx.Err() == nil {
+			return fmt.Errorf("the private PostgreSQL cannot be started again: %w", err)
 		}
 		if err != nil {
-			return fmt.Errorf("the private PostgreSQL cannot be started again: %w", err)
+			return nil //nolint:nilerr // interrupted: it is not wanted any more
 		}
 		p.server = server
 	}

@@ -38,11 +38,7 @@ func TestHealthcheck(t *testing.T) {
 
 func TestHealthcheckOfNobody(t *testing.T) {
 	t.Parallel()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	address := listener.Addr().String()
-	require.NoError(t, listener.Close())
-	status, _, stderr := runProgram(t, []string{"healthcheck"}, "BOXOFFICE_LISTEN="+address)
+	status, _, stderr := runProgram(t, []string{"healthcheck"}, "BOXOFFICE_LISTEN="+nobody(t))
 	require.Equal(t, exitFailed, status)
 	require.Contains(t, stderr, "not reachable")
 }

@@ -49,7 +49,7 @@ func writeHelp(w io.Writer) error {
 	for _, c := range commands() {
 		fmt.Fprintf(table, "  %s\t%s\n", c.name, c.summary)
 	}
-	table.Flush()
+	_ = table.Flush() // to memory
 	b.WriteString("\nboxoffice COMMAND -h tells about one. Without a command it serves.\n\n" +
 		"Settings are environment variables; an empty one counts as unset:\n\n")
 	for _, row := range settingsTable() {

@@ -62,14 +62,14 @@ func makeKey(path string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), keyFile+".*") // mode 0600
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name())
+	defer func() { _ = os.Remove(f.Name()) }() // the link, if any, stays
 	err = pem.Encode(f, &pem.Block{Type: pemType, Bytes: der})
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err

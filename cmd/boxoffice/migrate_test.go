@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"net"
 	"net/url"
 	"testing"
 	"time"
@@ -13,15 +12,6 @@ import (
 	"boxoffice/migrations"
 	"boxoffice/persistence/postgrestest"
 )
-
-// nobody is an address on which nobody listens.
-func nobody(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	require.NoError(t, listener.Close())
-	return listener.Addr().String()
-}
 
 // execute runs one statement in the database at url.
 func execute(t *testing.T, url, sql string, args ...any) {

@@ -160,7 +160,7 @@ func (n *node) startDatabase(ctx context.Context) (err error) {
 		Observe: n.metrics.group, Now: time.Now, Logger: n.logger,
 	})
 	n.life.started("the journal", func(context.Context) error { n.journal.Close(); return nil })
-	n.metrics.watch(n.db, n.journal, func() time.Duration { return n.clock.Now().Sub(time.Now()) })
+	n.metrics.watch(n.db, n.journal, func() time.Duration { return time.Until(n.clock.Now()) })
 	return nil
 }
 

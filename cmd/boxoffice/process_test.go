@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -87,14 +88,16 @@ func newProcess(t *testing.T, stderr io.Reader, stop func(), wait func() int) *p
 	return n
 }
 
-// launchHere runs a node in this process and waits until it is ready.
+// launchHere runs a node in this process, where goleak sees what it leaves behind, and
+// waits until it is ready. There can be one only: protoactor sets a logger of grpc that
+// all nodes of a process share, which the race detector takes offence at.
 func launchHere(t *testing.T, environ ...string) *process {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	reader, writer := io.Pipe()
 	status := make(chan int, 1)
 	go func() { // ends before wait does
-		defer writer.Close()
+		defer func() { _ = writer.Close() }()
 		status <- run(ctx, nil, nodeEnviron(environ), io.Discard, writer)
 	}()
 	return newProcess(t, reader, cancel, func() int { return <-status }).ready()
@@ -111,7 +114,7 @@ func programCommand(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	path, err := os.Executable()
 	require.NoError(t, err)
-	return exec.Command(path, args...)
+	return exec.CommandContext(context.WithoutCancel(t.Context()), path, args...)
 }
 
 // startProcess starts a node and does not wait.
@@ -180,6 +183,42 @@ func (n *process) wait() int {
 	return n.status
 }
 
+// fetch reads a text, with status 200, at an absolute URL.
+func (n *process) fetch(url string) string {
+	n.t.Helper()
+	request, err := http.NewRequestWithContext(n.t.Context(), http.MethodGet, url, nil)
+	require.NoError(n.t, err)
+	response, err := n.http.Do(request)
+	require.NoError(n.t, err)
+	defer response.Body.Close()
+	content, err := io.ReadAll(response.Body)
+	require.NoError(n.t, err)
+	require.Equal(n.t, http.StatusOK, response.StatusCode)
+	return string(content)
+}
+
+// listenSomewhere takes a port of this machine.
+func listenSomewhere(t *testing.T) net.Listener {
+	t.Helper()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	return listener
+}
+
+// nobody is an address on which nobody listens.
+func nobody(t *testing.T) string {
+	t.Helper()
+	listener := listenSomewhere(t)
+	require.NoError(t, listener.Close())
+	return listener.Addr().String()
+}
+
+// dial connects to an address, if somebody listens there.
+func dial(t *testing.T, address string) (net.Conn, error) {
+	t.Helper()
+	return new(net.Dialer).DialContext(t.Context(), "tcp", address)
+}
+
 // reply is what a call came back with.
 type reply struct {
 	status int
@@ -204,7 +243,7 @@ func (n *process) try(method, path string, body any, headers ...string) (reply, 
 		}
 		payload = bytes.NewReader(encoded)
 	}
-	request, err := http.NewRequest(method, n.url+path, payload)
+	request, err := http.NewRequestWithContext(context.WithoutCancel(n.t.Context()), method, n.url+path, payload)
 	if err != nil {
 		return reply{}, err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -16,7 +17,11 @@ const (
 	answerLimit = 6 * time.Second
 )
 
-var errFenced = errors.New("the other nodes have taken over from this one; it must be started again")
+// Why a node drains, among other reasons.
+var (
+	errToldToStop = errors.New("told to stop")
+	errFenced     = errors.New("the other nodes have taken over from this one; it must be started again")
+)
 
 func serveCommand() command {
 	return command{
@@ -49,18 +54,15 @@ func serve(ctx context.Context, s settings, logger *slog.Logger, unknown []strin
 		logReady(logger, n.url)
 		select {
 		case <-ctx.Done():
-			logger.Info("draining")
 		case failure = <-n.failed:
 		case failure = <-n.database.failed:
 		case <-n.member.Fenced():
 			failure = errFenced
 		}
+		logger.Info("draining", "cause", cmp.Or(failure, errToldToStop))
 	}
 	if ctx.Err() != nil {
-		failure = nil // told to stop: whatever that interrupted
-	}
-	if failure != nil {
-		logger.Error("the node fails", "error", failure)
+		failure = nil // whatever that has interrupted
 	}
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainLimit)
 	defer cancel()

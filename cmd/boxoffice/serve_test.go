@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -74,7 +73,7 @@ func TestServeEmbeddedLeavesNothingBehind(t *testing.T) {
 
 	require.Equal(t, exitStopped, n.drain(), n.logged())
 	require.False(t, isRunning(postgres))
-	_, err := net.Dial("tcp", strings.TrimPrefix(n.url, "http://"))
+	_, err := dial(t, strings.TrimPrefix(n.url, "http://"))
 	require.Error(t, err)
 }
 
@@ -118,7 +117,7 @@ func TestServeDoesNotDrainForASlowClient(t *testing.T) {
 // stall leaves a request half-way.
 func stall(t *testing.T, n *process) {
 	t.Helper()
-	connection, err := net.Dial("tcp", strings.TrimPrefix(n.url, "http://"))
+	connection, err := dial(t, strings.TrimPrefix(n.url, "http://"))
 	require.NoError(t, err)
 	t.Cleanup(func() { connection.Close() })
 	_, err = io.WriteString(connection, "POST /api/v1/users HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n")
@@ -161,8 +160,7 @@ func TestServeAsAnOrdinaryUser(t *testing.T) {
 	cmd := programCommand(t)
 	dir := t.TempDir()
 	if os.Getuid() == 0 {
-		// The test's own directories are closed to others.
-		open, err := os.MkdirTemp("", "boxoffice-user-")
+		open, err := os.MkdirTemp("", "boxoffice-user-") //nolint:usetesting // t.TempDir is closed to others
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, os.RemoveAll(open)) })
 		require.NoError(t, os.Chmod(open, 0o755))
@@ -184,7 +182,7 @@ func TestServeAsAnOrdinaryUser(t *testing.T) {
 func TestServeStartsItsPostgresAgain(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	n := launchHere(t, "BOXOFFICE_DATA_DIR="+dir)
+	n := launchProcess(t, "BOXOFFICE_DATA_DIR="+dir)
 	old := postgresPID(t, dir)
 	require.NoError(t, syscall.Kill(old, syscall.SIGKILL))
 	require.Eventually(t, func() bool { return strings.Contains(n.logged(), "starting it again") }, startLimit, pollEvery)
@@ -197,7 +195,7 @@ func TestServeTwiceOnOneDataDirectory(t *testing.T) {
 	t.Parallel()
 	for name, database := range map[string]string{"private": "", "external": "BOXOFFICE_DATABASE_URL=" + postgrestest.Database(t)} {
 		dir := t.TempDir()
-		launchHere(t, "BOXOFFICE_DATA_DIR="+dir, database)
+		launchProcess(t, "BOXOFFICE_DATA_DIR="+dir, database)
 		status, _, stderr := runProgram(t, nil, nodeEnviron([]string{"BOXOFFICE_DATA_DIR=" + dir, database})...)
 		require.Equal(t, exitFailed, status, name)
 		require.Contains(t, stderr, dir)
@@ -207,8 +205,7 @@ func TestServeTwiceOnOneDataDirectory(t *testing.T) {
 
 func TestServeOnATakenAddress(t *testing.T) {
 	t.Parallel()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
+	listener := listenSomewhere(t)
 	defer listener.Close()
 	status, _, stderr := runProgram(t, nil, "BOXOFFICE_LISTEN="+listener.Addr().String(), "BOXOFFICE_DATA_DIR="+t.TempDir())
 	require.Equal(t, exitFailed, status)
@@ -249,7 +246,7 @@ func TestServeLosesAndFindsItsNATS(t *testing.T) {
 	dir := t.TempDir()
 	server, err := localnats.Start(t.Context(), localnats.Config{StoreDir: dir})
 	require.NoError(t, err)
-	n := launchHere(t, onDatabase(t, "BOXOFFICE_NATS_URL="+server.URL)...)
+	n := launchProcess(t, onDatabase(t, "BOXOFFICE_NATS_URL="+server.URL)...)
 	n.eventually("/readyz", http.StatusOK)
 	server.Stop()
 	n.eventually("/readyz", http.StatusServiceUnavailable)
@@ -279,7 +276,7 @@ func TestServeEndsWhenOthersHaveTakenOver(t *testing.T) {
 	server, err := localnats.Start(t.Context(), localnats.Config{StoreDir: t.TempDir()})
 	require.NoError(t, err)
 	t.Cleanup(server.Stop)
-	n := launchHere(t, onDatabase(t, "BOXOFFICE_NATS_URL="+server.URL)...)
+	n := launchProcess(t, onDatabase(t, "BOXOFFICE_NATS_URL="+server.URL)...)
 
 	connection, err := nats.Connect(server.URL)
 	require.NoError(t, err)
@@ -306,7 +303,7 @@ func TestServeEndsWhenOthersHaveTakenOver(t *testing.T) {
 
 func TestServeLogs(t *testing.T) {
 	t.Parallel()
-	n := launchHere(t, onDatabase(t, "BOXOFFICE_LOG_LEVEL=error", "BOXOFFICE_HOLD_TLL=1m")...)
+	n := launchProcess(t, onDatabase(t, "BOXOFFICE_LOG_LEVEL=error", "BOXOFFICE_HOLD_TLL=1m")...)
 	require.Equal(t, exitStopped, n.drain())
 	var line struct{ Level, Msg, URL string }
 	require.NoError(t, json.Unmarshal([]byte(n.logged()), &line), "nothing but the ready line, as JSON: %s", n.logged())
@@ -314,7 +311,7 @@ func TestServeLogs(t *testing.T) {
 	require.Equal(t, "INFO", line.Level)
 	require.Equal(t, fmt.Sprintf("ready at %[1]s - try: curl %[1]s/api/v1/concerts or open %[1]s/docs", n.url), line.Msg)
 
-	n = launchHere(t, onDatabase(t, "BOXOFFICE_LOG_FORMAT=text", "BOXOFFICE_HOLD_TLL=1m")...)
+	n = launchProcess(t, onDatabase(t, "BOXOFFICE_LOG_FORMAT=text", "BOXOFFICE_HOLD_TLL=1m")...)
 	require.Equal(t, exitStopped, n.drain())
 	require.Contains(t, n.logged(), `msg="ready at `+n.url+" - try: ")
 	require.Equal(t, 1, strings.Count(n.logged(), "BOXOFFICE_HOLD_TLL"))
@@ -322,22 +319,16 @@ func TestServeLogs(t *testing.T) {
 
 func TestServeProfiles(t *testing.T) {
 	t.Parallel()
-	n := launchHere(t, onDatabase(t, "BOXOFFICE_DEBUG_LISTEN=127.0.0.1:0")...)
+	n := launchProcess(t, onDatabase(t, "BOXOFFICE_DEBUG_LISTEN=127.0.0.1:0")...)
 	address := regexp.MustCompile(`serving profiles.*"address":"([0-9.:]+)"`).FindStringSubmatch(n.logged())
 	require.NotNil(t, address, n.logged())
-	response, err := n.http.Get("http://" + address[1] + "/debug/pprof/goroutine?debug=1")
-	require.NoError(t, err)
-	defer response.Body.Close()
-	content, err := io.ReadAll(response.Body)
-	require.NoError(t, err)
-	require.Equal(t, http.StatusOK, response.StatusCode)
-	require.Contains(t, string(content), "goroutine profile")
+	require.Contains(t, n.fetch("http://"+address[1]+"/debug/pprof/goroutine?debug=1"), "goroutine profile")
 	require.Equal(t, http.StatusNotFound, n.call(http.MethodGet, "/debug/pprof/", nil).status)
 }
 
 func TestServeIsHealthy(t *testing.T) {
 	t.Parallel()
-	n := launchHere(t, onDatabase(t)...)
+	n := launchProcess(t, onDatabase(t)...)
 	address := strings.TrimPrefix(n.url, "http://")
 	status, _, stderr := runProgram(t, []string{"healthcheck"}, "BOXOFFICE_LISTEN="+address)
 	require.Equal(t, exitStopped, status, stderr)
@@ -345,7 +336,7 @@ func TestServeIsHealthy(t *testing.T) {
 
 func TestServeCounts(t *testing.T) {
 	t.Parallel()
-	n := launchHere(t, onDatabase(t, "BOXOFFICE_DEMO=true")...)
+	n := launchProcess(t, onDatabase(t, "BOXOFFICE_DEMO=true")...)
 	user := n.call(http.MethodPost, "/api/v1/users", map[string]any{"name": "Mina"})
 	place := n.call(http.MethodPost, "/api/v1/schedules/1/queue-tokens", nil, "Authorization", "Bearer "+user.text("accessToken"))
 	require.Equal(t, http.StatusCreated, place.status)
@@ -353,11 +344,7 @@ func TestServeCounts(t *testing.T) {
 		"Authorization", "Bearer "+user.text("accessToken"), "Queue-Token", place.text("token"))
 	require.Equal(t, http.StatusCreated, held.status)
 
-	response, err := n.http.Get(n.url + "/metrics")
-	require.NoError(t, err)
-	defer response.Body.Close()
-	content, err := io.ReadAll(response.Body)
-	require.NoError(t, err)
+	content := n.fetch(n.url + "/metrics")
 	for _, line := range []string{
 		`boxoffice_http_requests_total{method="POST",route="/api/v1/users",status="201"} 1`,
 		`boxoffice_http_request_duration_seconds_count{method="POST",route="/api/v1/users"} 1`,
@@ -372,6 +359,6 @@ func TestServeCounts(t *testing.T) {
 		`boxoffice_pool_connections_max{pool="queries"} 16`, `boxoffice_clock_offset_seconds `,
 		`boxoffice_cluster_members 1`, `boxoffice_build_info{`, `go_goroutines `, `process_open_fds `,
 	} {
-		require.True(t, bytes.Contains(content, []byte("\n"+line)), "no %s in\n%s", line, content)
+		require.Contains(t, content, "\n"+line)
 	}
 }

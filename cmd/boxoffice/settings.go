@@ -84,14 +84,13 @@ func loadSettings(environ []string) (settings, error) {
 
 // badFields names the fields whose values could not be parsed.
 func badFields(err error) []string {
-	var all env.AggregateError
-	if !errors.As(err, &all) {
+	all, ok := errors.AsType[env.AggregateError](err)
+	if !ok {
 		return nil
 	}
 	var names []string
 	for _, one := range all.Errors {
-		var parse env.ParseError
-		if errors.As(one, &parse) {
+		if parse, ok := errors.AsType[env.ParseError](one); ok {
 			names = append(names, parse.Name)
 		}
 	}
@@ -126,7 +125,7 @@ func complaint(field reflect.StructField, value string) string {
 type restricted interface{ must() string }
 
 func must(field reflect.StructField) string {
-	if r, ok := reflect.Zero(field.Type).Interface().(restricted); ok {
+	if r, ok := reflect.TypeAssert[restricted](reflect.Zero(field.Type)); ok {
 		return r.must()
 	}
 	switch field.Type {

@@ -142,6 +142,19 @@ func (h *house) queue(t *testing.T, s schedule) queue {
 	return into[queue](t, h.nobody(t).get(s.path()+"/queue"))
 }
 
+// untilQueue looks at the waiting room until it is as wanted.
+func (h *house) untilQueue(t *testing.T, s schedule, why string, wanted func(queue) bool) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		r, err := h.try("GET", "/api/v1"+s.path()+"/queue", nil)
+		if err != nil || r.status != http.StatusOK {
+			return false
+		}
+		got, err := decode[queue](r)
+		return err == nil && wanted(got)
+	}, soon, pollEvery, why)
+}
+
 // join takes a place in line.
 func (p *person) join(s schedule) place {
 	p.t.Helper()
@@ -173,16 +186,28 @@ func (p *person) poll(s schedule) place {
 // untilAdmitted polls until the place is admitted.
 func (p *person) untilAdmitted(s schedule) place {
 	p.t.Helper()
-	var got place
-	require.Eventually(p.t, func() bool {
-		r, err := p.try("GET", s.me(), nil)
-		if err != nil || r.status != http.StatusOK || r.text("status") != "admitted" {
-			return false
-		}
-		got = p.keepPlace(r)
-		return true
-	}, soon, pollEvery, "the place was not admitted")
+	got, err := p.tryUntilAdmitted(s)
+	require.NoError(p.t, err)
 	return got
+}
+
+func (p *person) tryUntilAdmitted(s schedule) (place, error) {
+	for deadline := time.Now().Add(soon); ; {
+		r, err := p.try("GET", s.me(), nil)
+		switch {
+		case err != nil:
+			return place{}, err
+		case r.status != http.StatusOK || time.Now().After(deadline):
+			return place{}, fmt.Errorf("the place was not admitted: %d %v", r.status, r.body)
+		case r.text("status") == "admitted":
+			got, err := decode[place](r)
+			p.place = got.Token
+			return got, err
+		}
+		if err := tryWaitUntil(p.t.Context(), time.Now().Add(pollEvery)); err != nil {
+			return place{}, err
+		}
+	}
 }
 
 func (p *person) leave(s schedule) {

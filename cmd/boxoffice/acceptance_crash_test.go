@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -74,57 +75,127 @@ func (j *journey) travel(line, show schedule, random *rand.Rand) bool {
 // sent again. What became of the database is audited at the end.
 func TestCrash(t *testing.T) {
 	t.Parallel()
-	const travellers, shows = 8, 6
 	dir := t.TempDir()
 	t.Cleanup(func() { auditBooks(t, dir) })
 	h := reopenHouse(t, dir)
 	for seed := range uint64(3) {
 		t.Logf("seed %d", seed)
-		line := h.stage(t, nil)
+		line, rooms := h.stage(t, nil), openRooms(t, h)
 		h.configure(t, line, body{"paused": true})
-		var stages [shows]schedule
-		for i := range stages {
-			stages[i] = h.stage(t, body{"capacity": 10_000})
-		}
-		journeys := make([][]*journey, travellers)
-		dead := make(chan struct{})
-		var cancelled atomic.Int64
-		var all sync.WaitGroup
-		for i := range travellers {
-			all.Go(func() {
-				random := rand.New(rand.NewPCG(seed, uint64(i)))
-				for n := 0; ; n++ {
-					select {
-					case <-dead:
-						return
-					default:
-					}
-					j := &journey{buyer: h.nobody(t)}
-					if j.travel(line, stages[(i+n)%shows], random) {
-						cancelled.Add(1)
-					}
-					journeys[i] = append(journeys[i], j)
-				}
-			})
-		}
+		busy := startTravellers(t, h, line, seed)
+		h.configure(t, rooms.slow, body{"paused": false})
 		// The crash comes when enough was done to mean something, and at any moment then.
-		require.Eventually(t, func() bool { return cancelled.Load() >= 5 }, startLimit, pollEvery)
+		require.Eventually(t, func() bool { return busy.cancelled.Load() >= 5 }, startLimit, pollEvery)
 		random := rand.New(rand.NewPCG(seed, travellers))
 		waitUntil(t, time.Now().Add(time.Duration(random.IntN(300))*time.Millisecond))
 		h.kill()
-		close(dead)
-		all.Wait()
+		travelled := busy.stop()
 
 		h = reopenHouse(t, dir)
-		var travelled []*journey
-		for _, some := range journeys {
-			for _, j := range some {
-				j.buyer.house = h
-				travelled = append(travelled, j)
-			}
+		for _, j := range travelled {
+			j.buyer.house = h
 		}
 		requireKept(t, line, travelled)
+		rooms.requireLimits(t, h)
 	}
+}
+
+// rooms are two waiting rooms with limits that a crash must not stretch.
+type rooms struct {
+	slow, small         schedule
+	slowLine, smallLine []*person
+}
+
+const (
+	slowRate      = 4 // admissions per second of the slow room, which begins paused
+	smallCapacity = 3 // of the small room, in which as many wait as are inside
+)
+
+func openRooms(t *testing.T, h *house) rooms {
+	t.Helper()
+	r := rooms{
+		slow:      h.stage(t, body{"admitPerSecond": slowRate}),
+		small:     h.stage(t, body{"capacity": smallCapacity}),
+		smallLine: h.registerAll(t, 2*smallCapacity),
+	}
+	h.configure(t, r.slow, body{"paused": true})
+	r.slowLine = joinAll(t, r.slow, h.registerAll(t, 3*slowRate))
+	for _, p := range r.smallLine {
+		p.join(r.small)
+	}
+	return r
+}
+
+// requireLimits checks, after a crash, that nobody more is inside than may be.
+func (r rooms) requireLimits(t *testing.T, h *house) {
+	t.Helper()
+	now := h.queue(t, r.small)
+	require.Equal(t, smallCapacity, now.Admitted)
+	require.Equal(t, smallCapacity, now.Waiting)
+	for i, p := range r.smallLine {
+		p = p.at(h)
+		token := p.place
+		got := p.poll(r.small)
+		require.Equal(t, token, got.Token)
+		require.Equal(t, max(0, i-smallCapacity+1), got.Position)
+	}
+	r.smallLine[0].at(h).leave(r.small)
+	require.Equal(t, "admitted", r.smallLine[smallCapacity].at(h).untilAdmitted(r.small).Status)
+	require.Equal(t, 1, r.smallLine[smallCapacity+1].at(h).poll(r.small).Position)
+
+	var admissions []time.Time
+	for _, p := range r.slowLine {
+		admissions = append(admissions, *p.at(h).untilAdmitted(r.slow).AdmittedAt)
+	}
+	requireRate(t, admissions, slowRate)
+}
+
+// What keeps a node busy before it dies.
+const travellers, shows = 8, 6
+
+// load is travellers under way.
+type load struct {
+	cancelled atomic.Int64 // journeys that went all the way
+	journeys  [travellers][]*journey
+	dead      chan struct{}
+	kill      func() // closes dead
+	all       sync.WaitGroup
+}
+
+func startTravellers(t *testing.T, h *house, line schedule, seed uint64) *load {
+	t.Helper()
+	l := &load{dead: make(chan struct{})}
+	l.kill = sync.OnceFunc(func() { close(l.dead) })
+	t.Cleanup(func() { l.stop() })
+	var stages [shows]schedule
+	for i := range stages {
+		stages[i] = h.stage(t, body{"capacity": 10_000})
+	}
+	for i := range travellers {
+		l.all.Go(func() {
+			random := rand.New(rand.NewPCG(seed, uint64(i)))
+			for n := 0; ; n++ {
+				select {
+				case <-l.dead:
+					return
+				default:
+				}
+				j := &journey{buyer: h.nobody(t)}
+				if j.travel(line, stages[(i+n)%shows], random) {
+					l.cancelled.Add(1)
+				}
+				l.journeys[i] = append(l.journeys[i], j)
+			}
+		})
+	}
+	return l
+}
+
+// stop ends the journeys and tells about all of them.
+func (l *load) stop() []*journey {
+	l.kill()
+	l.all.Wait()
+	return slices.Concat(l.journeys[:]...)
 }
 
 // requireKept checks that nothing that was acknowledged to travellers is lost, and sends

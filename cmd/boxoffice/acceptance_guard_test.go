@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -86,6 +87,19 @@ func testTokens(t *testing.T, h *house) {
 		user.refused(http.StatusUnauthorized, "unauthenticated", "GET", user.path("/points"), nil, "Authorization", authorization)
 		user.refused(http.StatusUnauthorized, "unauthenticated", "GET", s.path()+"/seats", nil, "Authorization", authorization)
 	}
+
+	// A token that ends while it is used.
+	status, token, stderr := runProgram(t, []string{"token", "-role", "user", "-user", user.id, "-ttl", "1s"}, h.environ...)
+	require.Equal(t, exitStopped, status, stderr)
+	issued := time.Now()
+	passing := user.as(t)
+	passing.token = strings.TrimSpace(token)
+	require.Eventually(t, func() bool {
+		r, err := passing.try("GET", user.path("/points"), nil)
+		return err == nil && r.status == http.StatusUnauthorized
+	}, soon, pollEvery)
+	require.Less(t, time.Since(issued), 1200*time.Millisecond+clockSlack, "the token outlived itself")
+	user.get(user.path("/points"))
 
 	keys := into[struct {
 		Keys []struct{ Kty, Crv, X, Kid, Alg string }

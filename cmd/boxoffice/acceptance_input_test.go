@@ -137,6 +137,10 @@ func testBadInput(t *testing.T, h *house) {
 	require.Equal(t, before, user.seats(s))
 	require.Zero(t, user.balance())
 
+	// null is the same as absent.
+	admin.must(http.StatusCreated, "POST", "/admin/concerts", body{"title": "T", "price": 1, "artist": nil})
+	admin.must(http.StatusOK, "PATCH", "/admin"+s.path()+"/queue", body{"capacity": nil, "paused": nil})
+
 	// Other spellings of JSON's type are taken, and so is none.
 	for _, media := range []string{"", "application/json; charset=utf-8", "application/problem+json", "Application/JSON"} {
 		r, err := h.raw("POST", "/api/v1/users", `{"name":"A"}`, "Content-Type", media)
@@ -212,4 +216,10 @@ func testOperations(t *testing.T, h *house) {
 			require.NotRegexp(t, `(src|href)="(https?:)?//`, string(content), "assets from outside")
 		}
 	}
+	const trace = "0af7651916cd43dd8448eb211c80319c"
+	traced := h.nobody(t).get("/concerts", "Traceparent", "00-"+trace+"-b7ad6b7169203331-01", "X-Request-Id", "mine")
+	require.Contains(t, traced.header.Get("Traceparent"), trace)
+	require.Equal(t, "mine", traced.header.Get("X-Request-Id"))
+	requireProblem(t, http.StatusNotFound, "not-found", h.call("GET", "/nowhere", nil))
+	requireProblem(t, http.StatusMethodNotAllowed, "method-not-allowed", h.call("DELETE", "/livez", nil))
 }

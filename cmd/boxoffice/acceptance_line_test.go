@@ -67,6 +67,7 @@ func joinAll(t *testing.T, s schedule, people []*person) []*person {
 		got := people[i].keepPlace(r)
 		require.Equal(t, "waiting", got.Status)
 		require.LessOrEqual(t, got.Position, got.Waiting)
+		require.Equal(t, strconv.Itoa((got.PollAfterMS+999)/1000), r.header.Get("Retry-After"))
 		positions[people[i]] = got.Position
 	}
 	slices.SortFunc(people, func(a, b *person) int { return cmp.Compare(positions[a], positions[b]) })
@@ -165,10 +166,7 @@ func testAdmitPerSecond(t *testing.T, h *house) {
 		// By this process's clock: nobody is seen inside before the slot has come.
 		require.GreaterOrEqual(t, time.Since(opened), time.Duration(i/perSecond)*time.Second-clockSlack)
 	}
-	require.True(t, slices.IsSortedFunc(admissions, time.Time.Compare))
-	for i := range people - perSecond {
-		require.Greater(t, admissions[i+perSecond].Sub(admissions[i]), time.Second, "admissions %d to %d", i, i+perSecond)
-	}
+	requireRate(t, admissions, perSecond)
 	require.Less(t, admissions[people-1].Sub(opened), soon, "admissions are too slow")
 
 	// Another five are let in at once when the limit is gone.
@@ -177,6 +175,16 @@ func testAdmitPerSecond(t *testing.T, h *house) {
 	require.Zero(t, h.configure(t, s, body{"paused": false, "admitPerSecond": 0}).Waiting)
 	for _, p := range late {
 		require.Equal(t, "admitted", p.poll(s).Status)
+	}
+}
+
+// requireRate checks the times at which the people of a line were admitted: in the order
+// of the line, and never too many in a second, wherever that begins.
+func requireRate(t *testing.T, admissions []time.Time, perSecond int) {
+	t.Helper()
+	require.True(t, slices.IsSortedFunc(admissions, time.Time.Compare), "%v", admissions)
+	for i := range admissions[perSecond:] {
+		require.Greater(t, admissions[i+perSecond].Sub(admissions[i]), time.Second, "admissions %d to %d", i, i+perSecond)
 	}
 }
 

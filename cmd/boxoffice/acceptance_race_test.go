@@ -90,11 +90,15 @@ func testEverySeat(t *testing.T, h *house) {
 		return err == nil && r.body["soldOut"] == true
 	}, soon, pollEvery, "who waits is not told that all is sold")
 	h.configure(t, s, body{"paused": false})
-	require.Eventually(t, func() bool {
-		return h.queue(t, s) == queue{State: "sold-out", Waiting: 1, Capacity: buyers}
-	}, soon, pollEvery)
+	soldOut := queue{State: "sold-out", Waiting: 1, Capacity: buyers}
+	h.untilQueue(t, s, "the house is not sold out", func(q queue) bool { return q == soldOut })
 	waiting.must(http.StatusOK, "POST", s.path()+"/queue-tokens", nil)
 	h.register(t, "Late").refused(http.StatusConflict, "sold-out", "POST", s.path()+"/queue-tokens", nil)
+	listed := "/concerts/" + itoa(s.ConcertID) + "/schedules?available=true"
+	require.Eventually(t, func() bool {
+		r, err := waiting.try("GET", listed, nil)
+		return err == nil && r.status == http.StatusOK && len(r.body["items"].([]any)) == 0
+	}, soon, pollEvery, "a schedule that is sold out is listed as available")
 	require.Equal(t, "waiting", waiting.poll(s).Status)
 
 	people[20].cancel(payments[20].text("paymentId"))
@@ -109,7 +113,7 @@ func testEverySeat(t *testing.T, h *house) {
 		require.Equal(t, want, seat.Status, "seat %d", seat.SeatNumber)
 	}
 	waiting.pay(waiting.hold(s, 21).ReservationID)
-	require.Eventually(t, func() bool { return h.queue(t, s).State == "sold-out" }, soon, pollEvery)
+	h.untilQueue(t, s, "the house is not sold out again", func(q queue) bool { return q.State == "sold-out" })
 }
 
 // testPaymentsOfOneHold pays one hold 20 times at once, as 20 different requests.

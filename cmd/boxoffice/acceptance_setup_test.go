@@ -225,11 +225,17 @@ func requireMembers(t *testing.T, object map[string]any, members ...string) {
 // into reads a reply's body as a T.
 func into[T any](t *testing.T, r reply) T {
 	t.Helper()
-	var value T
-	encoded, err := json.Marshal(r.body)
-	require.NoError(t, err)
-	require.NoError(t, json.Unmarshal(encoded, &value), "%s", encoded)
+	value, err := decode[T](r)
+	require.NoError(t, err, "%v", r.body)
 	return value
+}
+
+func decode[T any](r reply) (value T, err error) {
+	encoded, err := json.Marshal(r.body)
+	if err != nil {
+		return value, err
+	}
+	return value, json.Unmarshal(encoded, &value)
 }
 
 // crowdSize is how many requests a crowd has under way at a time.
@@ -277,12 +283,17 @@ func together(t *testing.T, n, workers int, request func(i int) (reply, error)) 
 // waitUntil returns at a time, which the node told or which follows from what it told.
 func waitUntil(t *testing.T, at time.Time) {
 	t.Helper()
+	require.NoError(t, tryWaitUntil(t.Context(), at))
+}
+
+func tryWaitUntil(ctx context.Context, at time.Time) error {
 	timer := time.NewTimer(time.Until(at))
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-t.Context().Done():
-		require.FailNow(t, "the test ended before "+at.String())
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait until %s: %w", at, ctx.Err())
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -58,12 +59,43 @@ func TestHoldEnds(t *testing.T) {
 	require.Equal(t, "expired", owner.reservation(lost.ReservationID).Status)
 	require.Empty(t, into[list[reservation]](t, owner.get(owner.path("/reservations?status=held"))).Items)
 
+	payAtTheEdge(t, h, s)
+
 	// Nobody asks for this one; it is shown as free all the same.
 	unasked := owner.hold(s, 3)
 	require.Equal(t, "held", looker.seats(s).statusOf(3))
 	waitUntil(t, unasked.ExpiresAt.Add(time.Second+clockSlack))
 	require.Equal(t, "available", looker.seats(s).statusOf(3))
 	require.Equal(t, "sold", looker.seats(s).statusOf(2))
+}
+
+// payAtTheEdge lets people pay around the very end of their holds: in time or not, nobody
+// is charged for a seat that is no longer theirs.
+func payAtTheEdge(t *testing.T, h *house, s schedule) {
+	t.Helper()
+	const people, first = 24, 11
+	payers := h.audience(t, s, people)
+	chargeAll(t, payers, seatPrice)
+	holds := make([]reservation, people)
+	for i, p := range payers {
+		holds[i] = p.hold(s, first+i)
+	}
+	for i, r := range stampede(t, people, func(i int) (reply, error) {
+		if err := tryWaitUntil(t.Context(), holds[i].ExpiresAt.Add(time.Duration(i-people/2)*time.Millisecond)); err != nil {
+			return reply{}, err
+		}
+		return payers[i].try("POST", "/payments", body{"reservationId": holds[i].ReservationID}, idempotencyKey, "edge")
+	}) {
+		if r.status == http.StatusCreated {
+			require.True(t, into[payment](t, r).PaidAt.Before(*holds[i].ExpiresAt), "paid too late: %v", r.body)
+			require.Equal(t, "confirmed", payers[i].reservation(holds[i].ReservationID).Status)
+			require.Zero(t, payers[i].balance())
+			continue
+		}
+		requireProblem(t, http.StatusGone, "hold-expired", r)
+		require.Equal(t, "expired", payers[i].reservation(holds[i].ReservationID).Status)
+		require.EqualValues(t, seatPrice, payers[i].balance())
+	}
 }
 
 // TestHoldEndsAcrossCrash kills the node while seats are held. The first node's holds
@@ -111,17 +143,18 @@ func (p *person) at(h *house) *person {
 	return &other
 }
 
-// TestPlaceEnds keeps admissions to their time: two seconds, or one where nobody comes.
+// TestPlaceEnds keeps admissions to their time: three seconds, or one where nobody comes.
 func TestPlaceEnds(t *testing.T) {
 	t.Parallel()
 	h := openHouse(t, "BOXOFFICE_ADMISSION_TTL=3s", "BOXOFFICE_CLAIM_TTL=1s", "BOXOFFICE_HOLD_TTL=2s",
-		"BOXOFFICE_QUEUE_MAX_WAITING=4", "BOXOFFICE_QUEUE_CAPACITY=1")
+		"BOXOFFICE_QUEUE_MAX_WAITING=30", "BOXOFFICE_QUEUE_CAPACITY=1")
 	for name, test := range map[string]func(*testing.T, *house){
 		"admission":        testAdmissionEnds,
 		"claim":            testClaimEnds,
 		"claim by refusal": testClaimByRefusedCall,
 		"hold":             testHoldLengthensAdmission,
 		"full":             testQueueFull,
+		"comings, goings":  testComingsAndGoings,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -185,7 +218,7 @@ func testClaimByRefusedCall(t *testing.T, h *house) {
 	first.enter(s)
 	second.join(s)
 	first.leave(s)
-	require.Eventually(t, func() bool { return h.queue(t, s).Admitted == 1 }, soon, pollEvery)
+	h.untilQueue(t, s, "nobody is admitted", func(q queue) bool { return q.Admitted == 1 })
 	link := second.refused(http.StatusForbidden, "not-admitted", "GET", s.path()+"/seats", nil).header.Get("Link")
 	require.True(t, strings.Contains(link, s.me()) && strings.Contains(link, `rel="status"`), link)
 	seen := time.Now()
@@ -222,14 +255,50 @@ func testHoldLengthensAdmission(t *testing.T, h *house) {
 
 func testQueueFull(t *testing.T, h *house) {
 	s := h.stage(t, nil)
-	people := h.registerAll(t, 6)
-	first, last := people[0], people[5]
-	first.enter(s)
-	for _, p := range people[1:5] {
-		require.Equal(t, "waiting", p.join(s).Status)
-	}
+	h.configure(t, s, body{"paused": true})
+	line, last := h.registerAll(t, 30), h.register(t, "Last")
+	joinAll(t, s, line)
 	last.refused(http.StatusServiceUnavailable, "queue-full", "POST", s.path()+"/queue-tokens", nil)
-	people[4].must(http.StatusOK, "POST", s.path()+"/queue-tokens", nil)
-	people[4].leave(s)
-	require.Equal(t, 4, last.join(s).Position)
+	line[4].must(http.StatusOK, "POST", s.path()+"/queue-tokens", nil)
+	line[4].leave(s)
+	require.Equal(t, 30, last.join(s).Position)
+}
+
+// testComingsAndGoings runs a line whose people end in every way there is: they leave,
+// pay, let a hold or an admission run out, or never come. Whatever happens in front,
+// the order of admission is that of joining.
+func testComingsAndGoings(t *testing.T, h *house) {
+	const people, capacity = 25, 5
+	s := h.stage(t, body{"capacity": capacity})
+	h.configure(t, s, body{"paused": true})
+	line := joinAll(t, s, h.registerAll(t, people))
+	chargeAll(t, line, seatPrice)
+	h.configure(t, s, body{"paused": false})
+	admissions := make([]time.Time, people)
+	stampede(t, people, func(i int) (reply, error) {
+		p := line[i]
+		if i%5 == 4 {
+			return reply{}, nil // never comes
+		}
+		admitted, err := p.tryUntilAdmitted(s)
+		if err != nil {
+			return reply{}, err
+		}
+		admissions[i] = *admitted.AdmittedAt
+		if i%5 < 2 {
+			r, err := p.try("POST", s.path()+"/reservations", body{"seatNumber": i + 1})
+			if err != nil || i%5 == 0 {
+				return r, err
+			}
+			return p.try("POST", "/payments", body{"reservationId": r.text("reservationId")}, idempotencyKey, "pay")
+		}
+		if i%5 == 2 {
+			return p.try("DELETE", s.me(), nil)
+		}
+		return reply{}, nil // looks and does nothing
+	})
+	came := slices.DeleteFunc(admissions, time.Time.IsZero)
+	require.Len(t, came, people-people/5)
+	require.True(t, slices.IsSortedFunc(came, time.Time.Compare), "somebody was admitted before somebody who joined earlier: %v", came)
+	h.untilQueue(t, s, "somebody who is gone keeps a slot", func(q queue) bool { return q.Admitted == 0 })
 }

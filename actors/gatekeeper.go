@@ -59,6 +59,7 @@ func (g *gatekeeperGrain) census() Census {
 // tells everybody where they stand.
 func (g *gatekeeperGrain) decide(b *batch) {
 	firstNew := g.room.NextSequence()
+	g.takeLearned(b)
 	for i, c := range b.commands {
 		switch m := c.message.(type) {
 		case *messages.Join:
@@ -71,12 +72,12 @@ func (g *gatekeeperGrain) decide(b *batch) {
 			b.replies[i] = func() proto.Message { return queueStatusMessage(g.room.Status(b.now)) }
 		case *messages.ScheduleChanged:
 			g.scheduleChanged(m)
+			g.takeLearned(b)
 		case *messages.Poll, *messages.Touch: // below
 		default:
 			b.replies[i] = unknownMessage(m)
 		}
 	}
-	b.events, g.learned = boxoffice.AppendEvents(b.events, g.learned...), nil
 	g.apply(b, g.room.Admit(b.now, firstNew))
 	for i, c := range b.commands {
 		switch m := c.message.(type) {
@@ -92,6 +93,12 @@ func (g *gatekeeperGrain) decide(b *batch) {
 		}
 	}
 	g.reconcile(b.now)
+}
+
+// takeLearned commits with a batch what was learned and applied before what comes next
+// in it: somebody whose place has ended may join again.
+func (g *gatekeeperGrain) takeLearned(b *batch) {
+	b.events, g.learned = boxoffice.AppendEvents(b.events, g.learned...), nil
 }
 
 func (g *gatekeeperGrain) apply(b *batch, events []boxoffice.Event) {

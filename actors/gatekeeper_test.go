@@ -228,3 +228,27 @@ func TestSettingsAreInForceAtOnce(t *testing.T) {
 	huge := int64(1) << 32
 	require.Equal(t, boxoffice.CodeInvalidRequest, refusalCode(t, h.ask(h.gate, &messages.Configure{Capacity: &huge})()))
 }
+
+func TestAnEndThatIsLearnedComesBeforeTheJoinThatFollows(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	h.journal.gate = make(chan struct{}, 64)
+	h.gate = h.spawn(boxoffice.KindGatekeeper, scheduleID)
+	userID := uuid.New()
+	h.journal.gate <- struct{}{}
+	first := h.join(userID)
+	other := uuid.New()
+	blocker := h.ask(h.gate, &messages.Join{UserId: other[:]})
+	require.Eventually(t, func() bool { return h.journal.waiting.Load() == 1 }, patience, time.Millisecond)
+	h.system.Root.Send(h.gate, &messages.ScheduleChanged{Version: 2, AvailableSeats: 49, Places: []*messages.PlaceChange{
+		{Sequence: first.Sequence, Completed: true},
+	}})
+	again := h.ask(h.gate, &messages.Join{UserId: userID[:]})
+	h.journal.gate <- struct{}{}
+	h.journal.gate <- struct{}{}
+	place(t, blocker())
+	require.EqualValues(t, 3, place(t, again()).Sequence)
+	// The next activation replays the log: it panics if the join came first.
+	h.gate = h.spawn(boxoffice.KindGatekeeper, scheduleID)
+	require.EqualValues(t, 2, h.ask(h.gate, &messages.ReadQueue{})().(*messages.QueueStatus).GetAdmitted())
+}

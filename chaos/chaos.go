@@ -25,7 +25,7 @@ import (
 
 // Times of life that are short enough to be reached often in a run.
 const (
-	holdTTL      = 2 * time.Second
+	holdTTL      = 1200 * time.Millisecond
 	admissionTTL = 5 * time.Second
 	claimTTL     = 2 * time.Second
 	// staleness is how old the contract lets a seat map or a place be.

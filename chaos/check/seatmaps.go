@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"strings"
 	"time"
 
 	"boxoffice"
@@ -30,12 +31,18 @@ type ackedChange struct {
 	node   int
 }
 
+// newSeatHistory is the history of a schedule that nothing has happened to: every seat is
+// free.
+func newSeatHistory() *seatHistory {
+	return &seatHistory{maps: []seatsThen{{letters: strings.Repeat("a", boxoffice.SeatCount)}}}
+}
+
 // seatHistories replays the seats of every schedule.
 func seatHistories(e Evidence, f facts) map[int64]*seatHistory {
 	histories := make(map[int64]*seatHistory, len(f.seats))
 	for id, rows := range f.seats {
-		h := &seatHistory{maps: make([]seatsThen, 1, len(rows)+1)}
-		letters := slices.Repeat([]byte{'a'}, boxoffice.SeatCount)
+		h := newSeatHistory()
+		letters := []byte(h.maps[0].letters)
 		var expires [boxoffice.SeatCount]time.Duration
 		for _, row := range rows {
 			switch d := row.Data.(type) {
@@ -113,7 +120,7 @@ func checkSeatMaps(e Evidence, f facts, effects []Effect, limits Limits) []Viola
 		}
 		h := histories[op.Request.ScheduleID]
 		if h == nil {
-			h = &seatHistory{maps: []seatsThen{{letters: string(slices.Repeat([]byte{'a'}, boxoffice.SeatCount))}}}
+			h = newSeatHistory()
 		}
 		if problem := h.check(op, limits); problem != "" {
 			violations = append(violations, Violation{

@@ -178,6 +178,9 @@ func (f *Fleet) Last(ctx context.Context) error {
 			return err
 		}
 		op := f.must(ctx, u.join(id))
+		if op.Code == string(boxoffice.CodeSoldOut) {
+			continue // an answer as well
+		}
 		if op.Result != history.OK {
 			return unprepared(op)
 		}

@@ -139,7 +139,7 @@ func (c *client) charge(ctx context.Context, u *user, v Visit) {
 
 // enter gets an admitted place.
 func (c *client) enter(ctx context.Context, u *user, scheduleID int64, v Visit) bool {
-	if u.places[scheduleID] == "" || v.Rejoin {
+	if u.places[scheduleID] == "" || v.Rejoin || c.stale(u, scheduleID) {
 		if op := c.send(ctx, u.join(scheduleID)); op.Result != history.OK {
 			return false
 		} else {
@@ -166,6 +166,13 @@ func (c *client) enter(ctx context.Context, u *user, scheduleID int64, v Visit) 
 		c.leave(ctx, u, scheduleID)
 	}
 	return false
+}
+
+// stale tells whether an admission is over, and whether its holder has noticed: most do.
+func (c *client) stale(u *user, scheduleID int64) bool {
+	token, err := history.ReadToken(u.places[scheduleID])
+	over := err == nil && token.Admitted() && time.Now().UnixMilli() > token.AdmittedUntil
+	return over && c.luck.IntN(4) > 0
 }
 
 func (c *client) leave(ctx context.Context, u *user, scheduleID int64) {

@@ -53,7 +53,7 @@ func NewFleet(ctx context.Context, cfg Config) (*Fleet, error) {
 		return nil, err
 	}
 	f.concert = concert.ConcertID
-	for _, door := range []map[string]any{{"capacity": 3}, {"capacity": 100}, {"capacity": 60, "admitPerSecond": 40}} {
+	for _, door := range []map[string]any{{"capacity": 6}, {"capacity": 100}, {"capacity": 60, "admitPerSecond": 40}} {
 		id, err := f.addSchedule(ctx, door)
 		if err != nil {
 			return nil, err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"time"
 
@@ -20,6 +21,10 @@ const (
 	attemptTimeout = 5 * time.Second        // of one attempt to connect
 	attemptPause   = 250 * time.Millisecond // between two
 )
+
+// spareConnections is what a private Postgres takes beyond BOXOFFICE_DATABASE_CONNECTIONS:
+// for the journal, migrations and people who look.
+const spareConnections = 50
 
 // A private Postgres that ends before it has run for steadyAfter has had a short life.
 // After shortLives of them in a row it is not started again: it will not stay.
@@ -95,7 +100,7 @@ func worthWaiting(err error) bool {
 // privatePostgres is a Postgres of our own. While it should run and does not, it is
 // started again where it was, so that everybody who knows its URL finds it again.
 type privatePostgres struct {
-	dir    string
+	config localpostgres.Config
 	logger *slog.Logger
 	cancel context.CancelFunc // ends the watch
 	watch  sync.WaitGroup
@@ -104,12 +109,16 @@ type privatePostgres struct {
 }
 
 func startPostgres(ctx context.Context, s settings, logger *slog.Logger) (database, error) {
-	p := &privatePostgres{dir: filepath.Join(s.DataDir, "postgres"), logger: logger}
-	server, err := localpostgres.Start(ctx, localpostgres.Config{DataDir: p.dir, Logger: logger})
+	p := &privatePostgres{logger: logger, config: localpostgres.Config{
+		DataDir:  filepath.Join(s.DataDir, "postgres"),
+		Settings: map[string]string{"max_connections": strconv.Itoa(s.DatabaseConns + spareConnections)},
+		Logger:   logger,
+	}}
+	server, err := localpostgres.Start(ctx, p.config)
 	if err != nil {
 		return database{}, err
 	}
-	p.server = server
+	p.server, p.config.Port = server, server.Port
 	watching, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	p.cancel = cancel
 	failed := make(chan error, 1)
@@ -133,10 +142,10 @@ func (p *privatePostgres) keep(ctx context.Context) error {
 		if time.Since(began) >= steadyAfter {
 			short = 0
 		} else if short+1 == shortLives {
-			return fmt.Errorf("the private PostgreSQL does not stay up; see server.log in %s", p.dir)
+			return fmt.Errorf("the private PostgreSQL does not stay up; see server.log in %s", p.config.DataDir)
 		}
-		p.logger.Error("the private PostgreSQL has ended; starting it again", "dir", p.dir)
-		server, err := localpostgres.Start(ctx, localpostgres.Config{DataDir: p.dir, Port: p.server.Port, Logger: p.logger})
+		p.logger.Error("the private PostgreSQL has ended; starting it again", "dir", p.config.DataDir)
+		server, err := localpostgres.Start(ctx, p.config)
 		if err != nil && ctx.Err() == nil {
 			return fmt.Errorf("the private PostgreSQL cannot be started again: %w", err)
 		}

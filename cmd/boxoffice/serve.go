@@ -84,7 +84,7 @@ func serve(ctx context.Context, s settings, logger *slog.Logger, unknown []strin
 // try next.
 func logReady(logger *slog.Logger, url string) {
 	record := slog.NewRecord(time.Now(), slog.LevelInfo,
-		"ready at "+url+" - try: curl "+url+"/api/v1/concerts or open "+url+"/docs", 0)
+		"boxoffice is ready at "+url+" - try: curl "+url+"/api/v1/concerts or open "+url+"/docs", 0)
 	record.Add("url", url)
 	_ = logger.Handler().Handle(context.Background(), record) // as Logger.Info would
 }

@@ -95,6 +95,18 @@ func TestServeThatIsKilledTakesItsPostgresWithIt(t *testing.T) {
 	require.Equal(t, "Mina", again.text("name"))
 }
 
+func TestServeIsToldToStopWhileItStarts(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	n := startProcess(t, programCommand(t), "BOXOFFICE_DATA_DIR="+dir)
+	require.Eventually(t, func() bool { return strings.Contains(n.logged(), "making a postgres data directory") }, startLimit, pollEvery)
+	require.Equal(t, exitStopped, n.drain(), n.logged())
+	require.NotContains(t, n.logged(), "ready at")
+
+	n = launchProcess(t, "BOXOFFICE_DATA_DIR="+dir)
+	require.Equal(t, exitStopped, n.drain(), n.logged())
+}
+
 func TestServeStopsAtOnceAtTheSecondSignal(t *testing.T) {
 	t.Parallel()
 	n := launchProcess(t, onDatabase(t)...)
@@ -309,11 +321,11 @@ func TestServeLogs(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(n.logged()), &line), "nothing but the ready line, as JSON: %s", n.logged())
 	require.Equal(t, n.url, line.URL)
 	require.Equal(t, "INFO", line.Level)
-	require.Equal(t, fmt.Sprintf("ready at %[1]s - try: curl %[1]s/api/v1/concerts or open %[1]s/docs", n.url), line.Msg)
+	require.Equal(t, fmt.Sprintf("boxoffice is ready at %[1]s - try: curl %[1]s/api/v1/concerts or open %[1]s/docs", n.url), line.Msg)
 
 	n = launchProcess(t, onDatabase(t, "BOXOFFICE_LOG_FORMAT=text", "BOXOFFICE_HOLD_TLL=1m")...)
 	require.Equal(t, exitStopped, n.drain())
-	require.Contains(t, n.logged(), `msg="ready at `+n.url+" - try: ")
+	require.Contains(t, n.logged(), `msg="boxoffice is ready at `+n.url+" - try: ")
 	require.Equal(t, 1, strings.Count(n.logged(), "BOXOFFICE_HOLD_TLL"))
 }
 

@@ -59,7 +59,7 @@ func (a *api) addReservations() {
 		tag:      tagSeats,
 		summary:  "Give a held seat back",
 		status:   http.StatusNoContent,
-		refusals: []boxoffice.Code{boxoffice.CodeReservationNotFound, boxoffice.CodeAlreadyPaid},
+		refusals: []boxoffice.Code{boxoffice.CodeForbidden, boxoffice.CodeReservationNotFound, boxoffice.CodeAlreadyPaid},
 	}, a.releaseReservation)
 	handle(a, operation{
 		route:    route{method: http.MethodGet, pattern: "/api/v1/users/{userId}/reservations", access: signedIn},

@@ -1,0 +1,66 @@
+package cluster
+
+import (
+	"fmt"
+
+	"github.com/nats-io/nats.go"
+)
+
+// Bounds of fan-out. What does not fit is dropped.
+const (
+	maxPublications = 4096    // that wait to be sent
+	maxPending      = 4096    // messages that a slow subscriber has waiting
+	maxPendingBytes = 8 << 20 // their size
+)
+
+// publication is what waits to be sent to a subject.
+type publication struct {
+	subject string
+	data    []byte
+}
+
+// Publish tells all nodes of the cluster that subscribe to a subject, this one included.
+// It never blocks and promises nothing: what is published while NATS does not answer is
+// lost. Data must not be changed afterwards. A subject is dot-separated words.
+func (n *Node) Publish(subject string, data []byte) {
+	select {
+	case n.publications <- publication{subject: n.subject(subject), data: data}:
+	default:
+		n.dropped("publications")
+	}
+}
+
+// publish sends what waits, one after the other: a stuck connection keeps this goroutine
+// waiting and nobody else.
+func (n *Node) publish() {
+	for {
+		select {
+		case <-n.closed:
+			return
+		case p := <-n.publications:
+			if err := n.cfg.NATS.Publish(p.subject, p.data); err != nil {
+				n.dropped("publications")
+			}
+		}
+	}
+}
+
+// Subscribe calls each with what is published to a subject, one message after the
+// other, until cancel is called. A subject's last word may be the wildcard * or >. A
+// slow subscriber loses messages; none comes twice.
+func (n *Node) Subscribe(subject string, each func(data []byte)) (cancel func(), err error) {
+	sub, err := n.cfg.NATS.Subscribe(n.subject(subject), func(m *nats.Msg) { each(m.Data) })
+	if err != nil {
+		return nil, fmt.Errorf("subscribe to %s: %w", subject, err)
+	}
+	if err := sub.SetPendingLimits(maxPending, maxPendingBytes); err != nil {
+		return nil, fmt.Errorf("bound subscription to %s: %w", subject, err)
+	}
+	return func() {
+		if err := sub.Unsubscribe(); err != nil {
+			n.cfg.Logger.Debug("cannot end subscription", "subject", subject, "error", err)
+		}
+	}, nil
+}
+
+func (n *Node) subject(s string) string { return "boxoffice." + n.cfg.ClusterName + "." + s }

@@ -1,0 +1,44 @@
+package cluster
+
+import (
+	"context"
+	"log/slog"
+)
+
+// quiet lets protoactor log into the node's log: what it calls information is for who
+// debugs it, and messages, which carry what users said, are left out.
+type quiet struct{ slog.Handler }
+
+// Enabled implements slog.Handler.
+func (h quiet) Enabled(ctx context.Context, level slog.Level) bool {
+	return h.Handler.Enabled(ctx, demoted(level))
+}
+
+// Handle implements slog.Handler.
+func (h quiet) Handle(ctx context.Context, r slog.Record) error {
+	kept := slog.NewRecord(r.Time, demoted(r.Level), r.Message, r.PC)
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key != "message" {
+			kept.AddAttrs(a)
+		}
+		return true
+	})
+	return h.Handler.Handle(ctx, kept)
+}
+
+// WithAttrs implements slog.Handler.
+func (h quiet) WithAttrs(attrs []slog.Attr) slog.Handler { return quiet{h.Handler.WithAttrs(attrs)} }
+
+// WithGroup implements slog.Handler.
+func (h quiet) WithGroup(name string) slog.Handler { return quiet{h.Handler.WithGroup(name)} }
+
+// demoted makes information debugging, and an error (a connection lost, mostly, which
+// membership tells better) information.
+func demoted(level slog.Level) slog.Level {
+	switch {
+	case level >= slog.LevelError:
+		return slog.LevelInfo
+	default:
+		return min(level, slog.LevelDebug)
+	}
+}

@@ -1,0 +1,300 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"sync"
+	"time"
+)
+
+// membership keeps this node in the bucket, watches the others, and evicts who falls
+// silent. Three goroutines share it: one beats, one watches, one judges.
+type membership struct {
+	cfg   Config
+	store store
+	lease *Lease
+	log   *slog.Logger
+	// apply is told of each new view, and who departed by it, in order; when it returns,
+	// the node answers for nothing that it does not own by that view.
+	apply func(v *view, departed *peer)
+	// distrust gives up every grain: another member may have activated it meanwhile.
+	distrust func()
+	// census counts this node's grains by kind.
+	census func() map[string]int
+
+	ctx   context.Context // ends with stop
+	stop  context.CancelFunc
+	tasks sync.WaitGroup
+
+	beatNow chan struct{} // holds a token: beat at once
+	reopen  chan struct{} // holds a token: open and watch anew
+	synced  chan struct{} // closed when all records that were there have been applied
+	joined  chan struct{} // closed when this node's own record came back
+	leased  chan struct{} // closed when this node's own record was acknowledged
+	fenced  chan struct{} // closed when this node was evicted
+	changed chan struct{} // closed and replaced on each new view; under mu
+
+	mu     sync.Mutex
+	roster *roster
+	own    record // what to write next; Seen, Store and Grains are filled in then
+	base   uint64 // the revision of what stands in the bucket
+	view   *view
+}
+
+func newMembership(cfg Config, s store, lease *Lease, own record) *membership {
+	m := &membership{
+		cfg: cfg, store: s, lease: lease, log: cfg.Logger, own: own,
+		beatNow: make(chan struct{}, 1),
+		reopen:  make(chan struct{}, 1),
+		synced:  make(chan struct{}),
+		joined:  make(chan struct{}),
+		leased:  make(chan struct{}),
+		fenced:  make(chan struct{}),
+		changed: make(chan struct{}),
+		roster:  newRoster(own.ID, cfg.Expiry, cfg.BlindAfter, cfg.Now()),
+	}
+	m.ctx, m.stop = context.WithCancel(context.Background())
+	m.view = m.roster.view()
+	return m
+}
+
+// join reads who is there, says that this node is there too, and returns when that has
+// come back to it.
+func (m *membership) join(ctx context.Context) error {
+	m.tasks.Go(m.watch)
+	if err := m.await(ctx, m.synced); err != nil {
+		return fmt.Errorf("read the members: %w", err)
+	}
+	m.tasks.Go(m.beat)
+	m.tasks.Go(m.judge)
+	if err := m.await(ctx, m.joined); err != nil {
+		return fmt.Errorf("become a member: %w", err)
+	}
+	if err := m.await(ctx, m.leased); err != nil {
+		return fmt.Errorf("get a lease: %w", err)
+	}
+	return nil
+}
+
+func (m *membership) await(ctx context.Context, done <-chan struct{}) error {
+	select {
+	case <-done:
+		return nil
+	case <-m.fenced:
+		return errors.New("evicted")
+	case <-m.ctx.Done():
+		return errors.New("stopped")
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// setState changes what this node says about itself, at once.
+func (m *membership) setState(s state) {
+	m.mu.Lock()
+	m.own.State = s
+	m.mu.Unlock()
+	poke(m.beatNow)
+}
+
+// until waits for a view that fulfils a condition.
+func (m *membership) until(ctx context.Context, fulfilled func(*view) bool) error {
+	for {
+		m.mu.Lock()
+		v, changed := m.view, m.changed
+		m.mu.Unlock()
+		if fulfilled(v) {
+			return nil
+		}
+		if err := m.await(ctx, changed); err != nil {
+			return err
+		}
+	}
+}
+
+// leave ends the goroutines and writes the last record.
+func (m *membership) leave(ctx context.Context) error {
+	m.stop()
+	m.tasks.Wait()
+	select {
+	case <-m.fenced:
+		return nil
+	default:
+	}
+	m.mu.Lock()
+	m.own.State = stateLeft
+	present := m.base != 0
+	m.mu.Unlock()
+	for present {
+		again, err := m.say(ctx)
+		if err != nil || !again {
+			return err
+		}
+	}
+	return nil
+}
+
+// beat writes this node's record at every interval, and whenever it has changed.
+func (m *membership) beat() {
+	pause := time.NewTimer(0)
+	defer pause.Stop()
+	for {
+		select {
+		case <-m.ctx.Done():
+			return
+		case <-m.fenced:
+			return
+		case <-m.beatNow:
+		case <-pause.C:
+		}
+		began := m.cfg.Now()
+		again, err := m.say(m.ctx)
+		took := m.cfg.Now().Sub(began)
+		if m.cfg.Observer.Heartbeat != nil && m.ctx.Err() == nil {
+			m.cfg.Observer.Heartbeat(took, err)
+		}
+		switch {
+		case again:
+			pause.Reset(minBackoff)
+		case err != nil:
+			m.log.Debug("heartbeat was not acknowledged", "error", err, "took", took)
+			pause.Reset(reopenPause)
+		default:
+			pause.Reset(max(0, m.cfg.HeartbeatInterval-took))
+		}
+	}
+}
+
+// say writes this node's record once. Again tells that it was not written, but that
+// the next attempt may be, at once.
+func (m *membership) say(ctx context.Context) (again bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, m.cfg.BlindAfter)
+	defer cancel()
+	m.mu.Lock()
+	rec, base := m.own, m.base
+	rec.Seen, rec.Store = m.roster.revision, m.roster.store
+	m.mu.Unlock()
+	rec.Grains = m.census()
+	value, err := rec.encode()
+	if err != nil {
+		return false, err
+	}
+	sent := m.cfg.Now()
+	revision, err := m.store.write(ctx, rec.ID, value, base)
+	switch {
+	case err == nil:
+		m.acknowledged(base, revision, sent)
+		return false, nil
+	case errors.Is(err, errConflict):
+		return m.resolve(ctx)
+	case errors.Is(err, errNoStore):
+		poke(m.reopen)
+	}
+	return false, err
+}
+
+// acknowledged extends the lease: that the bucket took the record proves that nobody
+// had evicted this node, and nobody will before an expiry after it was sent.
+func (m *membership) acknowledged(base, revision uint64, sent time.Time) {
+	m.mu.Lock()
+	if m.base == base { // else the bucket was lost meanwhile
+		m.base = revision
+	}
+	m.mu.Unlock()
+	m.lease.extend(sent.Add(m.cfg.Expiry - m.cfg.Expiry/leaseMargin))
+	select {
+	case <-m.leased:
+	default: // only the beating goroutine comes here before leave
+		close(m.leased)
+	}
+}
+
+// resolve finds out why the bucket refused this node's record.
+func (m *membership) resolve(ctx context.Context) (again bool, err error) {
+	value, revision, err := m.store.read(ctx, m.own.ID)
+	if errors.Is(err, errMissing) {
+		m.mu.Lock()
+		m.lost()
+		m.mu.Unlock()
+		poke(m.reopen)
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	rec, err := decodeRecord(value)
+	if err != nil {
+		return false, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !rec.member() {
+		m.fence(rec)
+		return false, nil
+	}
+	m.base = revision // an attempt whose answer was lost
+	return true, nil
+}
+
+// lost takes note that the bucket has nothing of this node any more, not even that it
+// was evicted. If the lease is still good, nobody can have evicted it before that was
+// lost. If not, somebody may have, and taken over: then every grain is given up before
+// the lease becomes good again. The caller holds mu.
+func (m *membership) lost() {
+	m.base = 0
+	if !m.lease.fresh() {
+		m.distrust()
+	}
+}
+
+// fence takes note that this node was evicted. The caller holds mu.
+func (m *membership) fence(rec record) {
+	select {
+	case <-m.fenced:
+		return
+	default:
+	}
+	if m.own.State == stateLeft {
+		return
+	}
+	m.lease.revoke()
+	m.log.Error("this node was evicted and must end", "by", rec.By)
+	close(m.fenced)
+}
+
+// records gives all members' last records; of this node, the present one.
+func (m *membership) records() []record {
+	own := maps.Clone(m.census())
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	records := m.roster.list()
+	for i := range records {
+		if records[i].ID == m.own.ID {
+			records[i].Grains = own
+		}
+	}
+	return records
+}
+
+// addressOf gives where a member listens. Ended tells that it is not there any more;
+// neither, that nobody has told of it yet.
+func (m *membership) addressOf(id string) (address string, ended bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if found := m.roster.members[id]; found != nil {
+		return found.record.Address, false
+	}
+	_, ended = m.roster.departed[id]
+	return "", ended
+}
+
+// poke puts a token into a channel that holds one.
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,273 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+	protocluster "github.com/asynkron/protoactor-go/cluster"
+	"github.com/asynkron/protoactor-go/remote"
+)
+
+// Node is this process as a member of the cluster. Its life is New, Start, Leave, Close.
+type Node struct {
+	// ID is the member's, new with each Node.
+	ID string
+
+	cfg        Config
+	system     *actor.ActorSystem
+	lease      *Lease
+	placement  *placement
+	replies    *replies
+	addresses  *addresses
+	membership *membership // nil until Start
+	remote     *remote.Remote
+
+	notifications chan notification
+	publications  chan publication
+
+	tasks     sync.WaitGroup
+	closed    chan struct{}
+	closeOnce sync.Once
+	closeErr  error
+}
+
+// New makes a node that is not a member yet.
+func New(cfg Config) (*Node, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	system := actor.NewActorSystem(
+		actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger {
+			return slog.New(quiet{cfg.Logger.Handler()})
+		}),
+		// A dead letter that somebody waits for is retried, not logged.
+		func(c *actor.Config) { c.DeadLetterRequestLogging = false },
+	)
+	lease := newLease(cfg.Now)
+	n := &Node{
+		ID: system.ID, cfg: cfg, system: system, lease: lease,
+		placement:     newPlacement(system, lease, cfg.Moved, cfg.Now),
+		replies:       newReplies(system),
+		addresses:     newAddresses(),
+		notifications: make(chan notification, maxNotifications),
+		publications:  make(chan publication, maxPublications),
+		closed:        make(chan struct{}),
+	}
+	system.EventStream.Subscribe(n.onEvent)
+	return n, nil
+}
+
+// onEvent logs what an actor died of.
+func (n *Node) onEvent(event any) {
+	if failure, ok := event.(*actor.SupervisorEvent); ok {
+		n.cfg.Logger.Error("panic in an actor", "actor", failure.Child.GetId(), "cause", failure.Reason,
+			"then", failure.Directive)
+	}
+}
+
+// Lease is good before Start too, as one that is not valid.
+func (n *Node) Lease() *Lease { return n.lease }
+
+// Start listens for the other members, joins them, and returns when this node is a
+// member with a lease; from then on it activates grains of these kinds. If it fails,
+// nothing of it is left, and the node is closed.
+func (n *Node) Start(ctx context.Context, kinds ...*protocluster.Kind) error {
+	if err := n.start(ctx, kinds); err != nil {
+		return errors.Join(fmt.Errorf("start node: %w", err), n.Close())
+	}
+	return nil
+}
+
+func (n *Node) start(ctx context.Context, kinds []*protocluster.Kind) error {
+	// protoactor's own StartMember is not used: it starts gossip and pub/sub, sleeps a
+	// second, and panics when it cannot listen.
+	cluster := protocluster.New(n.system, protocluster.Configure(n.cfg.ClusterName, nil, lookup{n}, nil,
+		protocluster.WithClusterContextProducer(func(*protocluster.Cluster) protocluster.Context {
+			return clusterContext{n}
+		})))
+	cluster.IdentityLookup = lookup{n}
+	if err := n.placement.register(cluster, kinds); err != nil {
+		return err
+	}
+	n.system.ProcessRegistry.Add(n.replies, repliesName)
+	n.system.ProcessRegistry.Add(&door{n.placement}, placementName)
+
+	store, err := newNATSStore(ctx, n.cfg.NATS, n.cfg.ClusterName+"-members")
+	if err != nil {
+		return err
+	}
+	_, age, err := store.open(ctx)
+	if err != nil {
+		return err
+	}
+	own := record{ID: n.ID, HTTPAddress: n.cfg.HTTPAddress, StartedAt: n.cfg.Now().UTC(), State: stateReady}
+	m := newMembership(n.cfg, store, n.lease, own)
+	m.apply, m.distrust, m.census = n.apply, n.placement.distrust, n.placement.census
+	n.membership = m
+	if wait := n.cfg.Expiry - age; wait > 0 && !n.cfg.Alone {
+		// The bucket may be new because NATS lost it. Members of before may still answer
+		// from memory; by then they are back in the bucket, or their lease has run out.
+		at := n.cfg.Now().Add(wait)
+		n.placement.notSoon.Store(&at)
+	}
+	listens, err := n.startRemote()
+	if err != nil {
+		return err
+	}
+	cluster.Remote = n.remote
+	m.own.Address = listens
+	if n.cfg.Advertise != "" {
+		m.own.Address = n.cfg.Advertise
+	}
+	n.tasks.Go(n.publish)
+	for range notifiers {
+		n.tasks.Go(n.notify)
+	}
+	return m.join(ctx)
+}
+
+// apply makes a view this node's. Membership calls it, one view after the other.
+func (n *Node) apply(v *view, departed *peer) {
+	n.placement.adopt(v)
+	if departed != nil {
+		n.tasks.Go(func() { n.disconnect(departed.id) })
+	}
+	if n.cfg.Observer.Members != nil {
+		n.cfg.Observer.Members(len(v.owners))
+	}
+}
+
+// Fenced is closed when this node was evicted by the others. The process must end: they
+// have taken over its grains, and it cannot come back under the same id.
+func (n *Node) Fenced() <-chan struct{} {
+	if n.membership == nil {
+		return nil
+	}
+	return n.membership.fenced
+}
+
+// Ready tells whether this node is a member that owns grains, and has its lease.
+func (n *Node) Ready() bool {
+	v := n.placement.view.Load()
+	return v != nil && v.owns(n.ID) && n.lease.fresh()
+}
+
+// Leave gives this node's grains to the other members, who go on reaching it, and
+// returns when the last one has stopped. If there is nobody to take over, it does
+// nothing: the grains go on until Close.
+func (n *Node) Leave(ctx context.Context) error {
+	v := n.placement.view.Load()
+	if v == nil || !v.others() {
+		return nil
+	}
+	n.membership.setState(stateLeaving)
+	settling, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	// Once all know, nobody sends to our grains any more. If somebody does not tell, go on:
+	// a message to a grain that has stopped is sent again.
+	err := n.membership.until(settling, func(v *view) bool { return v.settled && !v.owns(n.ID) })
+	if err != nil {
+		n.cfg.Logger.Warn("leaving without word from all members", "error", err)
+	}
+	if err := n.placement.stop(ctx); err != nil {
+		return fmt.Errorf("leave: %w", err)
+	}
+	return nil
+}
+
+// Close stops what grains are left, says that this node has left, and stops listening.
+// It can be called at any time, more than once, and takes a few seconds at most.
+func (n *Node) Close() error {
+	n.closeOnce.Do(func() { n.closeErr = n.close() })
+	return n.closeErr
+}
+
+func (n *Node) close() error {
+	var problems []error
+	ctx, cancel := context.WithTimeout(context.Background(), grainsStop)
+	if err := n.placement.stop(ctx); err != nil {
+		problems = append(problems, err)
+	}
+	cancel()
+	if n.membership != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
+		if err := n.membership.leave(ctx); err != nil {
+			problems = append(problems, fmt.Errorf("leave the cluster: %w", err))
+		}
+		cancel()
+	}
+	if v := n.placement.view.Load(); v != nil && len(v.peers) > 1 {
+		// The others still answer what we asked, and we what they sent before they knew.
+		linger := time.NewTimer(closeLinger)
+		<-linger.C
+	}
+	close(n.closed)
+	if n.remote != nil {
+		n.stopRemote()
+	}
+	n.tasks.Wait()
+	return errors.Join(problems...)
+}
+
+// Member is what the cluster knows of one of its nodes.
+type Member struct {
+	ID          string
+	Address     string // for other nodes
+	HTTPAddress string
+	StartedAt   time.Time
+	Ready       bool // owns grains
+}
+
+// Members gives the members that this node knows, the longest-serving first.
+func (n *Node) Members() []Member {
+	if n.membership == nil {
+		return nil
+	}
+	records := n.membership.records()
+	members := make([]Member, len(records))
+	for i, r := range records {
+		members[i] = Member{
+			ID: r.ID, Address: r.Address, HTTPAddress: r.HTTPAddress, StartedAt: r.StartedAt,
+			Ready: r.State == stateReady,
+		}
+	}
+	return members
+}
+
+// GrainCount is how many grains of a kind a member has active.
+type GrainCount struct {
+	Kind   string
+	Member string
+	Count  int
+}
+
+// Grains counts the active grains of all members, those of others as of their last
+// heartbeat.
+func (n *Node) Grains() []GrainCount {
+	if n.membership == nil {
+		return nil
+	}
+	var counts []GrainCount
+	for _, r := range n.membership.records() {
+		for _, k := range n.placement.kinds {
+			if count := r.Grains[k.name]; count > 0 {
+				counts = append(counts, GrainCount{Kind: k.name, Member: r.ID, Count: count})
+			}
+		}
+	}
+	return counts
+}
+
+// Address gives the host:port under which the other members reach this node.
+func (n *Node) Address() string {
+	if n.membership == nil {
+		return ""
+	}
+	return n.membership.own.Address
+}

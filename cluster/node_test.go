@@ -1,0 +1,345 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+	protocluster "github.com/asynkron/protoactor-go/cluster"
+	"github.com/asynkron/protoactor-go/remote"
+	natsserver "github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/emptypb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"boxoffice"
+)
+
+// Tests in this file start a node in this process. They do not run in parallel:
+// protoactor sets gRPC's logger, a global, at each start.
+
+func connect(t testing.TB, url string) *nats.Conn {
+	t.Helper()
+	conn, err := Connect(url, NATSOptions{Name: t.Name()})
+	require.NoError(t, err)
+	t.Cleanup(conn.Close)
+	return conn
+}
+
+// startNode starts a node that is alone, with grains of kind "grain".
+func startNode(t testing.TB, cfg Config, receive actor.ReceiveFunc) *Node {
+	t.Helper()
+	if cfg.NATS == nil {
+		cfg.NATS = connect(t, startNATS(t).URL)
+	}
+	cfg.ClusterName, cfg.Bind, cfg.Alone = "test", "127.0.0.1:0", true
+	n, err := New(cfg)
+	require.NoError(t, err)
+	require.False(t, n.Lease().Valid())
+	require.NoError(t, n.Start(t.Context(), protocluster.NewKind("grain", actor.PropsFromFunc(receive))))
+	t.Cleanup(func() { require.NoError(t, n.Close()) })
+	return n
+}
+
+func TestNodeIsAMemberFromStartToClose(t *testing.T) {
+	n := startNode(t, Config{HTTPAddress: "127.0.0.1:8080"}, echo)
+	require.True(t, n.Ready())
+	require.True(t, n.Lease().Valid())
+	reply, err := n.Call(t.Context(), "grain", 7, wrapperspb.Int64(3))
+	require.NoError(t, err)
+	require.EqualValues(t, 3, reply.(*wrapperspb.Int64Value).GetValue())
+
+	members := n.Members()
+	require.Len(t, members, 1)
+	require.Equal(t, n.ID, members[0].ID)
+	require.Equal(t, n.Address(), members[0].Address)
+	require.Equal(t, "127.0.0.1:8080", members[0].HTTPAddress)
+	require.True(t, members[0].Ready)
+	require.WithinDuration(t, time.Now(), members[0].StartedAt, time.Minute)
+	require.Equal(t, []GrainCount{{Kind: "grain", Member: n.ID, Count: 1}}, n.Grains())
+
+	require.NoError(t, n.Leave(t.Context()), "nobody can take over")
+	_, err = n.Call(t.Context(), "grain", 7, wrapperspb.Int64(3))
+	require.NoError(t, err, "so it goes on")
+
+	require.NoError(t, n.Close())
+	require.Empty(t, n.Grains())
+	_, err = n.Call(t.Context(), "grain", 7, wrapperspb.Int64(3))
+	require.Equal(t, boxoffice.CodeUnavailable, boxoffice.CodeOf(err))
+	_, err = net.DialTimeout("tcp", n.Address(), time.Second)
+	require.Error(t, err)
+}
+
+func TestCallIsTriedAgain(t *testing.T) {
+	var tries atomic.Int64
+	var asked atomic.Int64
+	n := startNode(t, Config{
+		Retry: isTestRetry,
+		Observer: Observer{Called: func(_ string, n int, _ time.Duration, err error) {
+			require.NoError(t, err)
+			tries.Store(int64(n))
+		}},
+	}, func(ctx actor.Context) {
+		switch ctx.Message().(type) {
+		case *wrapperspb.Int64Value: // asks to be asked again three times
+			if asked.Add(1) <= 3 {
+				ctx.Respond(wrapperspb.Bool(false))
+				return
+			}
+			echo(ctx)
+		case *emptypb.Empty: // stops once, without an answer to whom it finds waiting
+			if asked.Add(1) == 1 {
+				ctx.Stop(ctx.Self())
+				ctx.Send(ctx.Self(), &actor.MessageEnvelope{Message: &emptypb.Empty{}, Sender: ctx.Sender()})
+				return
+			}
+			ctx.Respond(&emptypb.Empty{})
+		}
+	})
+	_, err := n.Call(t.Context(), "grain", 1, wrapperspb.Int64(3))
+	require.NoError(t, err)
+	require.EqualValues(t, 4, tries.Load())
+
+	asked.Store(0)
+	_, err = n.Call(t.Context(), "grain", 2, &emptypb.Empty{})
+	require.NoError(t, err)
+	require.EqualValues(t, 2, tries.Load())
+}
+
+func TestCallGivesUp(t *testing.T) {
+	n := startNode(t, Config{Retry: isTestRetry}, func(ctx actor.Context) {
+		switch ctx.Message().(type) {
+		case *wrapperspb.Int64Value:
+			ctx.Respond(wrapperspb.Bool(false))
+		case *wrapperspb.StringValue:
+			ctx.Respond("no message")
+		}
+	})
+	deadline := errors.New("the client has gone")
+	for _, message := range []proto.Message{wrapperspb.Int64(1), &emptypb.Empty{}} { // refused; never answered
+		ctx, cancel := context.WithTimeoutCause(t.Context(), 100*time.Millisecond, deadline)
+		_, err := n.Call(ctx, "grain", 1, message)
+		cancel()
+		require.Equal(t, boxoffice.CodeUnavailable, boxoffice.CodeOf(err))
+		require.ErrorIs(t, err, deadline)
+	}
+
+	began := time.Now()
+	_, err := n.Call(t.Context(), "grain", 1, wrapperspb.String(""))
+	require.ErrorIs(t, err, errAnswer)
+	require.Less(t, time.Since(began), callTimeout)
+
+	_, err = n.Call(t.Context(), "nobody", 1, &emptypb.Empty{})
+	require.ErrorContains(t, err, `unknown kind "nobody"`)
+	require.Equal(t, boxoffice.CodeInternal, boxoffice.CodeOf(err))
+}
+
+func TestNotifyReachesGrainsAndNeverBlocks(t *testing.T) {
+	var heard, dropped atomic.Int64
+	n := startNode(t, Config{Observer: Observer{Dropped: func(string) { dropped.Add(1) }}}, func(ctx actor.Context) {
+		if _, ok := ctx.Message().(*wrapperspb.Int64Value); ok {
+			heard.Add(1)
+		}
+	})
+	n.Notify("nobody", 1, wrapperspb.Int64(1))
+	for id := range int64(1000) {
+		n.Notify("grain", id, wrapperspb.Int64(id))
+	}
+	require.Eventually(t, func() bool { return heard.Load() == 1000 }, eventually, time.Millisecond)
+	require.NoError(t, n.Close())
+	for id := range int64(maxNotifications + 10) {
+		n.Notify("grain", id, wrapperspb.Int64(id))
+	}
+	require.GreaterOrEqual(t, dropped.Load(), int64(10))
+	require.EqualValues(t, 1000, heard.Load())
+}
+
+func TestFanOut(t *testing.T) {
+	url := startNATS(t).URL
+	n := startNode(t, Config{NATS: connect(t, url)}, echo)
+	var mu sync.Mutex
+	var heard []string
+	cancel, err := n.Subscribe("rooms.*", func(data []byte) {
+		mu.Lock()
+		defer mu.Unlock()
+		heard = append(heard, string(data))
+	})
+	require.NoError(t, err)
+	count := func() int {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(heard)
+	}
+	require.NoError(t, n.cfg.NATS.Flush())
+	n.Publish("seats.1", []byte("not for rooms"))
+	n.Publish("rooms.1", []byte("one"))
+	n.Publish("rooms.2", []byte("two"))
+	require.Eventually(t, func() bool { return count() == 2 }, eventually, time.Millisecond)
+	require.Equal(t, []string{"one", "two"}, heard)
+	cancel()
+	require.NoError(t, n.cfg.NATS.Flush())
+	n.Publish("rooms.1", []byte("three"))
+
+	other, err := n.cfg.NATS.SubscribeSync("boxoffice.test.rooms.>")
+	require.NoError(t, err)
+	n.Publish("rooms.3", []byte("four"))
+	m, err := other.NextMsg(eventually)
+	for err == nil && string(m.Data) != "four" {
+		m, err = other.NextMsg(eventually)
+	}
+	require.NoError(t, err)
+	require.Equal(t, 2, count())
+	_, err = n.Subscribe("two words", nil)
+	require.Error(t, err)
+}
+
+func TestProtoactorsClusterFindsGrainsHere(t *testing.T) {
+	n := startNode(t, Config{}, echo)
+	cluster := protocluster.GetCluster(n.system)
+	reply, err := cluster.Request("7", "grain", wrapperspb.Int64(3))
+	require.NoError(t, err)
+	require.EqualValues(t, 3, reply.(*wrapperspb.Int64Value).GetValue())
+	require.NotNil(t, cluster.Get("7", "grain"))
+	future, err := cluster.RequestFuture("7", "grain", wrapperspb.Int64(4))
+	require.NoError(t, err)
+	reply, err = future.Result()
+	require.NoError(t, err)
+	require.EqualValues(t, 4, reply.(*wrapperspb.Int64Value).GetValue())
+	require.Nil(t, cluster.Get("seven", "grain"))
+	_, err = cluster.Request("7", "grain", "no message")
+	require.Error(t, err)
+}
+
+func TestStartSaysWhatIsWrongAndLeavesNothing(t *testing.T) {
+	url := startNATS(t).URL
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer taken.Close()
+	n, err := New(Config{NATS: connect(t, url), ClusterName: "test", Bind: taken.Addr().String()})
+	require.NoError(t, err)
+	require.ErrorContains(t, n.Start(t.Context()), "address already in use")
+
+	plain, err := natsserver.NewServer(&natsserver.Options{Host: "127.0.0.1", Port: natsserver.RANDOM_PORT, NoLog: true, NoSigs: true})
+	require.NoError(t, err)
+	plain.Start()
+	defer plain.WaitForShutdown()
+	defer plain.Shutdown()
+	require.True(t, plain.ReadyForConnections(eventually))
+	n, err = New(Config{NATS: connect(t, plain.ClientURL()), ClusterName: "test", Bind: "127.0.0.1:0"})
+	require.NoError(t, err)
+	require.ErrorContains(t, n.Start(t.Context()), "does this NATS have JetStream?")
+	require.Empty(t, n.Members())
+	require.False(t, n.Ready())
+	require.NoError(t, n.Leave(t.Context()))
+}
+
+func TestConfigIsChecked(t *testing.T) {
+	t.Parallel()
+	good := Config{NATS: &nats.Conn{}, ClusterName: "test", Bind: "127.0.0.1:0"}
+	_, err := good.withDefaults()
+	require.NoError(t, err)
+	for want, spoil := range map[string]func(*Config){
+		"no NATS":       func(c *Config) { c.NATS = nil },
+		"name":          func(c *Config) { c.ClusterName = "with.dot" },
+		"bind address":  func(c *Config) { c.Bind = "127.0.0.1" },
+		"advertise one": func(c *Config) { c.Bind = "0.0.0.0:7946" },
+		"host:port":     func(c *Config) { c.Advertise = "node:0" },
+		"well below":    func(c *Config) { c.HeartbeatInterval = time.Second },
+		"TLS":           func(c *Config) { c.TLS = &TLS{} },
+	} {
+		bad := good
+		spoil(&bad)
+		_, err := bad.withDefaults()
+		require.ErrorContains(t, err, want)
+	}
+	open := good
+	open.Bind, open.Advertise = ":7946", "node:7946"
+	_, err = open.withDefaults()
+	require.NoError(t, err)
+}
+
+func TestConnectSaysThatNobodyAnswers(t *testing.T) {
+	t.Parallel()
+	_, err := Connect("nats://127.0.0.1:1", NATSOptions{})
+	require.ErrorContains(t, err, "connect to NATS")
+}
+
+// stream opens a raw stream to a node, as another version or a broken node might.
+func stream(t *testing.T, n *Node, to string) remote.Remoting_ReceiveClient {
+	t.Helper()
+	conn, err := grpc.NewClient("passthrough:///"+n.Address(), grpc.WithAuthority(to),
+		grpc.WithTransportCredentials(insecure.NewCredentials()))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, conn.Close()) })
+	s, err := remote.NewRemotingClient(conn).Receive(t.Context())
+	require.NoError(t, err)
+	return s
+}
+
+func TestUnreadableMessagesHarmNobody(t *testing.T) {
+	var heard atomic.Int64
+	n := startNode(t, Config{}, func(ctx actor.Context) {
+		if m, ok := ctx.Message().(*wrapperspb.Int64Value); ok {
+			heard.Add(m.GetValue())
+		}
+	})
+	pid, err := n.placement.activate(key{id: 1})
+	require.NoError(t, err)
+	number, err := proto.Marshal(wrapperspb.Int64(1))
+	require.NoError(t, err)
+	sender, arrives := n.replies.expect() // we play another member that is this one
+	target := []*actor.PID{{Address: pid.Address, Id: pid.Id}}
+	senders := []*actor.PID{{Address: sender.Address, Id: sender.Id}}
+	batch := func(envelopes ...*remote.MessageEnvelope) *remote.RemoteMessage {
+		return &remote.RemoteMessage{MessageType: &remote.RemoteMessage_MessageBatch{MessageBatch: &remote.MessageBatch{
+			TypeNames: []string{"google.protobuf.Int64Value", "boxoffice.FromTheFuture"},
+			Targets:   target, Senders: senders, Envelopes: envelopes,
+		}}}
+	}
+	good := &remote.MessageEnvelope{MessageData: number}
+	s := stream(t, n, n.ID)
+	for _, m := range []*remote.RemoteMessage{
+		batch(good),
+		batch(&remote.MessageEnvelope{TypeId: 1, Sender: 1, SenderRequestId: sender.RequestId}, good),
+		batch(&remote.MessageEnvelope{TypeId: 2}, good),
+		batch(&remote.MessageEnvelope{TypeId: -1}, good),
+		batch(&remote.MessageEnvelope{Target: 1}, good),
+		batch(&remote.MessageEnvelope{Sender: 2}, good),
+		batch(&remote.MessageEnvelope{SerializerId: 7}, good),
+		{},
+		batch(good),
+	} {
+		require.NoError(t, s.Send(m))
+	}
+	require.Eventually(t, func() bool { return heard.Load() == 8 }, eventually, time.Millisecond)
+	select {
+	case a := <-arrives:
+		require.IsType(t, &actor.DeadLetterResponse{}, a)
+	case <-time.After(eventually):
+		require.Fail(t, "who sends what cannot be read is not told")
+	}
+
+	// What protobuf itself cannot read ends the stream, not the process.
+	require.NoError(t, s.Send(batch(&remote.MessageEnvelope{MessageData: []byte{0xff}})))
+	_, err = s.Recv()
+	require.Error(t, err)
+	require.NoError(t, stream(t, n, n.ID).Send(batch(good)))
+	require.Eventually(t, func() bool { return heard.Load() == 9 }, eventually, time.Millisecond)
+}
+
+func TestStreamForAnotherMemberIsRefused(t *testing.T) {
+	n := startNode(t, Config{}, echo)
+	_, err := stream(t, n, "who-had-this-port-before").Recv()
+	require.Equal(t, codes.Unavailable, status.Code(err))
+}

@@ -1,0 +1,327 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+	protocluster "github.com/asynkron/protoactor-go/cluster"
+)
+
+// Why a grain is not activated here and now. All pass.
+var (
+	errNotOwner  = errors.New("this node does not own the grain")
+	errNoLease   = errors.New("this node has no lease")
+	errUnsettled = errors.New("not all members have applied the last change of members")
+	errStopping  = errors.New("this node is stopping")
+)
+
+const shardCount = 64 // a power of two
+
+// key names a grain: the index of its kind, and its id.
+type key struct {
+	kind int
+	id   int64
+}
+
+func (k key) shard() uint64 { return mix64(uint64(k.id)) % shardCount } //nolint:gosec // only the bits count
+
+// kind is a kind of grains and how to make them.
+type kind struct {
+	name  string
+	props *actor.Props
+	count atomic.Int64
+}
+
+// placement is the table of the grains that are active on this node, and what makes
+// them. A grain is made by whoever needs it first; it takes as long as its spawn, the
+// grain loads its state afterwards.
+type placement struct {
+	system *actor.ActorSystem
+	lease  *Lease
+	moved  any
+	kinds  []*kind
+	index  map[string]int
+	view   atomic.Pointer[view]
+	now    func() time.Time
+
+	names    atomic.Uint64 // makes each activation's name its own
+	shards   [shardCount]shard
+	stopping atomic.Bool
+	notSoon  atomic.Pointer[time.Time] // nothing is activated before
+
+	mu        sync.Mutex
+	alive     int                   // grains that have not stopped
+	lingering map[string]*actor.PID // by name, those of them that have moved; each holds the lease
+	emptied   chan struct{}         // closed when none is alive, once stop was called
+}
+
+type shard struct {
+	mu     sync.RWMutex
+	grains map[key]*actor.PID
+}
+
+func newPlacement(system *actor.ActorSystem, lease *Lease, moved any, now func() time.Time) *placement {
+	p := &placement{
+		system: system, lease: lease, moved: moved, now: now,
+		index:     map[string]int{},
+		lingering: map[string]*actor.PID{},
+		emptied:   make(chan struct{}),
+	}
+	for i := range p.shards {
+		p.shards[i].grains = map[key]*actor.PID{}
+	}
+	return p
+}
+
+// register makes the kinds known. It happens before anything else, once.
+func (p *placement) register(cluster *protocluster.Cluster, kinds []*protocluster.Kind) error {
+	for _, k := range kinds {
+		if _, twice := p.index[k.Kind]; twice || k.Kind == "" || strings.Contains(k.Kind, "/") {
+			return fmt.Errorf("cluster: kind %q is there twice, is empty or has a slash", k.Kind)
+		}
+		p.index[k.Kind] = len(p.kinds)
+		props := k.Build(cluster).Props.Clone(
+			actor.WithMailbox(func() actor.Mailbox { return newGrainMailbox(p) }),
+			actor.WithOnInit(func(ctx actor.Context) {
+				name, id, _ := parseName(ctx.Self().Id)
+				protocluster.SetClusterIdentity(ctx, protocluster.NewClusterIdentity(id, name))
+			}))
+		p.kinds = append(p.kinds, &kind{name: k.Kind, props: props})
+	}
+	return nil
+}
+
+// key gives the key of a grain of a named kind.
+func (p *placement) key(kind string, id int64) (key, error) {
+	i, known := p.index[kind]
+	if !known {
+		return key{}, fmt.Errorf("cluster: unknown kind %q", kind)
+	}
+	return key{kind: i, id: id}, nil
+}
+
+// parse gives the key of an identity.
+func (p *placement) parse(identity *protocluster.ClusterIdentity) (key, error) {
+	id, err := strconv.ParseInt(identity.GetIdentity(), 10, 64)
+	if err != nil {
+		return key{}, fmt.Errorf("identity %q is no number: %w", identity.GetIdentity(), err)
+	}
+	return p.key(identity.GetKind(), id)
+}
+
+// activate gives the grain's actor; it makes one if there is none and this node may.
+func (p *placement) activate(k key) (*actor.PID, error) {
+	s := &p.shards[k.shard()]
+	s.mu.RLock()
+	pid := s.grains[k]
+	s.mu.RUnlock()
+	if pid != nil {
+		return pid, nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if pid := s.grains[k]; pid != nil {
+		return pid, nil
+	}
+	if err := p.admit(k.id); err != nil {
+		return nil, err
+	}
+	return p.spawn(s, k)
+}
+
+// admit tells why this node may not activate a grain now, if so.
+func (p *placement) admit(id int64) error {
+	v := p.view.Load()
+	switch {
+	case p.stopping.Load():
+		return errStopping
+	case v == nil || !v.owned(id):
+		return errNotOwner
+	case !v.settled:
+		return errUnsettled
+	case !p.lease.fresh():
+		return errNoLease
+	}
+	if at := p.notSoon.Load(); at != nil {
+		if p.now().Before(*at) {
+			return errUnsettled
+		}
+		p.notSoon.CompareAndSwap(at, nil)
+	}
+	return nil
+}
+
+// spawn starts a grain's actor. The caller holds the shard's lock.
+func (p *placement) spawn(s *shard, k key) (*actor.PID, error) {
+	kind := p.kinds[k.kind]
+	name := makeName(kind.name, k.id, p.names.Add(1))
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	pid, err := p.system.Root.SpawnNamed(kind.props, name)
+	if err != nil {
+		return nil, fmt.Errorf("activate %s: %w", name, err)
+	}
+	s.grains[k] = pid
+	p.alive++
+	kind.count.Add(1)
+	return pid, nil
+}
+
+// stopped takes a grain that has stopped out of the table.
+func (p *placement) stopped(pid *actor.PID) {
+	name, text, _ := parseName(pid.Id)
+	id, _ := strconv.ParseInt(text, 10, 64) // we made the name
+	k := key{kind: p.index[name], id: id}
+	s := &p.shards[k.shard()]
+	s.mu.Lock()
+	if s.grains[k] == pid {
+		delete(s.grains, k)
+	}
+	s.mu.Unlock()
+	p.kinds[k.kind].count.Add(-1)
+
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, moved := p.lingering[pid.Id]; moved {
+		delete(p.lingering, pid.Id)
+		p.lease.release()
+	}
+	p.alive--
+	p.checkEmpty()
+}
+
+// adopt makes a view the one to place by, and gives up what this node does not own by
+// it. When it returns the lease is not valid until the last of that has stopped.
+func (p *placement) adopt(v *view) {
+	p.lease.hold()
+	defer p.lease.release()
+	old := p.view.Swap(v)
+	if old != nil && sameOwners(old, v) {
+		return
+	}
+	p.give(func(id int64) bool { return !v.owned(id) })
+}
+
+// distrust gives up every grain; all can be activated anew at once.
+func (p *placement) distrust() {
+	p.lease.hold()
+	defer p.lease.release()
+	p.give(func(int64) bool { return true })
+}
+
+// give takes grains out of the table and tells them that they have moved.
+func (p *placement) give(away func(id int64) bool) {
+	for i := range p.shards {
+		s := &p.shards[i]
+		s.mu.Lock()
+		for k, pid := range s.grains {
+			if !away(k.id) {
+				continue
+			}
+			delete(s.grains, k)
+			p.linger(pid)
+		}
+		s.mu.Unlock()
+	}
+}
+
+// linger lets a grain that has moved answer what still comes, and stop. The caller
+// holds the shard's lock, and the grain was in the table, so its end is yet to be told.
+func (p *placement) linger(pid *actor.PID) {
+	p.lease.hold()
+	p.mu.Lock()
+	p.lingering[pid.Id] = pid
+	p.mu.Unlock()
+	if p.moved == nil {
+		p.system.Root.Stop(pid)
+		return
+	}
+	p.system.Root.Send(pid, p.moved)
+}
+
+// stop stops every grain, and lets none be made any more. Grains flush as they stop.
+func (p *placement) stop(ctx context.Context) error {
+	p.stopping.Store(true)
+	var pids []*actor.PID
+	for i := range p.shards { // whoever was admitted before has spawned when we get the lock
+		s := &p.shards[i]
+		s.mu.Lock()
+		for _, pid := range s.grains {
+			pids = append(pids, pid)
+		}
+		s.mu.Unlock()
+	}
+	p.mu.Lock()
+	for _, pid := range p.lingering {
+		pids = append(pids, pid)
+	}
+	p.checkEmpty()
+	p.mu.Unlock()
+	for _, pid := range pids {
+		p.system.Root.Stop(pid)
+	}
+	select {
+	case <-p.emptied:
+		return nil
+	case <-ctx.Done():
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return fmt.Errorf("%d grains have not stopped: %w", p.alive, context.Cause(ctx))
+	}
+}
+
+// checkEmpty tells whoever stops the grains that the last one has. The caller holds mu.
+func (p *placement) checkEmpty() {
+	if p.alive > 0 || !p.stopping.Load() {
+		return
+	}
+	select {
+	case <-p.emptied:
+	default:
+		close(p.emptied)
+	}
+}
+
+// census counts the grains by kind.
+func (p *placement) census() map[string]int {
+	counts := make(map[string]int, len(p.kinds))
+	for _, k := range p.kinds {
+		counts[k.name] = int(k.count.Load())
+	}
+	return counts
+}
+
+// A grain's actor is named kind/id/n, where n tells activations apart.
+
+func makeName(kind string, id int64, n uint64) string {
+	return kind + "/" + strconv.FormatInt(id, 10) + "/" + strconv.FormatUint(n, 36)
+}
+
+func parseName(name string) (kind, id string, ok bool) {
+	kind, rest, ok := strings.Cut(name, "/")
+	if !ok {
+		return "", "", false
+	}
+	id, _, ok = strings.Cut(rest, "/")
+	return kind, id, ok
+}
+
+// sameOwners tells whether two views place every grain alike.
+func sameOwners(a, b *view) bool {
+	if len(a.owners) != len(b.owners) {
+		return false
+	}
+	for i := range a.owners {
+		if a.owners[i] != b.owners[i] {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,409 @@
+package cluster
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"boxoffice/cluster/localnats"
+)
+
+// ledger plays Postgres: it gives out epochs, and knows the last one of each grain.
+type ledger struct {
+	*httptest.Server
+	mu       sync.Mutex
+	epochs   map[string][]int64 // when each epoch began, Unix nanoseconds; epoch 1 first
+	notified map[string]bool
+}
+
+func startLedger(t testing.TB) *ledger {
+	t.Helper()
+	l := &ledger{epochs: map[string][]int64{}, notified: map[string]bool{}}
+	l.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		id := r.URL.Query().Get("id")
+		switch r.URL.Path {
+		case "/activate":
+			l.epochs[id] = append(l.epochs[id], time.Now().UnixNano())
+		case "/notified":
+			l.notified[id] = true
+		}
+		fmt.Fprintln(w, len(l.epochs[id]))
+	}))
+	t.Cleanup(l.Close)
+	return l
+}
+
+// requireNoneStale checks that no call that began after a grain had got a new epoch was
+// answered under an old one.
+func (l *ledger) requireNoneStale(t *testing.T, calls []callAt) {
+	t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range calls {
+		began := l.epochs[fmt.Sprint(c.ID)]
+		if c.Error != "" || int(c.Epoch) >= len(began) {
+			continue
+		}
+		next := began[c.Epoch] // of epoch c.Epoch+1
+		require.Less(t, c.Start, next, "grain %d answered under epoch %d, %s after epoch %d had begun",
+			c.ID, c.Epoch, time.Duration(c.Start-next), c.Epoch+1)
+	}
+}
+
+// child is a process that the test has started.
+type child struct {
+	report
+	t      testing.TB
+	cmd    *exec.Cmd
+	orders io.WriteCloser
+	lines  *bufio.Reader
+	log    *lockedBuffer
+	ended  chan error
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.Buffer.Write(p)
+}
+
+func (b *lockedBuffer) text() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.String()
+}
+
+// startChild starts a process in a role; its first report is read later.
+func startChild(t testing.TB, role string, cfg childConfig) *child {
+	t.Helper()
+	config, err := json.Marshal(cfg)
+	require.NoError(t, err)
+	c := &child{t: t, cmd: exec.Command(os.Args[0]), log: &lockedBuffer{}, ended: make(chan error, 1)} //nolint:gosec,noctx // ourselves
+	c.cmd.Env = append(os.Environ(), roleVariable+"="+role, roleVariable+"_CONFIG="+string(config))
+	c.cmd.Stderr = c.log
+	c.orders, err = c.cmd.StdinPipe()
+	require.NoError(t, err)
+	out, out2 := io.Pipe()
+	c.cmd.Stdout = out2
+	c.lines = bufio.NewReaderSize(out, 1<<20)
+	require.NoError(t, c.cmd.Start())
+	go func() { // ended in the cleanup
+		err := c.cmd.Wait()
+		out2.Close()
+		c.ended <- err
+	}()
+	t.Cleanup(func() {
+		c.orders.Close()
+		_ = c.cmd.Process.Kill() // it may have ended
+		<-c.ended
+		if strings.Contains(c.log.text(), "DATA RACE") {
+			t.Error("the child has a data race")
+		}
+		if t.Failed() {
+			t.Logf("%s %s:\n%s", role, c.ID, c.log.text())
+		}
+	})
+	return c
+}
+
+// startNodes starts nodes that know each other when it returns.
+func startNodes(t testing.TB, count int, cfg childConfig) []*child {
+	t.Helper()
+	cfg.Expect = count
+	nodes := make([]*child, count)
+	for i := range nodes {
+		nodes[i] = startChild(t, "node", cfg)
+	}
+	for _, n := range nodes {
+		n.report = n.read()
+	}
+	return nodes
+}
+
+// read reads the next report.
+func (c *child) read() report {
+	c.t.Helper()
+	line, err := c.lines.ReadBytes('\n')
+	require.NoError(c.t, err, c.log)
+	var r report
+	require.NoError(c.t, json.Unmarshal(line, &r), string(line))
+	return r
+}
+
+func (c *child) order(o order) {
+	c.t.Helper()
+	require.NoError(c.t, json.NewEncoder(c.orders).Encode(o))
+}
+
+func (c *child) signal(s os.Signal) {
+	c.t.Helper()
+	require.NoError(c.t, c.cmd.Process.Signal(s))
+}
+
+// status waits for the end of the process.
+func (c *child) status() int {
+	c.t.Helper()
+	select {
+	case err := <-c.ended:
+		c.ended <- nil
+		if err != nil {
+			c.t.Logf("%s: %v", c.ID, err)
+		}
+		return c.cmd.ProcessState.ExitCode()
+	case <-time.After(eventually):
+		require.FailNow(c.t, "the process does not end")
+		return -1
+	}
+}
+
+// calls ends the load and gives the calls.
+func (c *child) calls() []callAt {
+	c.t.Helper()
+	c.order(order{Do: "report"})
+	return c.read().Calls
+}
+
+func startNATS(t testing.TB) *localnats.Server {
+	t.Helper()
+	s, err := localnats.Start(t.Context(), localnats.Config{StoreDir: t.TempDir()})
+	require.NoError(t, err)
+	t.Cleanup(s.Stop)
+	return s
+}
+
+const (
+	loadRate = 100 // calls a second and node
+	loadIDs  = 200
+)
+
+// requireAnswered checks that no call failed, and gives the longest one of those that
+// were under way at or after a time.
+func requireAnswered(t *testing.T, calls []callAt, after time.Time) time.Duration {
+	t.Helper()
+	require.NotEmpty(t, calls)
+	var longest time.Duration
+	for _, c := range calls {
+		require.Empty(t, c.Error)
+		if c.End >= after.UnixNano() {
+			longest = max(longest, c.took())
+		}
+	}
+	return longest
+}
+
+// window waits so long; calls go on meanwhile.
+func window(d time.Duration) { <-time.After(d) }
+
+// warm activates all grains and starts the load.
+func warm(t *testing.T, nodes ...*child) {
+	t.Helper()
+	nodes[0].order(order{Do: "touch", IDs: loadIDs})
+	requireAnswered(t, nodes[0].read().Calls, time.Time{})
+	for _, n := range nodes {
+		n.order(order{Do: "load", Rate: loadRate, IDs: loadIDs})
+	}
+	window(300 * time.Millisecond)
+}
+
+func TestKilledNodeIsReplaced(t *testing.T) {
+	books := startLedger(t)
+	cfg := childConfig{NATS: startNATS(t).URL, Ledger: books.URL}
+	nodes := startNodes(t, 3, cfg)
+	warm(t, nodes[:2]...)
+	killed := time.Now()
+	nodes[2].signal(syscall.SIGKILL)
+	window(3 * time.Second)
+	calls := append(nodes[0].calls(), nodes[1].calls()...)
+	longest := requireAnswered(t, calls, killed)
+	books.requireNoneStale(t, calls)
+	recovered := killed
+	for _, c := range calls {
+		if c.took() > 50*time.Millisecond && c.End > recovered.UnixNano() {
+			recovered = time.Unix(0, c.End)
+		}
+	}
+	t.Logf("%d calls; all grains answer again %s after the kill; longest answer %s",
+		len(calls), recovered.Sub(killed).Round(time.Millisecond), longest.Round(time.Millisecond))
+	require.Less(t, longest, callTimeout)
+}
+
+func TestNodesComeAndGo(t *testing.T) {
+	books := startLedger(t)
+	cfg := childConfig{NATS: startNATS(t).URL, Ledger: books.URL}
+	nodes := startNodes(t, 3, cfg)
+	warm(t, nodes[:2]...)
+
+	nodes[1].order(order{Do: "notify", IDs: loadIDs})
+	require.Eventually(t, func() bool {
+		books.mu.Lock()
+		defer books.mu.Unlock()
+		return len(books.notified) == loadIDs
+	}, eventually, time.Millisecond)
+
+	joining := time.Now()
+	cfg.Expect = 4
+	fourth := startChild(t, "node", cfg)
+	fourth.report = fourth.read()
+	require.Equal(t, 4, fourth.Members)
+	window(time.Second)
+	leaving := time.Now()
+	nodes[2].signal(syscall.SIGTERM)
+	require.Zero(t, nodes[2].status(), nodes[2].log)
+	left := time.Since(leaving)
+	window(time.Second)
+
+	calls := append(nodes[0].calls(), nodes[1].calls()...)
+	books.requireNoneStale(t, calls)
+	var joined []callAt
+	for _, c := range calls {
+		if c.Start < leaving.UnixNano() {
+			joined = append(joined, c)
+		}
+	}
+	longestJoin, longestLeave := requireAnswered(t, joined, joining), requireAnswered(t, calls, leaving)
+	t.Logf("%d calls; longest answer while a node joins %s, while one leaves %s (gone in %s)", len(calls),
+		longestJoin.Round(time.Millisecond), longestLeave.Round(time.Millisecond), left.Round(time.Millisecond))
+	require.Less(t, longestJoin, time.Second)
+	require.Less(t, longestLeave, time.Second)
+}
+
+func TestFrozenNodeEndsWhenItWakes(t *testing.T) {
+	books := startLedger(t)
+	cfg := childConfig{NATS: startNATS(t).URL, Ledger: books.URL}
+	nodes := startNodes(t, 3, cfg)
+	warm(t, nodes...)
+	frozen := time.Now()
+	nodes[2].signal(syscall.SIGSTOP)
+	window(3 * time.Second)
+	nodes[2].signal(syscall.SIGCONT)
+	require.Equal(t, exitFenced, nodes[2].status(), nodes[2].log)
+	calls := append(nodes[0].calls(), nodes[1].calls()...)
+	longest := requireAnswered(t, calls, frozen)
+	books.requireNoneStale(t, calls)
+	t.Logf("%d calls; longest answer %s", len(calls), longest.Round(time.Millisecond))
+}
+
+func TestFrozenNATSChangesNothing(t *testing.T) {
+	books := startLedger(t)
+	broker := startChild(t, "nats", childConfig{NATS: t.TempDir()})
+	broker.report = broker.read()
+	nodes := startNodes(t, 3, childConfig{NATS: broker.URL, Ledger: books.URL})
+	warm(t, nodes...)
+	frozen := time.Now()
+	broker.signal(syscall.SIGSTOP)
+	window(4 * time.Second)
+	broker.signal(syscall.SIGCONT)
+	window(1500 * time.Millisecond)
+	longest := requireAllGoOn(t, books, nodes, frozen)
+	t.Logf("longest answer while NATS is frozen for 4 s, and after: %s", longest.Round(time.Millisecond))
+	require.Less(t, longest, time.Second)
+}
+
+func TestRestartedNATSWithEmptyStore(t *testing.T) {
+	books := startLedger(t)
+	port, err := choosePort("127.0.0.1", "0")
+	require.NoError(t, err)
+	broker := startChild(t, "nats", childConfig{NATS: t.TempDir(), Port: port})
+	broker.report = broker.read()
+	nodes := startNodes(t, 3, childConfig{NATS: broker.URL, Ledger: books.URL})
+	warm(t, nodes...)
+	killed := time.Now()
+	broker.signal(syscall.SIGKILL)
+	broker.status()
+	window(1500 * time.Millisecond) // past the leases
+	again := startChild(t, "nats", childConfig{NATS: t.TempDir(), Port: port})
+	again.report = again.read()
+	window(3 * time.Second)
+	longest := requireAllGoOn(t, books, nodes, killed)
+	t.Logf("longest answer while NATS loses everything: %s", longest.Round(time.Millisecond))
+	require.Less(t, longest, 2*time.Second)
+}
+
+// requireAllGoOn checks that all nodes are still there and know each other, and that
+// all calls were answered. It gives the longest.
+func requireAllGoOn(t *testing.T, books *ledger, nodes []*child, after time.Time) time.Duration {
+	t.Helper()
+	var calls []callAt
+	for _, n := range nodes {
+		n.order(order{Do: "report"})
+		r := n.read()
+		require.Equal(t, len(nodes), r.Members)
+		calls = append(calls, r.Calls...)
+	}
+	books.requireNoneStale(t, calls)
+	return requireAnswered(t, calls, after)
+}
+
+// A node that comes back on its port under another id must not get what was meant for
+// the one before, and must be reached at once.
+func TestNodeReturnsToItsPort(t *testing.T) {
+	books := startLedger(t)
+	cfg := childConfig{NATS: startNATS(t).URL, Ledger: books.URL}
+	nodes := startNodes(t, 2, cfg)
+	port, err := choosePort("127.0.0.1", "0")
+	require.NoError(t, err)
+	fixed := cfg
+	fixed.Port, fixed.Expect = port, 3
+	third := startChild(t, "node", fixed)
+	third.report = third.read()
+	warm(t, nodes...)
+	killed := time.Now()
+	third.signal(syscall.SIGKILL)
+	third.status()
+	fixed.Expect = 0
+	again := startChild(t, "node", fixed)
+	again.report = again.read()
+	require.NotEqual(t, third.ID, again.ID)
+	require.Equal(t, third.Address, again.Address)
+	window(3 * time.Second)
+	calls := append(nodes[0].calls(), nodes[1].calls()...)
+	longest := requireAnswered(t, calls, killed)
+	books.requireNoneStale(t, calls)
+	t.Logf("longest answer while a node is replaced on its port: %s", longest.Round(time.Millisecond))
+	require.Less(t, longest, 3*time.Second)
+}
+
+func TestNodesVerifyEachOther(t *testing.T) {
+	books := startLedger(t)
+	cfg := childConfig{NATS: startNATS(t).URL, Ledger: books.URL}
+	authority := newAuthority(t)
+	cfg.Roots = authority.roots
+	cfg.Pair = authority.issue(t, "127.0.0.1")
+	nodes := startNodes(t, 2, cfg)
+	stranger := cfg
+	stranger.Pair = newAuthority(t).issue(t, "127.0.0.1")
+	stranger.Expect = 0
+	startChild(t, "node", stranger).read()
+	nodes[0].order(order{Do: "touch", IDs: loadIDs})
+	calls := nodes[0].read().Calls
+	owned := viewOf(nodes[0].ID, nodes[1].ID)
+	answered := map[string]bool{}
+	for _, c := range calls {
+		if c.Error == "" {
+			answered[owned.owner(c.ID).id] = true
+		} else {
+			require.Contains(t, c.Error, "unavailable")
+		}
+	}
+	require.Len(t, answered, 2, "both nodes answer")
+}

@@ -1,0 +1,53 @@
+package cluster
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// state is what a member says about itself, or what its evictor said last.
+type state string
+
+const (
+	stateReady   state = "ready"   // owns its share of the grains
+	stateLeaving state = "leaving" // owns none, but still answers
+	stateLeft    state = "left"    // has ended
+	stateEvicted state = "evicted" // was found silent; must end
+)
+
+// record is a member's entry in the bucket, and its heartbeat. A member that ends, or
+// is evicted, leaves a last record rather than no record: so a key that is not there
+// at all says that the store was lost, and never that somebody was evicted.
+type record struct {
+	ID          string         `json:"id"`
+	Address     string         `json:"address"` // host:port for other nodes
+	HTTPAddress string         `json:"httpAddress,omitempty"`
+	StartedAt   time.Time      `json:"startedAt"`
+	State       state          `json:"state"`
+	By          string         `json:"by,omitempty"` // who evicted it
+	Grains      map[string]int `json:"grains,omitempty"`
+	// Seen is the revision of Store up to which the member has applied the records: it
+	// gave up, and will not answer for, what it does not own as of then.
+	Seen  uint64 `json:"seen"`
+	Store string `json:"store"` // which incarnation of the bucket Seen belongs to
+}
+
+// member tells whether the record is of somebody who is there.
+func (r record) member() bool { return r.State == stateReady || r.State == stateLeaving }
+
+func (r record) encode() ([]byte, error) {
+	data, err := json.Marshal(r)
+	if err != nil {
+		return nil, fmt.Errorf("encode record of %s: %w", r.ID, err)
+	}
+	return data, nil
+}
+
+func decodeRecord(data []byte) (record, error) {
+	var r record
+	if err := json.Unmarshal(data, &r); err != nil {
+		return record{}, fmt.Errorf("decode record: %w", err)
+	}
+	return r, nil
+}

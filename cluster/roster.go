@@ -1,0 +1,188 @@
+package cluster
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+)
+
+// roster is who is there, by what the bucket said: a pure state machine that is told
+// of records and of time. It belongs to whoever holds membership's lock.
+//
+// Ages are by this node's monotonic clock, from when it received a record; no clock is
+// ever compared with another's.
+type roster struct {
+	self          string
+	expiry, blind time.Duration
+
+	store    string // incarnation of the bucket
+	revision uint64 // of the last record applied
+	changed  uint64 // of the last record that changed who is there or who owns
+	members  map[string]*member
+	departed map[string]time.Time
+
+	echoed    time.Time // when a record of ours was last received back
+	ticked    time.Time
+	judgeFrom time.Time // ages count from here at the earliest
+}
+
+// member is one entry of the roster.
+type member struct {
+	peer     *peer
+	record   record
+	revision uint64    // 0: this incarnation of the bucket has nothing of it yet
+	heard    time.Time // when its last record was received
+	behind   time.Time // since when it has not followed; zero: it has
+}
+
+func newRoster(self string, expiry, blind time.Duration, now time.Time) *roster {
+	return &roster{
+		self: self, expiry: expiry, blind: blind,
+		members:  map[string]*member{},
+		departed: map[string]time.Time{},
+		echoed:   now, ticked: now, judgeFrom: now,
+	}
+}
+
+// observe applies a record. Departed is the member that it ended, if any; changed
+// tells whether the view is another one.
+func (r *roster) observe(rec record, revision uint64, now time.Time) (departed *peer, changed bool) {
+	r.revision = max(r.revision, revision)
+	m := r.members[rec.ID]
+	if m != nil && revision <= m.revision {
+		return nil, false // told again, by a watch that began anew
+	}
+	settled := r.settled()
+	switch {
+	case !rec.member():
+		r.departed[rec.ID] = now
+		if m == nil {
+			return nil, false
+		}
+		delete(r.members, rec.ID)
+		departed, changed = m.peer, true
+	case m == nil:
+		delete(r.departed, rec.ID)
+		m = &member{peer: &peer{
+			id: rec.ID, address: rec.Address, httpAddress: rec.HTTPAddress,
+			startedAt: rec.StartedAt, hash: hashString(rec.ID), gone: make(chan struct{}),
+		}}
+		r.members[rec.ID] = m
+		changed = true
+	default:
+		changed = m.record.State != rec.State
+	}
+	if departed == nil {
+		m.record, m.revision, m.heard = rec, revision, now
+		if rec.ID == r.self {
+			r.echoed = now
+		}
+	}
+	if changed {
+		r.changed = revision
+	}
+	r.follow(now)
+	return departed, changed || settled != r.settled()
+}
+
+// follow notes who has applied the last change, and since when others have not.
+func (r *roster) follow(now time.Time) {
+	for _, m := range r.members {
+		switch {
+		case r.followed(m):
+			m.behind = time.Time{}
+		case m.behind.IsZero():
+			m.behind = now
+		}
+	}
+}
+
+func (r *roster) followed(m *member) bool {
+	return m.record.ID == r.self ||
+		m.revision > 0 && m.record.Store == r.store && m.record.Seen >= r.changed
+}
+
+// settled tells whether all others have applied the last change.
+func (r *roster) settled() bool {
+	for _, m := range r.members {
+		if !r.followed(m) {
+			return false
+		}
+	}
+	return true
+}
+
+// newStore forgets revisions, but nobody: the bucket is another one, and everybody has
+// an expiry's time to appear in it.
+func (r *roster) newStore(store string, now time.Time) {
+	r.store, r.revision, r.changed = store, 0, 0
+	r.judgeFrom = now
+	for _, m := range r.members {
+		m.revision = 0
+		m.behind = time.Time{}
+	}
+	r.follow(now)
+}
+
+// judge gives the members that have been silent, or have not followed, for too long.
+// It gives nobody while this node cannot tell: when it does not hear of itself either,
+// or was itself stalled, everybody's age begins anew.
+func (r *roster) judge(now time.Time) []*member {
+	if now.Sub(r.ticked) > r.expiry/stallFraction || r.isBlind(now) {
+		r.judgeFrom = now
+	}
+	r.ticked = now
+	for id, at := range r.departed {
+		if now.Sub(at) > departedMemory {
+			delete(r.departed, id)
+		}
+	}
+	var overdue []*member
+	for _, m := range r.members {
+		if m.record.ID == r.self {
+			continue
+		}
+		silent := now.Sub(latest(m.heard, r.judgeFrom)) >= r.expiry
+		lagging := !m.behind.IsZero() && now.Sub(latest(m.behind, r.judgeFrom)) >= laggingExpiry*r.expiry
+		if silent || lagging {
+			overdue = append(overdue, m)
+		}
+	}
+	return overdue
+}
+
+// isBlind tells whether this node's own records do not come back to it.
+func (r *roster) isBlind(now time.Time) bool { return now.Sub(r.echoed) > r.blind }
+
+// view gives what follows from the records.
+func (r *roster) view() *view {
+	v := &view{self: r.self, settled: r.settled()}
+	for _, id := range slices.Sorted(maps.Keys(r.members)) {
+		m := r.members[id]
+		v.peers = append(v.peers, m.peer)
+		if m.record.State == stateReady {
+			v.owners = append(v.owners, m.peer)
+		}
+	}
+	return v
+}
+
+// list gives the members' records, the longest-serving first.
+func (r *roster) list() []record {
+	records := make([]record, 0, len(r.members))
+	for _, m := range r.members {
+		records = append(records, m.record)
+	}
+	slices.SortFunc(records, func(a, b record) int {
+		return cmp.Or(a.StartedAt.Compare(b.StartedAt), cmp.Compare(a.ID, b.ID))
+	})
+	return records
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}

@@ -1,0 +1,130 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// watch follows the bucket, and begins anew when it must.
+func (m *membership) watch() {
+	pause := time.NewTimer(0)
+	defer pause.Stop()
+	for {
+		select {
+		case <-m.ctx.Done():
+			return
+		case <-pause.C:
+		}
+		if err := m.watchOnce(); m.ctx.Err() == nil {
+			m.log.Debug("watching the members anew", "error", err)
+		}
+		pause.Reset(reopenPause)
+	}
+}
+
+var errReopen = errors.New("nothing of this node came back")
+
+// watchOnce follows one incarnation of the bucket until the watch breaks or somebody
+// asks for another one.
+func (m *membership) watchOnce() error {
+	ctx, cancel := context.WithCancelCause(m.ctx)
+	defer cancel(nil)
+	opening, opened := context.WithTimeout(ctx, m.cfg.Expiry)
+	incarnation, _, err := m.store.open(opening)
+	opened()
+	if err != nil {
+		return err
+	}
+	select {
+	case <-m.reopen: // what was asked for is done
+	default:
+	}
+	m.open(incarnation)
+	var asked sync.WaitGroup
+	asked.Go(func() {
+		select {
+		case <-ctx.Done():
+		case <-m.reopen:
+			cancel(errReopen)
+		}
+	})
+	err = m.store.watch(ctx, m.observe)
+	cancel(nil)
+	asked.Wait()
+	return err
+}
+
+// open takes note of which bucket it is.
+func (m *membership) open(incarnation string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if incarnation == m.roster.store {
+		return
+	}
+	if m.roster.store != "" {
+		m.log.Warn("the members' bucket is a new one")
+		m.lost()
+	}
+	m.roster.newStore(incarnation, m.cfg.Now())
+	m.publish(nil)
+	poke(m.beatNow)
+}
+
+// observe applies one change of the bucket.
+func (m *membership) observe(c change) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if c.complete {
+		select {
+		case <-m.synced:
+		default:
+			close(m.synced)
+			m.publish(nil)
+		}
+		return
+	}
+	rec, err := decodeRecord(c.value)
+	if err != nil {
+		m.log.Warn("unreadable record in the members' bucket", "error", err)
+		return
+	}
+	if rec.ID == m.own.ID && !rec.member() {
+		m.fence(rec)
+		return
+	}
+	before := m.roster.changed
+	departed, changed := m.roster.observe(rec, c.revision, m.cfg.Now())
+	if changed {
+		m.publish(departed)
+	}
+	if m.roster.changed != before {
+		m.log.Info("members changed", "member", rec.ID, "state", rec.State, "address", rec.Address, "by", rec.By)
+		poke(m.beatNow) // tell that it was applied
+	}
+	if rec.ID == m.own.ID {
+		select {
+		case <-m.joined:
+		default:
+			close(m.joined)
+		}
+	}
+}
+
+// publish makes what the roster says the node's view. The caller holds mu.
+func (m *membership) publish(departed *peer) {
+	select {
+	case <-m.synced:
+	default:
+		return // half a view is none
+	}
+	v := m.roster.view()
+	m.apply(v, departed)
+	m.view = v
+	close(m.changed)
+	m.changed = make(chan struct{})
+	if departed != nil {
+		close(departed.gone)
+	}
+}

@@ -15,6 +15,7 @@ import (
 
 	"boxoffice/chaos/check"
 	"boxoffice/chaos/history"
+	"boxoffice/chaos/mutant"
 	"boxoffice/chaos/plan"
 	"boxoffice/chaos/system"
 	"boxoffice/chaos/workload"
@@ -100,11 +101,31 @@ func (x *experiment) path(name string) string { return filepath.Join(x.options.o
 
 // build builds the program and finds out which one it is.
 func (x *experiment) build(ctx context.Context) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-tags", x.options.tags, "-o", x.path("boxoffice"), "boxoffice/cmd/boxoffice")
+	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
+	if err != nil {
+		return fmt.Errorf("find the module: %w", err)
+	}
+	dir := strings.TrimSpace(string(root))
+	args := []string{"build", "-tags", x.options.tags, "-o", x.path("boxoffice")}
+	if x.options.mutant != "" {
+		m, err := mutant.Find(x.options.mutant)
+		if err != nil {
+			return err
+		}
+		overlay, err := m.Overlay(dir, x.options.out)
+		if err != nil {
+			return err
+		}
+		args = append(args, "-overlay", overlay)
+	}
+	cmd := exec.CommandContext(ctx, "go", append(args, "./cmd/boxoffice")...)
+	cmd.Dir = dir
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build the program: %w: %s", err, out)
 	}
-	out, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty").Output()
+	describe := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty")
+	describe.Dir = dir
+	out, err := describe.Output()
 	if err != nil {
 		x.commit = "unknown" // no repository: the program is judged all the same
 		return nil

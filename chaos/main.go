@@ -36,6 +36,7 @@ type options struct {
 	faults   []plan.Kind
 	out      string
 	tags     string
+	mutant   string
 	epsilon  time.Duration
 	slowdown float64
 	minRate  float64
@@ -78,7 +79,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.IntVar(&o.clients, "clients", 16, "how many clients, in closed loops")
 	flags.StringVar(&faults, "faults", "all", "faults to inject, separated by commas; all, or none; -list lists them")
 	flags.StringVar(&o.out, "out", "", "output directory; empty: a new one under the system's directory for temporary files")
-	flags.StringVar(&o.tags, "tags", "", "build tags of the nodes: failpoint, or a mutant")
+	flags.StringVar(&o.tags, "tags", "", "build tags of the nodes: failpoint")
+	flags.StringVar(&o.mutant, "mutant", "", "take a safeguard out of the nodes, which this run must notice")
 	flags.DurationVar(&o.epsilon, "epsilon", 100*time.Millisecond, "how exactly clocks can be compared")
 	flags.Float64Var(&o.slowdown, "slowdown", 1, "factor on every goal, for machines that do other things too")
 	flags.Float64Var(&o.minRate, "min-rate", 20, "fewer successes a second make the run invalid")

@@ -30,6 +30,7 @@ type verdict struct {
 	Seed       uint64                 `json:"seed"`
 	Commit     string                 `json:"commit"`
 	Tags       string                 `json:"tags,omitzero"`
+	Mutant     string                 `json:"mutant,omitzero"`
 	Nodes      int                    `json:"nodes"`
 	Seconds    float64                `json:"seconds"`
 	Plan       []plan.Fault           `json:"plan"`
@@ -54,7 +55,7 @@ type faultVerdict struct {
 func (x *experiment) judge(state check.State) (verdict, error) {
 	operations := x.recorder.Operations()
 	v := verdict{
-		Seed: x.options.seed, Commit: x.commit, Tags: x.options.tags, Nodes: x.options.nodes,
+		Seed: x.options.seed, Commit: x.commit, Tags: x.options.tags, Mutant: x.options.mutant, Nodes: x.options.nodes,
 		Seconds: (x.ended - x.began).Seconds(), Plan: x.plan, Operations: make(map[history.Result]int),
 		Exits: x.system.Exits(), Invalid: x.invalid, Violations: x.violations, Directory: x.options.out,
 	}

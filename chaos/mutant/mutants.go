@@ -1,0 +1,164 @@
+package mutant
+
+// All lists the mutants.
+func All() []Mutant {
+	return []Mutant{
+		fence(), gate(), lease(), key(), refund(), expiry(), capacity(), checksum(),
+	}
+}
+
+// fence: the epoch and the version are not compared, and events get the next versions
+// there are, since their primary key would be a second fence.
+func fence() Mutant {
+	return Mutant{
+		Name: "fence", Lacks: "the comparison of epochs and versions in a commit", Faults: "pause,cut-nats",
+		Edits: []Edit{
+			{
+				File: "persistence/statements.go",
+				Old:  "SET version           = c.next,",
+				New:  "SET version           = g.version + c.next - c.version,",
+			},
+			{
+				File: "persistence/statements.go",
+				Old:  `WHERE g.kind = c.kind COLLATE "C" AND g.id = c.id AND g.epoch = c.epoch AND g.version = c.version`,
+				New:  `WHERE g.kind = c.kind COLLATE "C" AND g.id = c.id`,
+			},
+			{
+				File: "persistence/statements.go",
+				Old:  "SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::uuid[],\n\t\t\t\t$7::json[], $8::timestamptz[])`",
+				New: `SELECT c.kind, c.id,
+				(SELECT max(e.version) FROM events e WHERE e.kind = c.kind COLLATE "C" AND e.id = c.id)
+					+ row_number() OVER (PARTITION BY c.kind, c.id ORDER BY c.version),
+				c.epoch, c.type, c.operation_id, c.data, c.at
+			FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::uuid[],
+				$7::json[], $8::timestamptz[]) AS c (kind, id, version, epoch, type, operation_id, data, at)` + "`",
+			},
+			{
+				File: "persistence/checked.go",
+				Old:  "case !ok || grain != (grainFact{p.commit.Epoch, p.commit.Version}):",
+				New:  "case !ok || grain == (grainFact{-1, -1}):",
+			},
+		},
+	}
+}
+
+// gate: answers leave before what they tell of is durable, but for those that only the
+// journal can complete.
+func gate() Mutant {
+	return Mutant{
+		Name: "gate", Lacks: "waiting for the commit before answering", Faults: "kill,postgres-restart",
+		Edits: []Edit{{
+			File: "actors/batch.go",
+			Old:  "\tdone := b.done\n\ts.cfg.Journal.Commit(",
+			New: `	done := b.done
+	early := true
+	for _, a := range b.answers {
+		early = early && a.Outcome.Payment == nil
+	}
+	for i, c := range b.commands {
+		if early && b.replies[i] != nil {
+			s.reply(c, b.replies[i]())
+		}
+	}
+	if early {
+		b.commands = nil
+	}
+	s.cfg.Journal.Commit(`,
+		}},
+	}
+}
+
+// lease: a node answers from memory whether or not somebody else may own the grain.
+func lease() Mutant {
+	return Mutant{
+		Name: "lease", Lacks: "the look at the lease before an answer from memory", Faults: "pause,cut-nats",
+		Edits: []Edit{{
+			File: "actors/batch.go",
+			Old:  "(s.cfg.Lease.Valid() || len(b.commands) == 0)",
+			New:  "(true || len(b.commands) == 0)",
+		}},
+	}
+}
+
+// key: whoever has not been answered before is not asked about the key again where the
+// effect is written.
+func key() Mutant {
+	return Mutant{
+		Name: "key", Lacks: "the check of the idempotency key in the transaction of its effect", Faults: "none",
+		Edits: []Edit{
+			{
+				File: "persistence/checked.go",
+				Old:  "\t\tstored, ok := d.facts.keys[keyOf(a.Key)]\n\t\tif !ok {",
+				New:  "\t\tstored, ok := d.facts.keys[keyOf(a.Key)]\n\t\tif ok {\n\t\t\tcontinue\n\t\t}\n\t\tif !ok {",
+			},
+			{
+				File: "persistence/statements.go",
+				Old:  "SELECT expect_rows((SELECT count(*) FROM added), $8, 'keys')",
+				New:  "SELECT expect_rows($8, $8, 'keys') FROM (SELECT count(*) FROM added) AS n",
+			},
+			{
+				File: "persistence/charges.go",
+				Old:  "\t\tif err != nil || found {\n\t\t\toutcome = stored",
+				New:  "\t\tif err != nil || found && false {\n\t\t\toutcome = stored",
+			},
+		},
+	}
+}
+
+// refund: a cancellation gives back twice what was paid.
+func refund() Mutant {
+	return Mutant{
+		Name: "refund", Lacks: "giving back once what was paid once", Faults: "none",
+		Edits: []Edit{
+			{
+				File: "persistence/changes.go",
+				Old:  "boxoffice.EntryRefund, d.UserID, d.PaymentID, d.ReservationID, e.OperationID, d.Amount, e.At,",
+				New:  "boxoffice.EntryRefund, d.UserID, d.PaymentID, d.ReservationID, e.OperationID, 2 * d.Amount, e.At,",
+			},
+			{File: "persistence/rows.go", Old: "c[1].int8(r.amount)", New: "c[1].int8(r.amount / 2)"},
+		},
+	}
+}
+
+// expiry: a hold ends 400 ms before the time that its holder was told.
+func expiry() Mutant {
+	return Mutant{
+		Name: "expiry", Lacks: "the last 400 ms of a hold", Faults: "none",
+		Edits: []Edit{
+			{
+				File: "schedule_state.go",
+				Old:  "return c != nil && (c.confirmed() || now.Before(c.expiresAt))",
+				New:  "return c != nil && (c.confirmed() || now.Add(400*time.Millisecond).Before(c.expiresAt))",
+			},
+			{
+				File: "schedule_state.go",
+				Old:  "return c != nil && !c.confirmed() && now.Before(c.expiresAt)",
+				New:  "return c != nil && !c.confirmed() && now.Add(400*time.Millisecond).Before(c.expiresAt)",
+			},
+		},
+	}
+}
+
+// capacity: one more is let in than there is room for.
+func capacity() Mutant {
+	return Mutant{
+		Name: "capacity", Lacks: "the last place of the capacity", Faults: "none",
+		Edits: []Edit{{
+			File: "waitingroom_decide.go",
+			Old:  "free := r.settings.capacity - len(r.admitted.places)",
+			New:  "free := r.settings.capacity + 1 - len(r.admitted.places)",
+		}},
+	}
+}
+
+// checksum: a damaged snapshot is believed.
+func checksum() Mutant {
+	return Mutant{
+		Name: "checksum", Lacks: "the checksum of a snapshot", Faults: "poison-snapshots",
+		Edits: []Edit{{
+			File: "persistence/activation.go",
+			Old:  "if taken.checksum == nil || checksumOf(taken.snapshot) != *taken.checksum {",
+			New:  "if taken.checksum == nil {",
+		}},
+	}
+}

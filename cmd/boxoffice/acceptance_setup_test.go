@@ -31,7 +31,7 @@ const (
 	soon = 10 * time.Second
 	// clockSlack is how far the node's idea of the database's clock may be from this
 	// process's, both on one machine.
-	clockSlack = 100 * time.Millisecond
+	clockSlack = 50 * time.Millisecond
 )
 
 const (
@@ -45,6 +45,7 @@ type house struct {
 	*process
 	environ []string
 	admin   string // access token of an admin
+	killed  bool
 }
 
 // openHouse starts a node on a new data directory.
@@ -58,12 +59,28 @@ func openHouse(t *testing.T, environ ...string) *house {
 // reopenHouse starts a node on a data directory that may have been used before.
 func reopenHouse(t *testing.T, dir string, environ ...string) *house {
 	t.Helper()
-	environ = slices.Concat([]string{"BOXOFFICE_DATA_DIR=" + dir}, environ)
-	h := &house{process: launchProcess(t, environ...), environ: environ}
-	status, token, stderr := runProgram(t, []string{"token", "-role", "admin"}, environ...)
+	h := &house{environ: slices.Concat([]string{"BOXOFFICE_DATA_DIR=" + dir}, environ)}
+	t.Cleanup(func() { h.requireGoodEnd(t) }) // after the node has stopped
+	h.process = launchProcess(t, h.environ...)
+	status, token, stderr := runProgram(t, []string{"token", "-role", "admin"}, h.environ...)
 	require.Equal(t, exitStopped, status, stderr)
 	h.admin = strings.TrimSpace(token)
 	return h
+}
+
+// requireGoodEnd checks that a node that is gone has met neither an error of its own nor
+// a data race, and that it stopped cleanly unless it was killed.
+func (h *house) requireGoodEnd(t *testing.T) {
+	if h.process == nil || t.Failed() {
+		return
+	}
+	for _, line := range strings.Split(h.logged(), "\n") {
+		require.NotContains(t, line, `"level":"ERROR"`)
+		require.NotContains(t, line, "DATA RACE")
+	}
+	if !h.killed {
+		require.Equal(t, exitStopped, h.status)
+	}
 }
 
 // auditBooks checks the database that a stopped node has left in its data directory.

@@ -134,6 +134,7 @@ func (h *house) kill() {
 	h.t.Helper()
 	require.NoError(h.t, h.cmd.Process.Kill())
 	h.wait()
+	h.killed = true
 }
 
 // at is the same person at another node.

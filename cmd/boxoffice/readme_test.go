@@ -46,8 +46,7 @@ func readmeBlocks(t *testing.T) []readmeBlock {
 // started as the README says but for its address.
 func TestREADMEPurchase(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	n := launchProcess(t, "BOXOFFICE_DATA_DIR="+dir, "BOXOFFICE_DEMO=")
+	h := openHouse(t, "BOXOFFICE_DEMO=")
 	blocks := readmeBlocks(t)
 	var script strings.Builder
 	for _, b := range blocks {
@@ -55,7 +54,7 @@ func TestREADMEPurchase(t *testing.T) {
 	}
 	shell := exec.CommandContext(t.Context(), "bash")
 	shell.Stdin = strings.NewReader(script.String())
-	shell.Env = append(os.Environ(), "API="+n.url+"/api/v1")
+	shell.Env = append(os.Environ(), "API="+h.url+"/api/v1")
 	printed, err := shell.CombinedOutput()
 	require.NoError(t, err, "%s", printed)
 	outputs := strings.Split(string(printed), blockEnd)

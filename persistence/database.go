@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"time"
 
+	"boxoffice"
+
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -14,7 +16,7 @@ import (
 // Bounds of a session. What waits for longer fails and is told "unavailable".
 const (
 	connectTimeout    = 2 * time.Second
-	statementTimeout  = 5 * time.Second
+	statementTimeout  = 3 * time.Second
 	lockTimeout       = 1 * time.Second // of the journal, and of an activation that waits for a commit
 	idleInTransaction = 2 * time.Second // of a client that was stopped while it held locks
 	tcpUserTimeout    = 5 * time.Second // of a client that was cut off
@@ -140,7 +142,7 @@ func (d *Database) Ready(ctx context.Context) error {
 		return failure("ask the database", err)
 	}
 	if readOnly {
-		return failure("ask the database", errReadOnly)
+		return failure("ask the database", boxoffice.Unavailable(errReadOnly))
 	}
 	return nil
 }

@@ -2,8 +2,11 @@ package persistence
 
 import (
 	"context"
+	"testing"
 
 	"boxoffice"
+
+	"github.com/stretchr/testify/require"
 )
 
 // WriteGroup writes commits as one group, past the queue, and gives their results.
@@ -19,4 +22,11 @@ func (j *Journal) WriteGroup(ctx context.Context, commits ...boxoffice.Commit) (
 	}
 	(&groupWriter{journal: j}).write(ctx, group)
 	return results, nil
+}
+
+// Setting reads a setting of a session for queries.
+func (d *Database) Setting(ctx context.Context, t *testing.T, name string) (value string) {
+	t.Helper()
+	require.NoError(t, d.pool.QueryRow(ctx, "SELECT current_setting($1)", name).Scan(&value))
+	return value
 }

@@ -105,6 +105,7 @@ func requireSoundBooks(ctx context.Context, t *testing.T, url string) {
 	violations, err := database.Check(ctx)
 	require.NoError(t, err)
 	require.Empty(t, violations)
+	requireOperatorsAudit(ctx, t, url)
 }
 
 // person is somebody with an HTTP client: a user, an admin or nobody in particular.

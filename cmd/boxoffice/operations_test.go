@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+)
+
+// The operator's page names log messages, metrics and queries. These tests keep it true.
+
+const operationsPage = "../../docs/operations.md"
+
+// section is the part of a page below a heading.
+func section(t *testing.T, page, heading string) string {
+	t.Helper()
+	content, err := os.ReadFile(page)
+	require.NoError(t, err)
+	_, rest, found := strings.Cut(string(content), "\n## "+heading+"\n")
+	require.True(t, found, "%s has no heading %q", page, heading)
+	text, _, _ := strings.Cut(rest, "\n## ")
+	return text
+}
+
+// source is all of the program's own code, without tests.
+func source(t *testing.T) string {
+	t.Helper()
+	var all strings.Builder
+	for _, dir := range []string{".", "../../actors", "../../cluster", "../../http", "../../persistence"} {
+		require.NoError(t, filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+			if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			content, err := os.ReadFile(path)
+			all.Write(content)
+			return err
+		}))
+	}
+	return all.String()
+}
+
+func TestOperationsPageNamesWhatThereIs(t *testing.T) {
+	t.Parallel()
+	code := source(t)
+	rows := regexp.MustCompile("(?m)^\\| (`[^|]+`) \\|").FindAllStringSubmatch(section(t, operationsPage, "Logs"), -1)
+	require.NotEmpty(t, rows)
+	for _, row := range rows {
+		for _, quoted := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(row[1], -1) {
+			require.Contains(t, code, `"`+strings.TrimSuffix(quoted[1], "…"), "no such message is logged")
+		}
+	}
+	metrics := regexp.MustCompile(`\bboxoffice_(\w+)`).FindAllStringSubmatch(section(t, operationsPage, "Metrics"), -1)
+	require.NotEmpty(t, metrics)
+	for _, metric := range metrics {
+		require.Contains(t, code, `"`+metric[1]+`"`, "there is no such metric")
+	}
+}
+
+// requireOperatorsAudit runs the queries that the operator is told to audit the books with.
+func requireOperatorsAudit(ctx context.Context, t *testing.T, url string) {
+	t.Helper()
+	_, queries, _ := strings.Cut(section(t, operationsPage, "When something is wrong"), "```sql\n")
+	queries, _, found := strings.Cut(queries, "```")
+	require.True(t, found)
+	connection, err := pgx.Connect(ctx, url)
+	require.NoError(t, err)
+	defer connection.Close(ctx)
+	for query := range strings.SplitSeq(strings.TrimSuffix(strings.TrimSpace(queries), ";"), ";\n") {
+		rows, err := connection.Query(ctx, query)
+		require.NoError(t, err)
+		found, err := pgx.CollectRows(rows, pgx.RowToMap)
+		require.NoError(t, err, query)
+		require.Empty(t, found, query)
+	}
+}

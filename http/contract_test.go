@@ -14,11 +14,11 @@ import (
 
 func TestEveryCallAnswersAsTheContractSays(t *testing.T) {
 	t.Parallel()
+	f := setup(t)
+	require.NoError(t, f.api.writeDocument())
 	for _, s := range append(samples(), operationSamples()...) {
 		t.Run(s.id, func(t *testing.T) {
-			t.Parallel()
-			f := setup(t)
-			require.NoError(t, f.api.writeDocument())
+			f := f.in(t)
 			if s.arrange != nil {
 				s.arrange(f)
 			}
@@ -69,7 +69,7 @@ type mistake struct {
 }
 
 // mistakes lists what can be wrong with a call before its values, in the contract's order.
-func mistakes(f *fixture, s sample, rt *route) []mistake {
+func mistakes(f *fixture, rt *route) []mistake {
 	var all []mistake
 	add := func(when bool, more ...mistake) {
 		if when {
@@ -124,19 +124,19 @@ func mistakes(f *fixture, s sample, rt *route) []mistake {
 
 func TestMistakesAreToldInTheContractsOrder(t *testing.T) {
 	t.Parallel()
+	f := setup(t)
+	allowSeats(f) // the guard's last word, where the schedule is not reached otherwise
+	f.place = func(int64, uuid.UUID, uint64) (boxoffice.Place, error) { return waitingPlace(), nil }
+	f.storedAnswer = func(key boxoffice.IdempotencyKey) (boxoffice.Outcome, bool, error) {
+		if key.Key == "reused" {
+			return boxoffice.Outcome{}, false, boxoffice.Errorf(boxoffice.CodeIdempotencyKeyReused, "another request's")
+		}
+		return boxoffice.Outcome{}, false, nil
+	}
 	for _, s := range samples() {
 		t.Run(s.id, func(t *testing.T) {
-			t.Parallel()
-			f := setup(t)
-			allowSeats(f) // the guard's last word, where the schedule is not reached otherwise
-			f.place = func(int64, uuid.UUID, uint64) (boxoffice.Place, error) { return waitingPlace(), nil }
-			f.storedAnswer = func(key boxoffice.IdempotencyKey) (boxoffice.Outcome, bool, error) {
-				if key.Key == "reused" {
-					return boxoffice.Outcome{}, false, boxoffice.Errorf(boxoffice.CodeIdempotencyKeyReused, "another request's")
-				}
-				return boxoffice.Outcome{}, false, nil
-			}
-			all := mistakes(f, s, f.routeOf(s.id))
+			f := f.in(t)
+			all := mistakes(f, f.routeOf(s.id))
 			for first := range all {
 				target, body, options := s.target, s.body, f.right(s)
 				// Of mistakes that are about the same thing the first is made, so go backwards.

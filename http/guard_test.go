@@ -17,7 +17,7 @@ const (
 	joinTarget  = "/api/v1/schedules/7/queue-tokens"
 )
 
-func expired(detail string) error {
+func expired(detail string) *boxoffice.Error {
 	return boxoffice.Errorf(boxoffice.CodeQueueTokenExpired, "%s", detail)
 }
 
@@ -56,7 +56,7 @@ func TestScheduleHasTheLastWordOnAdmissions(t *testing.T) {
 	}
 	f.hold = func(_ int64, hold boxoffice.Hold) (boxoffice.Outcome, error) {
 		require.Equal(t, want, hold.Admission)
-		return boxoffice.Outcome{Refusal: expired("over").(*boxoffice.Error)}, nil
+		return boxoffice.Outcome{Refusal: expired("over")}, nil
 	}
 	right := []option{f.as(userID), f.queue(admittedClaims())}
 	f.do("GET", seatsTarget, "", right...).refused(403, boxoffice.CodeQueueTokenExpired)
@@ -154,7 +154,7 @@ func TestPlaceThatHasEnded(t *testing.T) {
 	f := setup(t)
 	f.place = func(int64, uuid.UUID, uint64) (boxoffice.Place, error) { return boxoffice.Place{}, expired("gone") }
 	f.do("GET", placeTarget, "", f.queue(admittedClaims())).refused(410, boxoffice.CodeQueueTokenExpired)
-	for _, err := range []error{nil, expired("gone")} {
+	for _, err := range []error{nil, error(expired("gone"))} {
 		f.leave = func(id int64, user uuid.UUID, sequence uint64, admitted bool) error {
 			require.Equal(t, int64(knownSchedule), id)
 			require.Equal(t, userID, user)

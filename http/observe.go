@@ -54,7 +54,7 @@ func (a *api) finish(w *recorder, r *http.Request, c *call, start time.Time) {
 		}
 		err := fmt.Errorf("panic: %v\n%s", cause, debug.Stack())
 		if w.status != 0 { // too late to say so: cut the answer short
-			a.problem(r.Context(), err)
+			_ = a.problem(r.Context(), err) // logs it
 			panic(http.ErrAbortHandler)
 		}
 		a.writeProblem(w, r, err)

@@ -291,7 +291,7 @@ func TestDocsNeedNothingFromElsewhere(t *testing.T) {
 	require.NoError(t, err)
 	unpacked, err := io.ReadAll(reader)
 	require.NoError(t, err)
-	require.Equal(t, plain.Body.Len(), len(unpacked))
+	require.Len(t, unpacked, plain.Body.Len())
 	require.Equal(t, 304, f.do("GET", "/docs/swagger-ui.css", "", with("If-None-Match", "*")).Code)
 }
 

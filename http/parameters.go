@@ -25,7 +25,7 @@ func (op operation) parameters() []*huma.Param {
 		params = append(params, &huma.Param{
 			Name: idempotencyKeyHeader, In: "header", Required: op.key == keyRequired,
 			Description: "A new one for each thing that you want done, the same one whenever you ask for it again.",
-			Schema:      &huma.Schema{Type: huma.TypeString, MinLength: ptr(1), MaxLength: ptr(maxKeyLength), Pattern: `^[ -~]+$`},
+			Schema:      &huma.Schema{Type: huma.TypeString, MinLength: new(1), MaxLength: new(maxKeyLength), Pattern: `^[ -~]+$`},
 			Example:     "charge-2026-11-21-1",
 		})
 	}
@@ -42,7 +42,7 @@ func pathParam(name string) *huma.Param {
 	param := &huma.Param{Name: name, In: "path", Required: true}
 	switch name {
 	case concertParam, scheduleParam:
-		param.Schema, param.Example = &huma.Schema{Type: huma.TypeInteger, Format: "int64", Minimum: ptr(1.0)}, 1
+		param.Schema, param.Example = &huma.Schema{Type: huma.TypeInteger, Format: "int64", Minimum: new(1.0)}, 1
 	case userParam, reservationParam, paymentParam:
 		param.Schema, param.Example = &huma.Schema{Type: huma.TypeString, Format: "uuid"}, exampleUser
 	default:
@@ -54,7 +54,7 @@ func pathParam(name string) *huma.Param {
 // responseHeaders describes headers by name.
 func responseHeaders(names []string) map[string]*huma.Header {
 	text := &huma.Schema{Type: huma.TypeString}
-	seconds := &huma.Schema{Type: huma.TypeInteger, Minimum: ptr(0.0)}
+	seconds := &huma.Schema{Type: huma.TypeInteger, Minimum: new(0.0)}
 	known := map[string]*huma.Header{
 		requestIDHeader:           {Description: "The request's own, or a new one.", Schema: text},
 		"Location":                {Description: "Where what was made can be read.", Schema: text},
@@ -71,5 +71,3 @@ func responseHeaders(names []string) map[string]*huma.Header {
 	}
 	return headers
 }
-
-func ptr[T any](v T) *T { return &v }

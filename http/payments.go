@@ -188,7 +188,7 @@ func renderPayment(payment boxoffice.Payment) paymentJSON {
 		PaidAt:        timestamp(payment.PaidAt),
 	}
 	if payment.Status == boxoffice.PaymentCancelled {
-		rendered.RefundedAmount = ptr(payment.RefundedAmount)
+		rendered.RefundedAmount = new(payment.RefundedAmount)
 		rendered.CancelledAt = optionalTime(payment.CancelledAt)
 	}
 	return rendered

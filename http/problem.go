@@ -126,8 +126,7 @@ func (a *api) problem(ctx context.Context, err error) *problem {
 	if errors.As(err, new(ended)) {
 		p.Status = http.StatusGone
 	}
-	var link linked
-	if errors.As(err, &link) {
+	if link, ok := errors.AsType[linked](err); ok {
 		c.header.Set("Link", link.link)
 	}
 	switch {

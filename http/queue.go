@@ -41,7 +41,7 @@ type etaJSON struct {
 
 // Schema says that it may be null, which huma cannot say of other objects.
 func (etaJSON) Schema(huma.Registry) *huma.Schema {
-	seconds := &huma.Schema{Type: huma.TypeInteger, Minimum: ptr(0.0)}
+	seconds := &huma.Schema{Type: huma.TypeInteger, Minimum: new(0.0)}
 	return &huma.Schema{
 		Type: huma.TypeObject, Nullable: true, AdditionalProperties: false,
 		Properties: map[string]*huma.Schema{"min": seconds, "max": seconds},

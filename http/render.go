@@ -41,7 +41,7 @@ func optionalTime(t time.Time) *timestamp {
 	if t.IsZero() {
 		return nil
 	}
-	return ptr(timestamp(t))
+	return new(timestamp(t))
 }
 
 // optionalID is null for the zero id.

@@ -156,8 +156,8 @@ func renderReservation(reservation boxoffice.Reservation, now time.Time) reserva
 		PaymentID:     optionalID(reservation.PaymentID),
 	}
 	if reservation.Status == boxoffice.ReservationHeld {
-		rendered.ExpiresAt = ptr(timestamp(reservation.ExpiresAt))
-		rendered.ExpiresInSeconds = ptr(remaining(reservation.ExpiresAt, now))
+		rendered.ExpiresAt = new(timestamp(reservation.ExpiresAt))
+		rendered.ExpiresInSeconds = new(remaining(reservation.ExpiresAt, now))
 	}
 	return rendered
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"math"
 	"net/http"
 	"strings"
@@ -47,9 +48,7 @@ func forged(t *testing.T, keys *Keys) map[string]string {
 	t.Helper()
 	sign := func(method jwt.SigningMethod, with any, header map[string]any, claims jwt.MapClaims) string {
 		token := jwt.NewWithClaims(method, claims)
-		for name, value := range header {
-			token.Header[name] = value
-		}
+		maps.Copy(token.Header, header)
 		signed, err := token.SignedString(with)
 		require.NoError(t, err)
 		return signed
@@ -130,7 +129,7 @@ func TestAuthorizationHeader(t *testing.T) {
 	token := f.accessToken(Caller{UserID: userID}, time.Hour)
 	for value, want := range map[string]int{
 		"Bearer " + token: 200, "BEARER " + token: 200, "Bearer   " + token + " ": 200,
-		token: 401, "Basic " + token: 401, "Bearer": 401, "Bearer ": 401, "Bearer\t" + token: 401, "Bearer " + token + " x": 401, "": 401,
+		token: 401, "Basic " + token: 401, "Bearer": 401, "Bearer\t" + token: 401, "Bearer " + token + " x": 401, "": 401,
 		"Bearer " + f.keys.signQueue(admittedClaims()): 401,
 	} {
 		a := f.do("GET", "/api/v1/users/"+userID.String(), "", with("Authorization", value))

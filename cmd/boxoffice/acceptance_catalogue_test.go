@@ -20,8 +20,10 @@ func testCatalogue(t *testing.T, h *house) {
 	for _, terms := range []body{
 		{"timeZone": "Pacific/Niue", // UTC-11: the 1st
 			"startsAt": "2027-02-02T08:00:00.000Z", "endsAt": "2027-02-02T09:00:00.000Z"},
-		{"timeZone": "UTC", "salesOpenAt": "2027-02-01T00:00:00.000Z",
-			"startsAt": "2027-02-02T12:00:00.000Z", "endsAt": "2027-02-02T13:00:00.000Z"},
+		{
+			"timeZone": "UTC", "salesOpenAt": "2027-02-01T00:00:00.000Z",
+			"startsAt": "2027-02-02T12:00:00.000Z", "endsAt": "2027-02-02T13:00:00.000Z",
+		},
 	} {
 		admin.must(http.StatusCreated, "POST", "/admin/concerts/"+itoa(first.ConcertID)+"/schedules", terms)
 	}
@@ -155,8 +157,10 @@ func testLists(t *testing.T, h *house) {
 		"/concerts", "/concerts/" + itoa(s.ConcertID) + "/schedules", "/schedules",
 		user.path("/points/history"), user.path("/reservations"), user.path("/payments"),
 	} {
-		for _, query := range []string{"limit=0", "limit=101", "limit=-1", "limit=x", "limit=1.5", "limit=99999999999999999999",
-			"cursor=x", "cursor=%00", "cursor=AAAAAAAAAAAAAAAAAAAA"} {
+		for _, query := range []string{
+			"limit=0", "limit=101", "limit=-1", "limit=x", "limit=1.5", "limit=99999999999999999999",
+			"cursor=x", "cursor=%00", "cursor=AAAAAAAAAAAAAAAAAAAA",
+		} {
 			user.refused(http.StatusUnprocessableEntity, "invalid-request", "GET", path+"?"+query, nil)
 		}
 		requireMembers(t, user.get(path+"?limit=1&surprise=1").body, "items", "next")

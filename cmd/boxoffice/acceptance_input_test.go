@@ -3,7 +3,9 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -52,7 +54,7 @@ func testOrderOfRefusals(t *testing.T, h *house) {
 	badKey := strings.Repeat("k", 256)
 	large := rubbish + strings.Repeat(" ", huge)
 	plain := []string{"Content-Type", "text/plain", idempotencyKey, badKey}
-	with := func(more ...string) []string { return append(plain[:len(plain):len(plain)], more...) }
+	with := func(more ...string) []string { return append(slices.Clip(plain), more...) }
 
 	in.rawRefused(http.StatusNotFound, "not-found", "POST", "/nowhere", large, with("Authorization", "")...)
 	r := in.rawRefused(http.StatusMethodNotAllowed, "method-not-allowed", "PUT", "/schedules/999999999/reservations", large,
@@ -99,10 +101,14 @@ func testBadInput(t *testing.T, h *house) {
 		method, path, member string
 		bad                  []string
 	}{
-		{user, "POST", user.path("/points/charges"), "amount",
-			[]string{`0`, `-1`, `10000001`, `1.5`, `"1"`, `1e400`, `9223372036854775808`, `true`, `[1]`, `{}`, `null`}},
-		{user, "POST", s.path() + "/reservations", "seatNumber",
-			[]string{`0`, `51`, `-1`, `1.5`, `"1"`, `9223372036854775808`, `true`, `[1]`, `null`}},
+		{
+			user, "POST", user.path("/points/charges"), "amount",
+			[]string{`0`, `-1`, `10000001`, `1.5`, `"1"`, `1e400`, `9223372036854775808`, `true`, `[1]`, `{}`, `null`},
+		},
+		{
+			user, "POST", s.path() + "/reservations", "seatNumber",
+			[]string{`0`, `51`, `-1`, `1.5`, `"1"`, `9223372036854775808`, `true`, `[1]`, `null`},
+		},
 		{user, "POST", "/payments", "reservationId", []string{`""`, `"x"`, `7`, `true`, `[]`, `null`}},
 		{user, "POST", "/users", "name", []string{`""`, `"` + strings.Repeat("n", 101) + `"`, `7`, `null`, `"a\u0000b"`}},
 		{admin, "POST", "/admin/concerts", "title", []string{`""`, `7`, `null`}},
@@ -172,7 +178,11 @@ func testBadSchedules(t *testing.T, h *house) {
 		{"endsAt": instant(starts)},
 		{"endsAt": "tomorrow"},
 		{"startsAt": nil},
-		{"timeZone": nil}, {"timeZone": ""}, {"timeZone": "Mars/Olympus"}, {"timeZone": "Local"}, {"timeZone": "../etc/passwd"},
+		{"timeZone": nil},
+		{"timeZone": ""},
+		{"timeZone": "Mars/Olympus"},
+		{"timeZone": "Local"},
+		{"timeZone": "../etc/passwd"},
 		{"salesOpenAt": instant(starts), "salesCloseAt": instant(starts)},
 		{"salesCloseAt": instant(time.Now().Add(-time.Hour))},
 		{"salesCloseAt": instant(starts.Add(time.Second))},
@@ -182,15 +192,12 @@ func testBadSchedules(t *testing.T, h *house) {
 		{"seatPrices": []body{{"from": 2, "to": 1, "price": 1}}},
 		{"seatPrices": []body{{"from": 1, "to": 2, "price": -1}}},
 		{"seatPrices": []body{{"from": 1, "to": 10, "price": 1}, {"from": 10, "to": 11, "price": 1}}},
-		{"capacity": 0}, {"capacity": 100_001},
+		{"capacity": 0},
+		{"capacity": 100_001},
 		{"admitPerSecond": -1},
 	} {
-		terms := body{}
-		for _, members := range []body{good, bad} {
-			for name, value := range members {
-				terms[name] = value
-			}
-		}
+		terms := maps.Clone(good)
+		maps.Copy(terms, bad)
 		admin.refused(http.StatusUnprocessableEntity, "invalid-request", "POST", path, terms)
 	}
 	admin.refused(http.StatusNotFound, "concert-not-found", "POST", "/admin/concerts/999999999/schedules", good)

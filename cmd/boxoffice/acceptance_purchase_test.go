@@ -75,11 +75,11 @@ func testPurchase(t *testing.T, h *house) {
 	requireProblem(t, http.StatusForbidden, "queue-token-expired", buyer.call("GET", s.path()+"/seats", nil))
 	requireProblem(t, http.StatusGone, "queue-token-expired", buyer.call("GET", s.me(), nil))
 
-	giveBack(t, buyer, s, bought)
+	giveBack(t, buyer, bought)
 }
 
 // giveBack cancels the only payment of a buyer who began with 100 000 points.
-func giveBack(t *testing.T, buyer *person, s schedule, bought payment) {
+func giveBack(t *testing.T, buyer *person, bought payment) {
 	cancelled := buyer.must(http.StatusCreated, "POST", "/payments/"+bought.PaymentID+"/cancellation", nil, idempotencyKey, "cancel")
 	requireMembers(t, cancelled.body, "paymentId", "reservationId", "concertId", "scheduleId", "seatNumber", "amount", "balance",
 		"status", "startsAt", "endsAt", "paidAt", "refundedAmount", "cancelledAt")
@@ -249,10 +249,14 @@ func testCancellationCloses(t *testing.T, h *house) {
 	} else if offset < 0 {
 		zone += fmt.Sprintf("+%d", -offset)
 	}
-	today := h.stage(t, body{"timeZone": zone,
-		"startsAt": instant(now.Add(time.Hour)), "endsAt": instant(now.Add(2 * time.Hour))})
-	tomorrow := h.stage(t, body{"timeZone": zone,
-		"startsAt": instant(now.Add(25 * time.Hour)), "endsAt": instant(now.Add(26 * time.Hour))})
+	today := h.stage(t, body{
+		"timeZone": zone,
+		"startsAt": instant(now.Add(time.Hour)), "endsAt": instant(now.Add(2 * time.Hour)),
+	})
+	tomorrow := h.stage(t, body{
+		"timeZone": zone,
+		"startsAt": instant(now.Add(25 * time.Hour)), "endsAt": instant(now.Add(26 * time.Hour)),
+	})
 	buyer := h.register(t, "Late")
 	buyer.charge(2 * seatPrice)
 	late, early := buyer.buy(today, 1), buyer.buy(tomorrow, 1)

@@ -74,7 +74,7 @@ func (h *house) requireGoodEnd(t *testing.T) {
 	if h.process == nil || t.Failed() {
 		return
 	}
-	for _, line := range strings.Split(h.logged(), "\n") {
+	for line := range strings.SplitSeq(h.logged(), "\n") {
 		require.NotContains(t, line, `"level":"ERROR"`)
 		require.NotContains(t, line, "DATA RACE")
 	}
@@ -253,7 +253,8 @@ func decode[T any](r reply) (value T, err error) {
 	if err != nil {
 		return value, err
 	}
-	return value, json.Unmarshal(encoded, &value)
+	err = json.Unmarshal(encoded, &value)
+	return value, err
 }
 
 // crowdSize is how many requests a crowd has under way at a time.

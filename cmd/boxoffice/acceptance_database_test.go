@@ -39,8 +39,10 @@ func TestDatabaseGoesAway(t *testing.T) {
 	place := waiting.join(s)
 	hold := owner.hold(s, 1)
 
-	chargers := startChargers(t, h, 4)
-	require.Eventually(t, func() bool { return chargers.done.Load() >= 20 }, soon, pollEvery)
+	line := h.stage(t, nil)
+	h.configure(t, line, body{"paused": true})
+	busy, chargers := startTravellers(t, h, line, 0), startChargers(t, h, 4)
+	require.Eventually(t, func() bool { return chargers.done.Load() >= 20 && busy.cancelled.Load() >= 5 }, startLimit, pollEvery)
 	require.NoError(t, server.StopImmediate(t.Context()))
 	require.Eventually(t, func() bool {
 		r, err := h.try("GET", "/readyz", nil)
@@ -81,6 +83,7 @@ func TestDatabaseGoesAway(t *testing.T) {
 		return err == nil && r.status == http.StatusOK
 	}, soon, pollEvery)
 	chargers.settle(t)
+	requireKept(t, line, busy.stop())
 }
 
 // chargers are users who charge one point after the other, whatever happens.
@@ -111,6 +114,7 @@ func startChargers(t *testing.T, h *house, n int) *chargers {
 					c.done.Add(1)
 				case err == nil && r.status == http.StatusServiceUnavailable && r.header.Get("Retry-After") != "":
 					c.refused.Add(1) // the same key is sent again
+					_ = tryWaitUntil(ctx, time.Now().Add(pollEvery))
 				default:
 					c.mu.Lock()
 					c.odd, c.errs = append(c.odd, r), append(c.errs, err)

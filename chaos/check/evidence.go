@@ -66,6 +66,7 @@ type facts struct {
 	expired   map[uuid.UUID]fact     // by reservation
 	payments  map[uuid.UUID]uuid.UUID
 	left      map[placeID]fact
+	completed map[placeID]fact // by a payment, which the waiting room may hear of late
 	// seats counts the events that changed a seat, by schedule, in order.
 	seats map[int64][]EventRow
 	rooms map[int64][]EventRow

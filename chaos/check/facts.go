@@ -15,6 +15,7 @@ func collectFacts(e Evidence) facts {
 		expired:   make(map[uuid.UUID]fact),
 		payments:  make(map[uuid.UUID]uuid.UUID),
 		left:      make(map[placeID]fact),
+		completed: make(map[placeID]fact),
 		seats:     make(map[int64][]EventRow),
 		rooms:     make(map[int64][]EventRow),
 	}
@@ -40,6 +41,7 @@ func (f *facts) addSeat(e Evidence, row EventRow) {
 			sequence: d.Sequence, expires: e.Since(d.ExpiresAt),
 		}
 	case boxoffice.SeatWasConfirmed:
+		f.completed[placeID{row.Grain.ID, d.Sequence}] = what
 		f.confirmed[d.ReservationID] = soldFact{fact: what, paymentID: d.PaymentID, amount: d.Amount}
 		f.payments[d.PaymentID] = d.ReservationID
 	case boxoffice.SaleWasCancelled:

@@ -148,10 +148,8 @@ func (c *placeChecker) checkOver(op history.Operation) {
 		}
 	}
 	// A payment or a leaving ends a place before its waiting room hears of it.
-	for id, sold := range c.facts.confirmed {
-		if h := c.facts.held[id]; h.scheduleID == sent.ScheduleID && h.sequence == sent.Sequence {
-			over = min(over, sold.at)
-		}
+	if completed, ok := c.facts.completed[placeID{sent.ScheduleID, sent.Sequence}]; ok {
+		over = min(over, completed.at)
 	}
 	for _, other := range c.evidence.Operations {
 		if other.Kind == history.Leave && other.Request.Place.Sequence == sent.Sequence &&

@@ -29,6 +29,7 @@ type room struct {
 	admitted   int
 	admissions []time.Time // of all, in order
 
+	facts      facts
 	violations []Violation
 }
 
@@ -49,11 +50,11 @@ func replayRooms(e Evidence, f facts, limits Limits) (map[int64]*room, []Violati
 	var violations []Violation
 	for id, events := range f.rooms {
 		r := &room{
-			scheduleID: id, evidence: e, limits: limits, next: 1,
+			scheduleID: id, evidence: e, limits: limits, facts: f, next: 1,
 			live: make(map[uuid.UUID]uint64), places: make(map[uint64]*roomPlace),
 		}
 		for _, row := range events {
-			r.apply(row, f)
+			r.apply(row)
 		}
 		rooms[id] = r
 		violations = append(violations, r.violations...)
@@ -68,7 +69,8 @@ func (r *room) violate(row EventRow, format string, args ...any) {
 	})
 }
 
-func (r *room) apply(row EventRow, f facts) {
+func (r *room) apply(row EventRow) {
+	r.completePaid(row)
 	switch d := row.Data.(type) {
 	case boxoffice.QueueOpened:
 		r.capacity, r.perSecond = d.Capacity, d.AdmitPerSecond
@@ -89,7 +91,22 @@ func (r *room) apply(row EventRow, f facts) {
 		}
 	case boxoffice.PlacesEnded:
 		for _, sequence := range d.Sequences {
-			r.end(row, sequence, d.Status, f)
+			r.end(row, sequence, d.Status)
+		}
+	}
+}
+
+// completePaid ends the places that payments have used up by the time of an event. The
+// payment's own transaction ends them; a room that is restored after it has no event of
+// its own for that.
+func (r *room) completePaid(row EventRow) {
+	for userID, sequence := range r.live {
+		p := r.places[sequence]
+		paid, ok := r.facts.completed[placeID{r.scheduleID, sequence}]
+		if ok && p.admitted != Never && paid.at <= r.evidence.Since(row.At)+r.limits.Epsilon {
+			p.ended, p.status = paid.at, boxoffice.PlaceCompleted
+			r.admitted--
+			delete(r.live, userID)
 		}
 	}
 }
@@ -152,7 +169,7 @@ func (r *room) checkLimits(row EventRow, count int) {
 	}
 }
 
-func (r *room) end(row EventRow, sequence uint64, status boxoffice.PlaceStatus, f facts) {
+func (r *room) end(row EventRow, sequence uint64, status boxoffice.PlaceStatus) {
 	p := r.places[sequence]
 	if p == nil {
 		r.violate(row, "place %d ended and never joined", sequence)
@@ -170,7 +187,7 @@ func (r *room) end(row EventRow, sequence uint64, status boxoffice.PlaceStatus, 
 	} else {
 		r.admitted--
 		if status == boxoffice.PlaceExpired {
-			r.checkExpiry(row, sequence, p, f)
+			r.checkExpiry(row, sequence, p)
 		}
 	}
 	p.ended, p.status = at, status
@@ -178,22 +195,22 @@ func (r *room) end(row EventRow, sequence uint64, status boxoffice.PlaceStatus, 
 }
 
 // checkExpiry: an admission ends when its time is over and it has no live hold.
-func (r *room) checkExpiry(row EventRow, sequence uint64, p *roomPlace, f facts) {
+func (r *room) checkExpiry(row EventRow, sequence uint64, p *roomPlace) {
 	at := r.evidence.Since(row.At)
 	if at < p.endsAt && (p.claimed || at < p.admitted+r.limits.ClaimTTL) {
 		r.violate(row, "place %d expired %s before its time", sequence, p.endsAt-at)
 	}
-	for id, h := range f.held {
+	for id, h := range r.facts.held {
 		if h.scheduleID != r.scheduleID || h.sequence != sequence {
 			continue
 		}
 		over := h.expires
-		for _, ended := range []map[uuid.UUID]fact{f.released, f.expired, f.cancelled} {
+		for _, ended := range []map[uuid.UUID]fact{r.facts.released, r.facts.expired, r.facts.cancelled} {
 			if what, ok := ended[id]; ok {
 				over = min(over, what.at)
 			}
 		}
-		if what, ok := f.confirmed[id]; ok {
+		if what, ok := r.facts.confirmed[id]; ok {
 			over = min(over, what.at)
 		}
 		if h.at+r.limits.Epsilon < at && at < over-r.limits.Epsilon {

@@ -42,29 +42,33 @@ func fence() Mutant {
 	}
 }
 
-// gate: answers leave before what they tell of is durable, but for those that only the
-// journal can complete.
+// gate: what was decided is told as soon as its commit is over, however it ended.
 func gate() Mutant {
 	return Mutant{
-		Name: "gate", Lacks: "waiting for the commit before answering", Faults: "kill,postgres-restart",
-		Edits: []Edit{{
-			File: "actors/batch.go",
-			Old:  "\tdone := b.done\n\ts.cfg.Journal.Commit(",
-			New: `	done := b.done
-	early := true
-	for _, a := range b.answers {
-		early = early && a.Outcome.Payment == nil
-	}
-	for i, c := range b.commands {
-		if early && b.replies[i] != nil {
+		Name: "gate", Lacks: "telling only what is durable", Faults: "postgres-restart,pause",
+		Edits: []Edit{
+			{
+				File: "actors/batch.go",
+				Old:  "\tfor _, c := range b.commands {\n\t\ts.reply(c, &messages.Retry{Reason: reason})\n\t}\n\ts.close(reason)",
+				New: `	for i, c := range b.commands {
+		if b.replies[i] != nil {
 			s.reply(c, b.replies[i]())
+		} else {
+			s.reply(c, &messages.Retry{Reason: reason})
 		}
 	}
-	if early {
-		b.commands = nil
-	}
-	s.cfg.Journal.Commit(`,
-		}},
+	s.close(reason)`,
+			},
+			{
+				File: "actors/batch.go",
+				Old:  "\trefusal := refusalMessage(boxoffice.Unavailable(b.result.Err))\n\tfor _, c := range b.commands {\n\t\ts.reply(c, refusal)\n\t}",
+				New: `	for i, c := range b.commands {
+		if b.replies[i] != nil {
+			s.reply(c, b.replies[i]())
+		}
+	}`,
+			},
+		},
 	}
 }
 

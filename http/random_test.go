@@ -30,16 +30,14 @@ func anything(f *fixture, refuse func(boxoffice.Code) *boxoffice.Error) {
 	}
 	hold, pay := f.hold, f.pay
 	f.hold = func(id int64, cmd boxoffice.Hold) (boxoffice.Outcome, error) {
-		if outcome := (boxoffice.Outcome{At: start, Refusal: refuse(boxoffice.CodeSeatTaken)}); outcome.Refusal != nil {
-			return outcome, nil
-		}
-		return hold(id, cmd)
+		outcome, err := hold(id, cmd)
+		outcome.Refusal = refuse(boxoffice.CodeSeatTaken)
+		return outcome, err
 	}
 	f.pay = func(id int64, cmd boxoffice.Pay) (boxoffice.Outcome, error) {
-		if outcome := (boxoffice.Outcome{At: start, Refusal: refuse(boxoffice.CodeHoldExpired)}); outcome.Refusal != nil {
-			return outcome, nil
-		}
-		return pay(id, cmd)
+		outcome, err := pay(id, cmd)
+		outcome.Refusal = refuse(boxoffice.CodeHoldExpired)
+		return outcome, err
 	}
 	f.schedules = func(boxoffice.ScheduleFilter, time.Time, boxoffice.PageRequest) (boxoffice.Page[boxoffice.ScheduleInfo], error) {
 		return page(scheduleInfo()), nil

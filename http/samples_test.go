@@ -125,17 +125,21 @@ func userSamples() []sample {
 		{id: "registerUser", method: "POST", target: "/api/v1/users", body: `{"name":"Mina Park"}`, status: 201, arrange: func(f *fixture) {
 			f.createUser = func(boxoffice.User) error { return nil }
 		}},
-		{id: "getUser", method: "GET", target: "/api/v1/users/" + userID.String(), status: 200,
-			want: `{"userId":"01939d3a-5c6e-7a11-8f00-5b2f6d1c9e01","name":"Mina Park","createdAt":"2026-11-21T09:00:00.000Z"}`},
+		{
+			id: "getUser", method: "GET", target: "/api/v1/users/" + userID.String(), status: 200,
+			want: `{"userId":"01939d3a-5c6e-7a11-8f00-5b2f6d1c9e01","name":"Mina Park","createdAt":"2026-11-21T09:00:00.000Z"}`,
+		},
 		{id: "getPoints", method: "GET", target: "/api/v1/users/" + userID.String() + "/points", status: 200, want: `{"balance":0}`, arrange: func(f *fixture) {
 			f.balance = func(uuid.UUID) (int64, error) { return 0, nil }
 		}},
-		{id: "chargePoints", method: "POST", target: "/api/v1/users/" + userID.String() + "/points/charges", body: `{"amount":500}`, status: 201,
+		{
+			id: "chargePoints", method: "POST", target: "/api/v1/users/" + userID.String() + "/points/charges", body: `{"amount":500}`, status: 201,
 			want: `{"entryId":"01939d3a-5c6e-7c33-8f00-5b2f6d1c9e05","amount":500,"balance":700}`, arrange: func(f *fixture) {
 				f.charge = func(boxoffice.Operation, uuid.UUID, int64, time.Time) (boxoffice.Outcome, error) {
 					return boxoffice.Outcome{At: start, Entry: new(entry())}, nil
 				}
-			}},
+			},
+		},
 		{id: "listPointsHistory", method: "GET", target: "/api/v1/users/" + userID.String() + "/points/history", status: 200, want: list(entryText), arrange: func(f *fixture) {
 			f.history = func(uuid.UUID, boxoffice.PageRequest) (boxoffice.Page[boxoffice.LedgerEntry], error) {
 				return page(entry()), nil
@@ -175,10 +179,12 @@ func queueSamples() []sample {
 		{id: "leaveQueue", method: "DELETE", target: "/api/v1/schedules/7/queue-tokens/me", status: 204, arrange: func(f *fixture) {
 			f.leave = func(int64, uuid.UUID, uint64, bool) error { return nil }
 		}},
-		{id: "getQueue", method: "GET", target: "/api/v1/schedules/7/queue", status: 200, want: queueText,
+		{
+			id: "getQueue", method: "GET", target: "/api/v1/schedules/7/queue", status: 200, want: queueText,
 			header: map[string]string{"Cache-Control": "max-age=1"}, arrange: func(f *fixture) {
 				f.queueStatus = func(int64) (boxoffice.QueueStatus, error) { return queueStatus(), nil }
-			}},
+			},
+		},
 	}
 }
 
@@ -189,8 +195,10 @@ func saleSamples() []sample {
 	}
 	atPayment := map[string]string{"Location": "/api/v1/payments/" + thingID.String(), idempotencyReplayedHeader: ""}
 	return []sample{
-		{id: "getSeats", method: "GET", target: "/api/v1/schedules/7/seats", status: 200, want: seatMapText(), arrange: allowSeats,
-			header: map[string]string{"ETag": `"12"`, "Cache-Control": "private, no-cache"}},
+		{
+			id: "getSeats", method: "GET", target: "/api/v1/schedules/7/seats", status: 200, want: seatMapText(), arrange: allowSeats,
+			header: map[string]string{"ETag": `"12"`, "Cache-Control": "private, no-cache"},
+		},
 		{id: "holdSeat", method: "POST", target: "/api/v1/schedules/7/reservations", body: `{"seatNumber":17}`, status: 201, want: heldText, arrange: func(f *fixture) {
 			allowSeats(f)
 			f.hold = func(int64, boxoffice.Hold) (boxoffice.Outcome, error) {
@@ -219,14 +227,16 @@ func saleSamples() []sample {
 				return page(paid()), nil
 			}
 		}},
-		{id: "cancelPayment", method: "POST", target: "/api/v1/payments/" + thingID.String() + "/cancellation", status: 201,
+		{
+			id: "cancelPayment", method: "POST", target: "/api/v1/payments/" + thingID.String() + "/cancellation", status: 201,
 			want: strings.Replace(strings.TrimSuffix(paidText, "}"), "completed", "cancelled", 1) + `,"refundedAmount":12000,"cancelledAt":"2026-11-21T09:00:00.000Z"}`,
 			arrange: func(f *fixture) {
 				knowThing(f)
 				f.cancelSale = func(int64, boxoffice.CancelSale) (boxoffice.Outcome, error) {
 					return boxoffice.Outcome{At: start, Created: true, Payment: new(refunded())}, nil
 				}
-			}, header: atPayment},
+			}, header: atPayment,
+		},
 	}
 }
 
@@ -246,7 +256,8 @@ func adminSamples() []sample {
 				return concert, nil
 			}
 		}, header: map[string]string{"Location": "/api/v1/concerts/3"}},
-		{id: "createSchedule", method: "POST", target: "/api/v1/admin/concerts/3/schedules", admin: true, status: 201, want: scheduleText,
+		{
+			id: "createSchedule", method: "POST", target: "/api/v1/admin/concerts/3/schedules", admin: true, status: 201, want: scheduleText,
 			body: `{"startsAt":"2026-12-21T18:00:00.0009+09:00","endsAt":"2026-12-21T11:00:00Z","timeZone":"Asia/Seoul"}`, arrange: func(f *fixture) {
 				f.createSchedule = func(asked boxoffice.NewSchedule, now time.Time) (boxoffice.ScheduleInfo, error) {
 					terms, _, refusal := asked.Decide(now, 12_000, 100, 0)
@@ -256,7 +267,8 @@ func adminSamples() []sample {
 					terms.ScheduleID = knownSchedule
 					return boxoffice.ScheduleInfo{Terms: terms, Title: "Winter Lights", AvailableSeats: 42}, nil
 				}
-			}, header: map[string]string{"Location": "/api/v1/schedules/7"}},
+			}, header: map[string]string{"Location": "/api/v1/schedules/7"},
+		},
 		{id: "configureQueue", method: "PATCH", target: "/api/v1/admin/schedules/7/queue", body: `{"paused":true}`, admin: true, status: 200, want: queueText, arrange: func(f *fixture) {
 			f.configureQueue = func(int64, boxoffice.Configure) (boxoffice.QueueStatus, error) { return queueStatus(), nil }
 		}},

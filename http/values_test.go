@@ -315,7 +315,10 @@ func TestQueriesReachTheStore(t *testing.T) {
 		f.do("GET", target, "").succeeded(http.StatusOK, `{"items":[],"next":null}`)
 	}
 	require.Equal(t, []boxoffice.ScheduleFilter{
-		{}, {From: "2026-12-24", To: "2026-12-24", Available: true}, {},
-		{ConcertID: 3}, {ConcertID: 3, From: "2026-12-01", To: "2026-12-01", Available: true},
+		{},
+		{From: "2026-12-24", To: "2026-12-24", Available: true},
+		{},
+		{ConcertID: 3},
+		{ConcertID: 3, From: "2026-12-01", To: "2026-12-01", Available: true},
 	}, filters)
 }

@@ -35,7 +35,7 @@ func (c *Client) Hold(ctx context.Context, scheduleID int64, cmd boxoffice.Hold)
 		Operation:     operationMessage(cmd.Operation),
 		Admission:     admissionMessage(cmd.Admission),
 		ReservationId: cmd.ReservationID[:],
-		SeatNumber:    int32(cmd.SeatNumber), //nolint:gosec // http bounds it to 1–50
+		SeatNumber:    int32(cmd.SeatNumber),
 	})
 }
 

@@ -94,7 +94,7 @@ func refusalMessage(e *boxoffice.Error) *messages.Refusal {
 	if len(e.AvailableSeats) > 0 {
 		m.AvailableSeats = make([]int32, len(e.AvailableSeats))
 		for i, n := range e.AvailableSeats {
-			m.AvailableSeats[i] = int32(n) //nolint:gosec // a seat number, 1–50
+			m.AvailableSeats[i] = int32(n)
 		}
 	}
 	for _, f := range e.Fields {
@@ -138,7 +138,7 @@ func outcomeMessage(o boxoffice.Outcome) *messages.Outcome {
 			Id:         r.ID[:],
 			ConcertId:  r.ConcertID,
 			ScheduleId: r.ScheduleID,
-			SeatNumber: int32(r.SeatNumber), //nolint:gosec // a seat number, 1–50
+			SeatNumber: int32(r.SeatNumber),
 			UserId:     r.UserID[:],
 			Status:     string(r.Status),
 			Price:      r.Price,
@@ -153,7 +153,7 @@ func outcomeMessage(o boxoffice.Outcome) *messages.Outcome {
 			ReservationId:  p.ReservationID[:],
 			ConcertId:      p.ConcertID,
 			ScheduleId:     p.ScheduleID,
-			SeatNumber:     int32(p.SeatNumber), //nolint:gosec // a seat number, 1–50
+			SeatNumber:     int32(p.SeatNumber),
 			UserId:         p.UserID[:],
 			Amount:         p.Amount,
 			Balance:        p.Balance,
@@ -211,8 +211,8 @@ func outcomeOf(m *messages.Outcome) boxoffice.Outcome {
 }
 
 // seatStatuses gives each status its byte in a SeatMap message.
-var seatStatuses = [...]boxoffice.SeatStatus{
-	boxoffice.SeatAvailable, boxoffice.SeatHeld, boxoffice.SeatSold,
+func seatStatuses() [3]boxoffice.SeatStatus {
+	return [...]boxoffice.SeatStatus{boxoffice.SeatAvailable, boxoffice.SeatHeld, boxoffice.SeatSold}
 }
 
 func seatMapMessage(s boxoffice.SeatMap) *messages.SeatMap {
@@ -223,7 +223,7 @@ func seatMapMessage(s boxoffice.SeatMap) *messages.SeatMap {
 		Prices:     make([]int64, len(s.Seats)),
 	}
 	for i, seat := range s.Seats {
-		for code, status := range seatStatuses {
+		for code, status := range seatStatuses() {
 			if seat.Status == status {
 				m.Statuses[i] = byte(code)
 			}
@@ -235,10 +235,11 @@ func seatMapMessage(s boxoffice.SeatMap) *messages.SeatMap {
 
 func seatMapOf(m *messages.SeatMap) boxoffice.SeatMap {
 	s := boxoffice.SeatMap{ScheduleID: m.GetScheduleId(), Version: m.GetVersion()}
+	statuses := seatStatuses()
 	for i := range s.Seats {
 		if i < len(m.GetStatuses()) && i < len(m.GetPrices()) {
 			s.Seats[i] = boxoffice.Seat{
-				Status: seatStatuses[int(m.GetStatuses()[i])%len(seatStatuses)],
+				Status: statuses[int(m.GetStatuses()[i])%len(statuses)],
 				Price:  m.GetPrices()[i],
 			}
 		}
@@ -293,7 +294,7 @@ func queueStatusMessage(s boxoffice.QueueStatus) *messages.QueueStatus {
 		Admitted:       int64(s.Admitted),
 		Capacity:       int64(s.Capacity),
 		AdmitPerSecond: int64(s.AdmitPerSecond),
-		AvailableSeats: int32(s.AvailableSeats), //nolint:gosec // at most SeatCount
+		AvailableSeats: int32(s.AvailableSeats),
 	}
 }
 

@@ -264,7 +264,7 @@ func (g *scheduleGrain) committed(b *batch) {
 		return
 	}
 	changed.Version = g.shell.state.Version
-	changed.AvailableSeats = int32(g.state.Available(b.now)) //nolint:gosec // at most SeatCount
+	changed.AvailableSeats = int32(g.state.Available(b.now))
 	changed.SoldOut = g.state.SoldOut()
 	g.shell.cfg.Notifier.Notify(string(boxoffice.KindGatekeeper), g.shell.id, changed)
 }

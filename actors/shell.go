@@ -35,7 +35,7 @@ func delayAfter(attempt int) time.Duration { return firstDelay << (2 * (attempt 
 
 // machine is a state machine as the shell drives it. Everything but load runs on the
 // actor's goroutine.
-type machine interface {
+type machine interface { //nolint:interfacebloat // the shell's other half, not a view of somebody else's type
 	// load takes a new epoch and restores the state. It runs before anything else, on
 	// a goroutine of its own.
 	load(ctx context.Context) (boxoffice.Activation, error)

@@ -25,8 +25,9 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stderr); err != nil {
+	err := run(ctx, os.Args[1:], os.Stderr)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "rowlock:", err)
 		os.Exit(1)
 	}
@@ -45,7 +46,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("-database: %w", err)
 	}
-	config.MaxConns, config.MinConns = int32(*connections), int32(*connections) //nolint:gosec // a handful
+	config.MaxConns, config.MinConns = int32(*connections), int32(*connections)
 	config.ConnConfig.RuntimeParams["search_path"] = "rowlock"
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {

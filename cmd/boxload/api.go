@@ -15,6 +15,9 @@ import (
 // node gives, retries between nodes included.
 const requestTimeout = 15 * time.Second
 
+// retryPause is how long the preparation waits where a node is too busy.
+const retryPause = 100 * time.Millisecond
+
 // api calls the nodes. It is safe for concurrent use.
 type api struct {
 	nodes      []*fasthttp.HostClient
@@ -91,7 +94,7 @@ func (c *call) want(want int, method, path string, body any, into any, headers .
 			return err
 		}
 		if (status == fasthttp.StatusServiceUnavailable || status == fasthttp.StatusTooManyRequests) && time.Now().Before(deadline) {
-			time.Sleep(100 * time.Millisecond)
+			<-time.After(retryPause)
 			continue
 		}
 		if status != want && (want != fasthttp.StatusCreated || status != fasthttp.StatusOK) {

@@ -13,8 +13,9 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	os.Exit(run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
+	status := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(status)
 }
 
 // run is the program. It returns 0 when the scenario ran and what was sold is right, 1
@@ -50,7 +51,7 @@ func measure(ctx context.Context, o options, stderr io.Writer) (*report, error) 
 	progress := newProgress(stderr, !o.quiet)
 	api := newAPI(o)
 	defer api.close()
-	scenario := scenarios[o.scenario]
+	scenario := scenarios()[o.scenario]
 	world, err := prepare(ctx, api, scenario.needs(o), o, progress)
 	if err != nil {
 		return nil, fmt.Errorf("prepare: %w", err)

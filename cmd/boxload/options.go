@@ -74,13 +74,13 @@ func parseOptions(args []string, getenv func(string) string, stderr io.Writer) (
 }
 
 func (o options) check() error {
-	names := make([]string, 0, len(scenarios))
-	for name := range scenarios {
+	names := make([]string, 0, len(scenarios()))
+	for name := range scenarios() {
 		names = append(names, name)
 	}
 	slices.Sort(names)
 	switch {
-	case scenarios[o.scenario] == nil:
+	case scenarios()[o.scenario] == nil:
 		return fmt.Errorf("no scenario %q; there are %s", o.scenario, strings.Join(names, ", "))
 	case slices.Contains(o.addresses, ""):
 		return errors.New("-addr has an empty address")

@@ -54,10 +54,8 @@ type placeInLine struct {
 func prepare(ctx context.Context, a *api, n needs, o options, progress *progress) (*world, error) {
 	w := &world{}
 	perShow := min(n.admitted, usersAtMost)
-	users := max(perShow, min(n.waiting, usersAtMost), min(n.schedules*perShow, usersAtMost))
-	if n.waiting > users {
-		users = n.waiting // one place per user and schedule
-	}
+	users := max(perShow, min(n.schedules*perShow, usersAtMost))
+	users = max(users, n.waiting) // one place per user and schedule
 	w.users = make([]*user, users)
 	err := progress.each(ctx, "users", o.connections, users, func(worker, i int) error {
 		u, err := newUser(a.newCall(worker), i)

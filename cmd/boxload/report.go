@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"text/tabwriter"
 	"time"
@@ -142,11 +143,11 @@ func (r *report) writeText(w io.Writer) error {
 	fmt.Fprintf(w, "\n\n")
 	fmt.Fprintln(table, "operation\tanswers\tp50 ms\tp90 ms\tp99 ms\tmax ms\tstatuses\t")
 	for _, o := range r.Operations {
-		statuses := ""
+		var statuses strings.Builder
 		for _, status := range slices.Sorted(maps.Keys(o.Statuses)) {
-			statuses += fmt.Sprintf(" %d×%d", o.Statuses[status], status)
+			fmt.Fprintf(&statuses, " %d×%d", o.Statuses[status], status)
 		}
-		fmt.Fprintf(table, "%s\t%d\t%.2f\t%.2f\t%.2f\t%.2f\t%s\t\n", o.Name, o.Answers, o.P50, o.P90, o.P99, o.Max, statuses)
+		fmt.Fprintf(table, "%s\t%d\t%.2f\t%.2f\t%.2f\t%.2f\t%s\t\n", o.Name, o.Answers, o.P50, o.P90, o.P99, o.Max, statuses.String())
 	}
 	return table.Flush()
 }

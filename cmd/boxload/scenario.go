@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,15 +20,13 @@ type scenario struct {
 	run   func(context.Context, *load) error
 }
 
-// scenarios by name.
-var scenarios map[string]*scenario
-
-func init() {
+// scenarios gives all of them by name.
+func scenarios() map[string]*scenario {
 	crowd := func(o options) needs { return needs{schedules: 1, admitted: max(seatsPerShow, o.connections)} }
 	mix := func(o options) needs {
 		return needs{schedules: o.schedules, admitted: seatsPerShow, waiting: o.waiting}
 	}
-	scenarios = map[string]*scenario{
+	return map[string]*scenario{
 		"sellout": {
 			needs: func(o options) needs { return needs{schedules: o.schedules, admitted: seatsPerShow} },
 			run:   sellout,
@@ -76,7 +73,7 @@ func (l *load) workers(ctx context.Context, limit time.Duration, do func(context
 			load:  l,
 			call:  l.api.newCall(i),
 			times: l.report.recorder(bar),
-			rng:   rand.New(rand.NewPCG(uint64(i), 1)), //nolint:gosec // load, not secrets
+			rng:   rand.New(rand.NewPCG(uint64(i), 1)),
 		}
 		group.Go(func() error { return do(ctx, w) })
 	}
@@ -269,16 +266,19 @@ func (w *worker) look(s *show, p *placeInLine, etag string) ([]int, error) {
 	return free, nil
 }
 
-var holdOrTaken = []int{http.StatusCreated, http.StatusOK, http.StatusConflict, http.StatusServiceUnavailable}
-
 // hold asks for a seat; 409 is an answer like any other.
 func (w *worker) hold(s *show, p *placeInLine, seat int) (int, error) {
 	status, err := w.timed("hold", "POST", "/api/v1/schedules/"+itoa(s.id)+"/reservations",
 		[]byte(`{"seatNumber":`+itoa(seat)+`}`), "Authorization", bearer(p.user.token), "Queue-Token", p.token)
-	if err == nil && !slices.Contains(holdOrTaken, status) {
-		err = w.call.unexpected(status)
+	if err != nil {
+		return 0, err
 	}
-	return status, err
+	switch status {
+	case http.StatusCreated, http.StatusOK, http.StatusConflict, http.StatusServiceUnavailable:
+		return status, nil
+	default:
+		return status, w.call.unexpected(status)
+	}
 }
 
 // pay pays the reservation that the last answer gave, and tries again where the node is

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"time"
 
-	"boxoffice"
-
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"boxoffice"
 )
 
 // roomLoadTimeout bounds the statements that read a waiting room: a million rows take

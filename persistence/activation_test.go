@@ -6,12 +6,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
 	"boxoffice"
 	"boxoffice/persistence"
 	"boxoffice/persistence/postgrestest"
-
-	"github.com/google/uuid"
-	"github.com/stretchr/testify/require"
 )
 
 func TestActivationRestoresASchedule(t *testing.T) {

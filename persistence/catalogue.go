@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"time"
 
-	"boxoffice"
-
 	"github.com/jackc/pgx/v5"
+
+	"boxoffice"
 )
 
 // CreateConcert announces a concert. It fails with invalid-request and every value that

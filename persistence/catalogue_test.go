@@ -4,9 +4,9 @@ import (
 	"testing"
 	"time"
 
-	"boxoffice"
-
 	"github.com/stretchr/testify/require"
+
+	"boxoffice"
 )
 
 func TestConcerts(t *testing.T) {

@@ -7,9 +7,9 @@ import (
 	"sort"
 	"time"
 
-	"boxoffice"
-
 	"github.com/google/uuid"
+
+	"boxoffice"
 )
 
 // changes are the rows that one commit implies, folded: a row that several of its

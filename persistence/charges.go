@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"time"
 
-	"boxoffice"
-
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"boxoffice"
 )
 
 // Charge adds points to a user's account, once per idempotency key: of concurrent calls
@@ -57,7 +57,7 @@ func charge(
 ) (boxoffice.Outcome, error) {
 	balance, refusal := boxoffice.DecideCharge(a.balance, amount)
 	if refusal != nil {
-		return boxoffice.Outcome{At: now, Refusal: refusal}, nil
+		return boxoffice.Outcome{At: now, Refusal: refusal}, nil //nolint:nilerr // a refusal is an outcome
 	}
 	entryID, err := uuid.NewV7()
 	if err != nil {

@@ -5,11 +5,11 @@ import (
 	"testing"
 	"time"
 
-	"boxoffice"
-	"boxoffice/persistence"
-
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+
+	"boxoffice"
+	"boxoffice/persistence"
 )
 
 func TestChargeAddsPoints(t *testing.T) {

@@ -3,9 +3,9 @@ package persistence_test
 import (
 	"testing"
 
-	"boxoffice"
-
 	"github.com/stretchr/testify/require"
+
+	"boxoffice"
 )
 
 // Each damage must be found by an invariant. The safeguards that would not let it happen

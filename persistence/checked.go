@@ -8,31 +8,31 @@ import (
 	"fmt"
 	"slices"
 
-	"boxoffice"
-
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"boxoffice"
 )
 
 // writeChecked writes a group in two round trips: one locks and reads what the commits
 // depend on, in the order grains, places, accounts and each in the order of its keys;
 // then the commits are decided one after the other, and the second round trip writes
 // those that passed and commits. It answers the commits, unless it returns an error: then
-// none of them was answered, and nothing is written if the error isDefinite or notSent.
+// none of them was answered, and nothing is written if the error isDefinite or a notSentError.
 func (w *groupWriter) writeChecked(ctx context.Context, group []*pending, lock locking) error {
 	w.report.Transactions++
 	ctx, cancel := context.WithTimeout(ctx, groupTimeout)
 	defer cancel()
 	conn, err := w.journal.db.journal.Acquire(ctx)
 	if err != nil {
-		return &notSent{cause: err, noConnection: true}
+		return &notSentError{cause: err, noConnection: true}
 	}
 	defer conn.Release()
 
 	facts, err := w.readFacts(ctx, conn.Conn(), group, lock)
 	if err != nil {
 		w.rollback(ctx, conn.Conn())
-		return &notSent{cause: err}
+		return &notSentError{cause: err}
 	}
 	d := decision{facts: facts, balances: make(map[uuid.UUID]int64)}
 	for _, p := range group {

@@ -6,10 +6,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"boxoffice"
 	"boxoffice/persistence/postgrestest"
-
-	"github.com/stretchr/testify/require"
 )
 
 // fakeClocks are the process's clock and the database's.

@@ -1,7 +1,6 @@
 package persistence_test
 
 import (
-	"errors"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -114,7 +113,7 @@ func TestConstraints(t *testing.T) {
 			t.Parallel()
 			_, err := f.connect().Exec(f.ctx, test.sql)
 			var broken *pgconn.PgError
-			require.True(t, errors.As(err, &broken), "%v", err)
+			require.ErrorAs(t, err, &broken)
 			require.Equal(t, test.state, broken.Code, "%v", err)
 		})
 	}

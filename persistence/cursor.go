@@ -6,9 +6,9 @@ import (
 	"math"
 	"time"
 
-	"boxoffice"
-
 	"github.com/google/uuid"
+
+	"boxoffice"
 )
 
 // MaxPage is the most items of a page.

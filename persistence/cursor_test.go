@@ -7,10 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"boxoffice"
-
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+
+	"boxoffice"
 )
 
 func TestCursorsAreReadBack(t *testing.T) {

@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"time"
 
-	"boxoffice"
-
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"boxoffice"
 )
 
 // Bounds of a session. What waits for longer fails and is told "unavailable".
@@ -106,9 +107,7 @@ func newPool(
 	}
 	config.ConnConfig.ConnectTimeout = connectTimeout
 	params := config.ConnConfig.RuntimeParams
-	for name, value := range settings {
-		params[name] = value
-	}
+	maps.Copy(params, settings)
 	params["application_name"] = application
 	params["synchronous_commit"] = "on"
 	params["default_transaction_isolation"] = "read committed"

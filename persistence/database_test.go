@@ -3,10 +3,10 @@ package persistence_test
 import (
 	"testing"
 
-	"boxoffice"
-
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
+
+	"boxoffice"
 )
 
 func TestSessionsHaveBounds(t *testing.T) {

@@ -6,11 +6,12 @@ import (
 	"fmt"
 	"io"
 	"net"
-
-	"boxoffice"
+	"slices"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/puddle/v2"
+
+	"boxoffice"
 )
 
 // SQLSTATEs that the program acts on.
@@ -51,11 +52,10 @@ func failure(what string, err error) error {
 	if err == nil {
 		return nil
 	}
-	var known *boxoffice.Error
-	if errors.As(err, &known) {
+	if _, ok := errors.AsType[*boxoffice.Error](err); ok {
 		return fmt.Errorf("%s: %w", what, err)
 	}
-	if refused := (*pgconn.PgError)(nil); errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*pgconn.PgError](err); ok {
 		switch codeOfState(refused.Code) {
 		case boxoffice.CodeUnavailable:
 			return fmt.Errorf("%s: %w", what, boxoffice.Unavailable(err))
@@ -74,9 +74,9 @@ func failure(what string, err error) error {
 // isConnectionTrouble tells whether an error that Postgres did not report itself is
 // about reaching it.
 func isConnectionTrouble(err error) bool {
-	var connecting *pgconn.ConnectError
-	var network net.Error
-	return errors.As(err, &connecting) || errors.As(err, &network) || pgconn.Timeout(err) || pgconn.SafeToRetry(err) ||
+	_, connecting := errors.AsType[*pgconn.ConnectError](err)
+	_, network := errors.AsType[net.Error](err)
+	return connecting || network || pgconn.Timeout(err) || pgconn.SafeToRetry(err) ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
 		errors.Is(err, pgconn.ErrConnClosed) || errors.Is(err, puddle.ErrClosedPool) ||
 		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
@@ -84,16 +84,8 @@ func isConnectionTrouble(err error) bool {
 
 // isState tells whether Postgres reported err with one of the states.
 func isState(err error, states ...string) bool {
-	var refused *pgconn.PgError
-	if !errors.As(err, &refused) {
-		return false
-	}
-	for _, state := range states {
-		if refused.Code == state {
-			return true
-		}
-	}
-	return false
+	refused, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && slices.Contains(states, refused.Code)
 }
 
 // isDefinite tells that Postgres rolled a transaction back and said so. Everything else
@@ -101,6 +93,6 @@ func isState(err error, states ...string) bool {
 // server that ends the session (FATAL), since that can be said of a session whose commit
 // is already on disk.
 func isDefinite(err error) bool {
-	var refused *pgconn.PgError
-	return errors.As(err, &refused) && refused.SeverityUnlocalized == "ERROR"
+	refused, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && refused.SeverityUnlocalized == "ERROR"
 }

@@ -7,10 +7,10 @@ import (
 	"io"
 	"testing"
 
-	"boxoffice"
-
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
+
+	"boxoffice"
 )
 
 func TestErrorsOfPostgresAndTheirCodes(t *testing.T) {

@@ -4,9 +4,9 @@ import (
 	"context"
 	"testing"
 
-	"boxoffice"
-
 	"github.com/stretchr/testify/require"
+
+	"boxoffice"
 )
 
 // WriteGroup writes commits as one group, past the queue, and gives their results.

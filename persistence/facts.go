@@ -4,10 +4,10 @@ import (
 	"context"
 	"slices"
 
-	"boxoffice"
-
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"boxoffice"
 )
 
 // facts are what the rows say that a group of commits depends on. All but the keys are

@@ -8,10 +8,10 @@ import (
 	"slices"
 	"time"
 
-	"boxoffice"
-
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"boxoffice"
 )
 
 // groupWriter writes groups, one at a time. It belongs to one flusher.
@@ -75,11 +75,10 @@ func (w *groupWriter) attempt(ctx context.Context, group []*pending) {
 // worthAnotherTry tells that Postgres rolled a transaction back for a reason that may be
 // gone or may concern one commit only.
 func worthAnotherTry(err error) bool {
-	if err == nil || !isDefinite(err) {
+	refused, ok := errors.AsType[*pgconn.PgError](err)
+	if !ok || !isDefinite(err) {
 		return false
 	}
-	var refused *pgconn.PgError
-	errors.As(err, &refused)
 	switch refused.Code[:2] {
 	case "40", "22", "23", stateExpectation[:2]: // conflicts; what constraints refuse
 		return true
@@ -107,7 +106,7 @@ func (w *groupWriter) writeUnchecked(ctx context.Context, group []*pending) erro
 	defer cancel()
 	conn, err := w.journal.db.journal.Acquire(ctx)
 	if err != nil {
-		return &notSent{cause: err, noConnection: true}
+		return &notSentError{cause: err, noConnection: true}
 	}
 	defer conn.Release()
 
@@ -140,13 +139,13 @@ func (w *groupWriter) answerDurable(group []*pending, balances map[uuid.UUID]int
 // answerFailed answers commits of a transaction that failed; without an error they have
 // been answered.
 func (w *groupWriter) answerFailed(group []*pending, err error) {
-	var unsent *notSent
+	unsent, notSent := errors.AsType[*notSentError](err)
 	switch {
 	case err == nil:
-	case errors.As(err, &unsent):
+	case notSent:
 		w.answerUnavailable(group, err)
 		// Without a connection there is no point in letting the rest of the queue wait.
-		if unsent != nil && unsent.noConnection {
+		if unsent.noConnection {
 			drained := w.journal.drain()
 			w.report.Commits += len(drained)
 			w.answerUnavailable(drained, err)

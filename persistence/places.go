@@ -4,9 +4,9 @@ import (
 	"context"
 	"time"
 
-	"boxoffice"
-
 	"github.com/jackc/pgx/v5"
+
+	"boxoffice"
 )
 
 // overdue is how long after its time something is due that nobody has done: an active

@@ -4,9 +4,9 @@ import (
 	"context"
 	"hash/crc32"
 
-	"boxoffice"
-
 	"github.com/google/uuid"
+
+	"boxoffice"
 )
 
 // checksumOf is the CRC-32C that is kept beside a snapshot.

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"time"
 
-	"boxoffice"
-
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"boxoffice"
 )
 
 // selectReservations is the start of every query of reservations; $1 is now. A hold that

@@ -5,10 +5,10 @@ import (
 	"testing"
 	"time"
 
-	"boxoffice"
-
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+
+	"boxoffice"
 )
 
 func TestReservationsOfAUser(t *testing.T) {

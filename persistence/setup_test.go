@@ -8,13 +8,13 @@ import (
 	"testing"
 	"time"
 
-	"boxoffice"
-	"boxoffice/persistence"
-	"boxoffice/persistence/postgrestest"
-
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
+
+	"boxoffice"
+	"boxoffice/persistence"
+	"boxoffice/persistence/postgrestest"
 )
 
 // Settings of the tests' waiting rooms.

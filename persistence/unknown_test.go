@@ -5,13 +5,13 @@ import (
 	"testing"
 	"time"
 
-	"boxoffice"
-	"boxoffice/persistence"
-	"boxoffice/persistence/postgrestest"
-
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
+
+	"boxoffice"
+	"boxoffice/persistence"
+	"boxoffice/persistence/postgrestest"
 )
 
 // waiting waits until the journal's session waits for a lock, and gives its process.

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 
-	"boxoffice"
-
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"boxoffice"
 )
 
 // CreateUser registers a user, with an account of 0 points.

@@ -88,7 +88,7 @@ func (b *batch) send(ctx context.Context, rows ...func(values [][]byte)) error {
 		b.err = pgconn.ErrConnClosed
 	}
 	if b.err != nil {
-		return &notSent{cause: b.err}
+		return &notSentError{cause: b.err}
 	}
 	// From here on pgconn.SafeToRetry is not to be trusted: an answer that breaks off can
 	// surface as "conn closed", which it takes for a connection that was never used.
@@ -107,16 +107,16 @@ func (b *batch) send(ctx context.Context, rows ...func(values [][]byte)) error {
 	return results.Close()
 }
 
-// notSent wraps an error after which nothing can have been written: what would have
+// notSentError wraps an error after which nothing can have been written: what would have
 // written, or committed, was never sent.
-type notSent struct {
+type notSentError struct {
 	cause error
 	// noConnection tells that there was not even a connection to send it on.
 	noConnection bool
 }
 
-func (e *notSent) Error() string { return e.cause.Error() }
-func (e *notSent) Unwrap() error { return e.cause }
+func (e *notSentError) Error() string { return e.cause.Error() }
+func (e *notSentError) Unwrap() error { return e.cause }
 
 // Readers of the binary format.
 

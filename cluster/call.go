@@ -23,10 +23,8 @@ var (
 	errGone       = errors.New("the member has left")
 	errAskAgain   = errors.New("the grain asks to be asked again")
 	errRefused    = errors.New("the member refuses to activate the grain now")
-
-	// These end the call.
-	errClosed = errors.New("the node is closed")
-	errAnswer = errors.New("the answer is no protobuf message")
+	errClosed     = errors.New("the node is closed")
+	errAnswer     = errors.New("the answer is no protobuf message") // again would not help
 )
 
 // Call sends a message to the grain of a kind and id, wherever it lives, and gives its
@@ -72,9 +70,8 @@ func (c *call) run(ctx context.Context) (proto.Message, error) {
 		if err == nil {
 			return reply, nil
 		}
-		left := c.deadline.Sub(c.node.cfg.Now())
 		pause := pauseAfter(c.tries)
-		if left <= pause || ctx.Err() != nil || errors.Is(err, errClosed) || errors.Is(err, errAnswer) {
+		if errors.Is(err, errAnswer) || c.deadline.Sub(c.node.cfg.Now()) <= pause {
 			return nil, err
 		}
 		c.timer.Reset(pause)
@@ -83,7 +80,7 @@ func (c *call) run(ctx context.Context) (proto.Message, error) {
 		case <-ctx.Done():
 			return nil, fmt.Errorf("%w, after %w", context.Cause(ctx), err)
 		case <-c.node.closed:
-			return nil, errClosed
+			return nil, fmt.Errorf("%w, after %w", errClosed, err)
 		}
 	}
 }

@@ -23,12 +23,11 @@ const (
 	minBackoff     = 5 * time.Millisecond
 	maxBackoff     = 100 * time.Millisecond
 	closeLinger    = 200 * time.Millisecond // between leaving the bucket and stopping the remote
-	remoteStop     = time.Second            // how long the remote may take to stop
 	leaveTimeout   = time.Second            // writing the last record
 	grainsStop     = 3 * time.Second        // how long grains may take to flush on Close
 	settleTimeout  = time.Second            // how long Leave waits for the others to take over
-	tasksStop      = time.Second            // how long Close waits for its own goroutines
 	bucketTTL      = time.Hour              // of what nobody refreshes: records of departed members
+	bucketBytes    = 4 << 20                // thousands of records
 	reopenPause    = 50 * time.Millisecond  // between attempts at a NATS that does not answer
 	ticksPerBeat   = 5                      // how often the others are aged
 	leaseMargin    = 20                     // the lease ends 1/20 of the expiry early, for clocks that run apart
@@ -115,7 +114,7 @@ func (c Config) withDefaults() (Config, error) {
 		c.BlindAfter = defaultBlindAfter
 	}
 	if c.Now == nil {
-		c.Now = time.Now
+		c.Now = time.Now //nolint:forbidigo // the default of this package's one clock
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -86,7 +86,7 @@ func (c clusterContext) Request(identity, kind string, message any, _ ...protocl
 
 // RequestFuture implements protocluster.Context: one try.
 func (c clusterContext) RequestFuture(identity, kind string, message any, _ ...protocluster.GrainCallOption) (*actor.Future, error) {
-	pid := lookup{c.node}.Get(protocluster.NewClusterIdentity(identity, kind))
+	pid := lookup(c).Get(protocluster.NewClusterIdentity(identity, kind))
 	if pid == nil {
 		return nil, errRefused
 	}

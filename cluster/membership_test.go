@@ -88,6 +88,7 @@ func sleep(d time.Duration) {
 }
 
 func TestSilentMemberIsEvictedOnce(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, m := trio(t)
 		defer m[0].die()
@@ -107,6 +108,7 @@ func TestSilentMemberIsEvictedOnce(t *testing.T) {
 }
 
 func TestLeavingTakesNoExpiry(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, m := trio(t)
 		defer m[0].die()
@@ -126,6 +128,7 @@ func TestLeavingTakesNoExpiry(t *testing.T) {
 }
 
 func TestEvictedMemberFencesItself(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		_, m := trio(t)
 		for i := range m {
@@ -148,6 +151,7 @@ func TestEvictedMemberFencesItself(t *testing.T) {
 
 // The lease must have run out before anybody can evict.
 func TestLeaseEndsBeforeEviction(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, m := trio(t)
 		for i := range m {
@@ -164,6 +168,7 @@ func TestLeaseEndsBeforeEviction(t *testing.T) {
 }
 
 func TestFrozenStoreEvictsNobody(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		_, m := trio(t)
 		for i := range m {
@@ -188,6 +193,7 @@ func TestFrozenStoreEvictsNobody(t *testing.T) {
 }
 
 func TestWipedStoreIsNoEviction(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, m := trio(t)
 		s.wipe()
@@ -212,6 +218,7 @@ func TestWipedStoreIsNoEviction(t *testing.T) {
 
 // A member that was away while the bucket was lost cannot know whether it was evicted.
 func TestLostStoreAndLostLeaseGiveUpGrains(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, m := trio(t)
 		for i := range m {
@@ -246,6 +253,7 @@ func TestLostStoreAndLostLeaseGiveUpGrains(t *testing.T) {
 
 // Who does not come back to a new bucket is evicted in it, so that it learns of it.
 func TestAbsentMemberIsEvictedFromNewStore(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, m := trio(t)
 		defer m[0].die()
@@ -263,6 +271,7 @@ func TestAbsentMemberIsEvictedFromNewStore(t *testing.T) {
 }
 
 func TestLostAcknowledgementIsNoEviction(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		_, m := trio(t)
 		m[1].link.mu.Lock()
@@ -279,6 +288,7 @@ func TestLostAcknowledgementIsNoEviction(t *testing.T) {
 }
 
 func TestLateHeartbeatBeatsEviction(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, m := trio(t)
 		for i := range m {
@@ -298,6 +308,7 @@ func TestLateHeartbeatBeatsEviction(t *testing.T) {
 
 // Nothing that moved may be activated before all have given up what they do not own.
 func TestJoinSettlesWhenAllHaveSeenIt(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, m := trio(t)
 		for i := range m {
@@ -320,6 +331,7 @@ func TestJoinSettlesWhenAllHaveSeenIt(t *testing.T) {
 }
 
 func TestMemberThatDoesNotFollowIsEvicted(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, m := trio(t)
 		for i := range m {
@@ -338,6 +350,7 @@ func TestMemberThatDoesNotFollowIsEvicted(t *testing.T) {
 }
 
 func TestJoinFailsInTime(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newMemoryStore()
 		m := newMembership(Config{
@@ -352,6 +365,7 @@ func TestJoinFailsInTime(t *testing.T) {
 }
 
 func TestRecordsAreKeptCurrent(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, m := trio(t)
 		for i := range m {

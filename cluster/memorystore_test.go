@@ -23,10 +23,7 @@ type memoryValue struct {
 	revision uint64
 }
 
-type memoryWatch struct {
-	number  int
-	changes chan change
-}
+type memoryWatch struct{ changes chan change }
 
 func newMemoryStore() *memoryStore {
 	return &memoryStore{number: 1, values: map[string]memoryValue{}, watches: map[*memoryWatch]bool{}}

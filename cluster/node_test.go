@@ -52,6 +52,7 @@ func startNode(t testing.TB, cfg Config, receive actor.ReceiveFunc) *Node {
 	return n
 }
 
+//nolint:paralleltest // protoactor sets a global
 func TestNodeIsAMemberFromStartToClose(t *testing.T) {
 	n := startNode(t, Config{HTTPAddress: "127.0.0.1:8080"}, echo)
 	require.True(t, n.Ready())
@@ -81,6 +82,7 @@ func TestNodeIsAMemberFromStartToClose(t *testing.T) {
 	require.Error(t, err)
 }
 
+//nolint:paralleltest // protoactor sets a global
 func TestCallIsTriedAgain(t *testing.T) {
 	var tries atomic.Int64
 	var asked atomic.Int64
@@ -117,6 +119,7 @@ func TestCallIsTriedAgain(t *testing.T) {
 	require.EqualValues(t, 2, tries.Load())
 }
 
+//nolint:paralleltest // protoactor sets a global
 func TestCallGivesUp(t *testing.T) {
 	n := startNode(t, Config{Retry: isTestRetry}, func(ctx actor.Context) {
 		switch ctx.Message().(type) {
@@ -145,6 +148,7 @@ func TestCallGivesUp(t *testing.T) {
 	require.Equal(t, boxoffice.CodeInternal, boxoffice.CodeOf(err))
 }
 
+//nolint:paralleltest // protoactor sets a global
 func TestNotifyReachesGrainsAndNeverBlocks(t *testing.T) {
 	var heard, dropped atomic.Int64
 	n := startNode(t, Config{Observer: Observer{Dropped: func(string) { dropped.Add(1) }}}, func(ctx actor.Context) {
@@ -165,6 +169,7 @@ func TestNotifyReachesGrainsAndNeverBlocks(t *testing.T) {
 	require.EqualValues(t, 1000, heard.Load())
 }
 
+//nolint:paralleltest // protoactor sets a global
 func TestFanOut(t *testing.T) {
 	url := startNATS(t).URL
 	n := startNode(t, Config{NATS: connect(t, url)}, echo)
@@ -204,6 +209,7 @@ func TestFanOut(t *testing.T) {
 	require.Error(t, err)
 }
 
+//nolint:paralleltest // protoactor sets a global
 func TestProtoactorsClusterFindsGrainsHere(t *testing.T) {
 	n := startNode(t, Config{}, echo)
 	cluster := protocluster.GetCluster(n.system)
@@ -221,6 +227,7 @@ func TestProtoactorsClusterFindsGrainsHere(t *testing.T) {
 	require.Error(t, err)
 }
 
+//nolint:paralleltest // protoactor sets a global
 func TestStartSaysWhatIsWrongAndLeavesNothing(t *testing.T) {
 	url := startNATS(t).URL
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
@@ -287,6 +294,7 @@ func stream(t *testing.T, n *Node, to string) remote.Remoting_ReceiveClient {
 	return s
 }
 
+//nolint:paralleltest // protoactor sets a global
 func TestUnreadableMessagesHarmNobody(t *testing.T) {
 	var heard atomic.Int64
 	n := startNode(t, Config{}, func(ctx actor.Context) {
@@ -338,6 +346,7 @@ func TestUnreadableMessagesHarmNobody(t *testing.T) {
 	require.Eventually(t, func() bool { return heard.Load() == 9 }, eventually, time.Millisecond)
 }
 
+//nolint:paralleltest // protoactor sets a global
 func TestStreamForAnotherMemberIsRefused(t *testing.T) {
 	n := startNode(t, Config{}, echo)
 	_, err := stream(t, n, "who-had-this-port-before").Recv()

@@ -30,7 +30,7 @@ type key struct {
 	id   int64
 }
 
-func (k key) shard() uint64 { return mix64(uint64(k.id)) % shardCount } //nolint:gosec // only the bits count
+func (k key) shard() uint64 { return mix64(uint64(k.id)) % shardCount }
 
 // kind is a kind of grains and how to make them.
 type kind struct {
@@ -90,7 +90,7 @@ func (p *placement) register(cluster *protocluster.Cluster, kinds []*protocluste
 		props := k.Build(cluster).Props.Clone(
 			actor.WithMailbox(func() actor.Mailbox { return newGrainMailbox(p) }),
 			actor.WithOnInit(func(ctx actor.Context) {
-				name, id, _ := parseName(ctx.Self().Id)
+				name, id := parseName(ctx.Self().Id)
 				protocluster.SetClusterIdentity(ctx, protocluster.NewClusterIdentity(id, name))
 			}))
 		p.kinds = append(p.kinds, &kind{name: k.Kind, props: props})
@@ -176,7 +176,7 @@ func (p *placement) spawn(s *shard, k key) (*actor.PID, error) {
 
 // stopped takes a grain that has stopped out of the table.
 func (p *placement) stopped(pid *actor.PID) {
-	name, text, _ := parseName(pid.Id)
+	name, text := parseName(pid.Id)
 	id, _ := strconv.ParseInt(text, 10, 64) // we made the name
 	k := key{kind: p.index[name], id: id}
 	s := &p.shards[k.shard()]
@@ -304,13 +304,10 @@ func makeName(kind string, id int64, n uint64) string {
 	return kind + "/" + strconv.FormatInt(id, 10) + "/" + strconv.FormatUint(n, 36)
 }
 
-func parseName(name string) (kind, id string, ok bool) {
-	kind, rest, ok := strings.Cut(name, "/")
-	if !ok {
-		return "", "", false
-	}
-	id, _, ok = strings.Cut(rest, "/")
-	return kind, id, ok
+func parseName(name string) (kind, id string) {
+	kind, rest, _ := strings.Cut(name, "/")
+	id, _, _ = strings.Cut(rest, "/")
+	return kind, id
 }
 
 // sameOwners tells whether two views place every grain alike.

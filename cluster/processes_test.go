@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -73,7 +74,8 @@ type child struct {
 	orders io.WriteCloser
 	lines  *bufio.Reader
 	log    *lockedBuffer
-	ended  chan error
+	ended  chan struct{} // closed when it has ended
+	err    error         // how, then
 }
 
 type lockedBuffer struct {
@@ -98,19 +100,18 @@ func startChild(t testing.TB, role string, cfg childConfig) *child {
 	t.Helper()
 	config, err := json.Marshal(cfg)
 	require.NoError(t, err)
-	c := &child{t: t, cmd: exec.Command(os.Args[0]), log: &lockedBuffer{}, ended: make(chan error, 1)} //nolint:gosec,noctx // ourselves
+	c := &child{t: t, cmd: exec.Command(os.Args[0]), log: &lockedBuffer{}, ended: make(chan struct{})}
 	c.cmd.Env = append(os.Environ(), roleVariable+"="+role, roleVariable+"_CONFIG="+string(config))
 	c.cmd.Stderr = c.log
 	c.orders, err = c.cmd.StdinPipe()
 	require.NoError(t, err)
-	out, out2 := io.Pipe()
-	c.cmd.Stdout = out2
+	out, in := io.Pipe()
+	c.cmd.Stdout = in
 	c.lines = bufio.NewReaderSize(out, 1<<20)
 	require.NoError(t, c.cmd.Start())
 	go func() { // ended in the cleanup
-		err := c.cmd.Wait()
-		out2.Close()
-		c.ended <- err
+		defer close(c.ended)
+		c.err = errors.Join(c.cmd.Wait(), in.Close())
 	}()
 	t.Cleanup(func() {
 		c.orders.Close()
@@ -164,10 +165,9 @@ func (c *child) signal(s os.Signal) {
 func (c *child) status() int {
 	c.t.Helper()
 	select {
-	case err := <-c.ended:
-		c.ended <- nil
-		if err != nil {
-			c.t.Logf("%s: %v", c.ID, err)
+	case <-c.ended:
+		if c.err != nil {
+			c.t.Logf("%s: %v", c.ID, c.err)
 		}
 		return c.cmd.ProcessState.ExitCode()
 	case <-time.After(eventually):
@@ -225,6 +225,7 @@ func warm(t *testing.T, nodes ...*child) {
 	window(300 * time.Millisecond)
 }
 
+//nolint:paralleltest // measures how long things take
 func TestKilledNodeIsReplaced(t *testing.T) {
 	books := startLedger(t)
 	cfg := childConfig{NATS: startNATS(t).URL, Ledger: books.URL}
@@ -247,6 +248,7 @@ func TestKilledNodeIsReplaced(t *testing.T) {
 	require.Less(t, longest, callTimeout)
 }
 
+//nolint:paralleltest // measures how long things take
 func TestNodesComeAndGo(t *testing.T) {
 	books := startLedger(t)
 	cfg := childConfig{NATS: startNATS(t).URL, Ledger: books.URL}
@@ -287,6 +289,7 @@ func TestNodesComeAndGo(t *testing.T) {
 	require.Less(t, longestLeave, time.Second)
 }
 
+//nolint:paralleltest // measures how long things take
 func TestFrozenNodeEndsWhenItWakes(t *testing.T) {
 	books := startLedger(t)
 	cfg := childConfig{NATS: startNATS(t).URL, Ledger: books.URL}
@@ -303,6 +306,7 @@ func TestFrozenNodeEndsWhenItWakes(t *testing.T) {
 	t.Logf("%d calls; longest answer %s", len(calls), longest.Round(time.Millisecond))
 }
 
+//nolint:paralleltest // measures how long things take
 func TestFrozenNATSChangesNothing(t *testing.T) {
 	books := startLedger(t)
 	broker := startChild(t, "nats", childConfig{NATS: t.TempDir()})
@@ -319,6 +323,7 @@ func TestFrozenNATSChangesNothing(t *testing.T) {
 	require.Less(t, longest, time.Second)
 }
 
+//nolint:paralleltest // measures how long things take
 func TestRestartedNATSWithEmptyStore(t *testing.T) {
 	books := startLedger(t)
 	port, err := choosePort("127.0.0.1", "0")
@@ -356,6 +361,8 @@ func requireAllGoOn(t *testing.T, books *ledger, nodes []*child, after time.Time
 
 // A node that comes back on its port under another id must not get what was meant for
 // the one before, and must be reached at once.
+//
+//nolint:paralleltest // measures how long things take
 func TestNodeReturnsToItsPort(t *testing.T) {
 	books := startLedger(t)
 	cfg := childConfig{NATS: startNATS(t).URL, Ledger: books.URL}
@@ -383,6 +390,7 @@ func TestNodeReturnsToItsPort(t *testing.T) {
 	require.Less(t, longest, 3*time.Second)
 }
 
+//nolint:paralleltest // measures how long things take
 func TestNodesVerifyEachOther(t *testing.T) {
 	books := startLedger(t)
 	cfg := childConfig{NATS: startNATS(t).URL, Ledger: books.URL}

@@ -70,6 +70,7 @@ func (s *natsStore) ensure(ctx context.Context) (jetstream.KeyValue, error) {
 			Description: "members of a boxoffice cluster",
 			History:     1,
 			TTL:         bucketTTL,
+			MaxBytes:    bucketBytes,
 			Storage:     jetstream.MemoryStorage,
 		})
 	}
@@ -96,7 +97,9 @@ func (s *natsStore) open(ctx context.Context) (string, time.Duration, error) {
 		return "", 0, fmt.Errorf("bucket %s has a status of type %T", s.bucket, status)
 	}
 	info := bucket.StreamInfo()
-	return strconv.FormatInt(info.Created.UnixNano(), 36), info.TimeStamp.Sub(info.Created), nil
+	// Both times are the server's. An old one does not tell the second: then it is new.
+	age := max(0, info.TimeStamp.Sub(info.Created))
+	return strconv.FormatInt(info.Created.UnixNano(), 36), age, nil
 }
 
 func (s *natsStore) write(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {

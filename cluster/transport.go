@@ -45,9 +45,10 @@ func (n *Node) startRemote() (string, error) {
 		if err != nil {
 			return "", err
 		}
-		n.remote = remote.NewRemote(n.system, n.remoteConfig(host, number))
-		err = startListening(n.remote)
+		r := remote.NewRemote(n.system, n.remoteConfig(host, number))
+		err = startListening(r)
 		if err == nil {
+			n.remote = r
 			return net.JoinHostPort(host, strconv.Itoa(number)), nil
 		}
 		if port != "0" || attempt == portAttempts {
@@ -60,11 +61,11 @@ func (n *Node) startRemote() (string, error) {
 // remote does not tell which one it was given; somebody may be faster to take it.
 func choosePort(host, port string) (int, error) {
 	if port != "0" {
-		number, err := net.LookupPort("tcp", port)
+		number, err := strconv.ParseUint(port, 10, 16)
 		if err != nil {
 			return 0, fmt.Errorf("port to bind: %w", err)
 		}
-		return number, nil
+		return int(number), nil
 	}
 	listener, err := net.Listen("tcp", net.JoinHostPort(host, port)) //nolint:noctx // returns at once
 	if err != nil {
@@ -144,7 +145,7 @@ func (c memberCredentials) ClientHandshake(ctx context.Context, id string, conn 
 // of the id in what gRPC sends.
 func (c memberCredentials) Info() credentials.ProtocolInfo {
 	info := c.TransportCredentials.Info()
-	info.ServerName = ""
+	info.ServerName = "" //nolint:staticcheck // gRPC still heeds it
 	return info
 }
 
@@ -189,24 +190,16 @@ func (n *Node) disconnect(id string) {
 	n.system.EventStream.Publish(&remote.EndpointTerminatedEvent{Address: id})
 }
 
-// stopRemote stops listening and ends all connections. It waits for a second; what
-// protoactor still does then (it sleeps 2 s after a failed dial) ends by itself.
+// stopRemote ends the connections to the other members and those from them. What is
+// still sent then gets lost. (Remote.Shutdown would do it gracefully: it waits 10 s for
+// peers, and panics if somebody still sends.)
 func (n *Node) stopRemote() {
-	stopped := make(chan struct{})
-	go func() {
-		defer close(stopped)
-		defer func() {
-			if cause := recover(); cause != nil { // it closes a channel that it may still use
-				n.cfg.Logger.Debug("the remote panicked as it stopped", "cause", cause)
+	if v := n.placement.view.Load(); v != nil {
+		for _, p := range v.peers {
+			if p.id != n.ID {
+				n.disconnect(p.id)
 			}
-		}()
-		n.remote.Shutdown(true)
-	}()
-	timeout := time.NewTimer(remoteStop)
-	defer timeout.Stop()
-	select {
-	case <-stopped:
-	case <-timeout.C:
-		n.remote.Shutdown(false)
+		}
 	}
+	n.remote.Shutdown(false)
 }

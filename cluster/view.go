@@ -36,7 +36,7 @@ func (v *view) owner(id int64) *peer {
 	var (
 		best  *peer
 		score uint64
-		key   = mix64(uint64(id)) //nolint:gosec // only the bits count
+		key   = mix64(uint64(id))
 	)
 	for _, p := range v.owners {
 		if s := mix64(p.hash ^ key); best == nil || s > score {

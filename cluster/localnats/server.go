@@ -121,6 +121,6 @@ func (l logger) Tracef(format string, v ...any) { l.write(slog.LevelDebug, forma
 
 func (l logger) write(level slog.Level, format string, v []any) {
 	if l.log.Enabled(context.Background(), level) {
-		l.log.Log(context.Background(), level, "NATS server: "+strings.TrimSpace(fmt.Sprintf(format, v...)))
+		l.log.Log(context.Background(), level, "NATS server", "says", strings.TrimSpace(fmt.Sprintf(format, v...)))
 	}
 }

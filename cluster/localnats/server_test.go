@@ -27,7 +27,7 @@ func TestServerTakesConnectionsAndKeepsStreams(t *testing.T) {
 	server, err := localnats.Start(ctx, localnats.Config{StoreDir: dir})
 	require.NoError(t, err)
 	require.True(t, strings.HasPrefix(server.URL, "nats://127.0.0.1:"), server.URL)
-	put(t, ctx, server.URL, "value")
+	put(ctx, t, server.URL, "value")
 	server.Stop()
 	_, err = nats.Connect(server.URL, nats.Timeout(100*time.Millisecond))
 	require.Error(t, err)
@@ -47,7 +47,7 @@ func TestServerTakesConnectionsAndKeepsStreams(t *testing.T) {
 	require.Equal(t, "value", string(entry.Value()))
 }
 
-func put(t *testing.T, ctx context.Context, url, value string) {
+func put(ctx context.Context, t *testing.T, url, value string) {
 	t.Helper()
 	conn, err := nats.Connect(url)
 	require.NoError(t, err)

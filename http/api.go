@@ -146,9 +146,6 @@ func (c humaContext) Header(name string) string {
 	return c.innerContext.Header(name)
 }
 
-// Unwrap lets huma's helpers find the request.
-func (c humaContext) Unwrap() huma.Context { return c.innerContext }
-
 func (a *api) humaConfig(version string) huma.Config {
 	return huma.Config{
 		OpenAPI: &huma.OpenAPI{

@@ -292,6 +292,9 @@ func TestDocsNeedNothingFromElsewhere(t *testing.T) {
 	unpacked, err := io.ReadAll(reader)
 	require.NoError(t, err)
 	require.Len(t, unpacked, plain.Body.Len())
+	for _, name := range []string{"LICENSE", "NOTICE", "swagger-ui-bundle.js.LICENSE.txt"} {
+		require.Equal(t, "text/plain; charset=utf-8", f.do("GET", "/docs/"+name, "").Header().Get("Content-Type"))
+	}
 	require.Equal(t, 304, f.do("GET", "/docs/swagger-ui.css", "", with("If-None-Match", "*")).Code)
 }
 

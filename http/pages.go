@@ -15,10 +15,11 @@ import (
 	"boxoffice"
 )
 
-// swagger is Swagger UI 5.35.0 (Apache License 2.0, see LICENSE and NOTICE there), as
-// swagger/update takes it from its npm package, and the page that starts it.
+// swagger is Swagger UI 5.35.0 with its licences, as swagger/update takes it from its npm
+// package, and the page that starts it.
 //
 //go:embed swagger/*.gz swagger/index.html swagger/start.js swagger/favicon-32x32.png
+//go:embed swagger/LICENSE swagger/NOTICE swagger/swagger-ui-bundle.js.LICENSE.txt
 var swagger embed.FS
 
 // docsPolicy keeps the page from loading anything from elsewhere. Swagger UI sets style
@@ -69,8 +70,10 @@ func contentType(name string) string {
 		return "text/css; charset=utf-8"
 	case ".js":
 		return "text/javascript; charset=utf-8"
-	default:
+	case ".png":
 		return "image/png"
+	default:
+		return "text/plain; charset=utf-8"
 	}
 }
 

@@ -160,8 +160,7 @@ func withETag(w http.ResponseWriter, r *http.Request, handle func(w http.Respons
 			return
 		}
 	}
-	w.WriteHeader(kept.status)
-	_, _ = w.Write(kept.body.Bytes()) // fails only if the client is gone
+	writeSized(w, kept.status, kept.body.Bytes())
 }
 
 // keptResponse keeps a body until its hash is known.

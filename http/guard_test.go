@@ -1,6 +1,7 @@
 package http
 
 import (
+	"strconv"
 	"testing"
 	"time"
 
@@ -128,6 +129,7 @@ func TestPlaceOnTheWire(t *testing.T) {
 	f.place = func(int64, uuid.UUID, uint64) (boxoffice.Place, error) { return admittedPlace(), nil }
 	polled = f.do("GET", placeTarget, "", with(queueTokenHeader, waiting.Token))
 	admitted := decode[placeJSON](polled)
+	require.Equal(t, strconv.Itoa(polled.Body.Len()), polled.Header().Get("Content-Length"))
 	require.Empty(t, polled.Header().Get("Retry-After"))
 	require.NotEqual(t, waiting.Token, admitted.Token)
 	claims, ok = f.keys.verifyQueue(admitted.Token)
@@ -138,6 +140,11 @@ func TestPlaceOnTheWire(t *testing.T) {
 	require.Nil(t, admitted.ETASeconds)
 	require.Equal(t, 600, admitted.ExpiresInSeconds)
 	require.Equal(t, start, time.Time(*admitted.AdmittedAt))
+
+	// Never more than there is left, however long the answer was under way.
+	f.now = func() time.Time { return start.Add(time.Millisecond) }
+	polled = f.do("GET", placeTarget, "", with(queueTokenHeader, admitted.Token))
+	require.Equal(t, 599, decode[placeJSON](polled).ExpiresInSeconds)
 
 	// A hold lengthens the place, not its token.
 	f.place = func(int64, uuid.UUID, uint64) (boxoffice.Place, error) {

@@ -121,6 +121,5 @@ func (a asset) write(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Encoding", "gzip")
 		body = a.compressed
 	}
-	w.WriteHeader(http.StatusOK)
-	_, _ = w.Write(body) // fails only if the client is gone
+	writeSized(w, http.StatusOK, body)
 }

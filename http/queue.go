@@ -160,7 +160,8 @@ func (a *api) writePlace(w http.ResponseWriter, c *call, status int, place boxof
 	if place.Status == boxoffice.PlaceWaiting {
 		w.Header().Set("Retry-After", strconv.Itoa(max(1, wholeSeconds(pollAfter))))
 	}
-	body, err := json.Marshal(renderPlace(place, token, pollAfter, c.now))
+	// The place is younger than the request.
+	body, err := json.Marshal(renderPlace(place, token, pollAfter, a.clock.Now()))
 	if err != nil {
 		return fmt.Errorf("encode a place: %w", err)
 	}

@@ -52,9 +52,9 @@ func optionalID(id uuid.UUID) *uuid.UUID {
 	return &id
 }
 
-// remaining tells how many whole seconds, rounded up, are left until t.
+// remaining tells how many whole seconds are left until t: never more than there are.
 func remaining(t, now time.Time) int {
-	return max(0, wholeSeconds(t.Sub(now)))
+	return int(max(0, t.Sub(now)/time.Second))
 }
 
 // PageQuery is the query of every list. It is exported because huma reads embedded

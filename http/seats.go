@@ -129,6 +129,12 @@ func (a *api) holdSeat(w http.ResponseWriter, r *http.Request, c *call) error {
 // writeBytes answers with JSON that is encoded already.
 func writeBytes(w http.ResponseWriter, status int, body []byte) {
 	w.Header().Set("Content-Type", "application/json")
+	writeSized(w, status, body)
+}
+
+// writeSized tells the length, so that net/http need not send a long body in chunks.
+func writeSized(w http.ResponseWriter, status int, body []byte) {
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // fails only if the client is gone
 }

@@ -367,11 +367,18 @@ func TestIdleGrainSavesItsStateAndStops(t *testing.T) {
 	h.schedule = nil
 }
 
+// askWhileLoading asks a grain that is about to find out that it cannot live.
+func (h *house) askWhileLoading(id int64) func() proto.Message {
+	h.t.Helper()
+	h.journal.mu.Lock()
+	defer h.journal.mu.Unlock()
+	return h.ask(h.spawn(boxoffice.KindSchedule, id), &messages.ReadSeats{})
+}
+
 func TestUnknownScheduleIsRefused(t *testing.T) {
 	t.Parallel()
 	h := setup(t)
-	pid := h.spawn(boxoffice.KindSchedule, 99)
-	reply := h.ask(pid, &messages.ReadSeats{})()
+	reply := h.askWhileLoading(99)()
 	require.IsType(t, &messages.Refusal{}, reply)
 	require.Equal(t, string(boxoffice.CodeScheduleNotFound), reply.(*messages.Refusal).GetCode())
 }
@@ -387,7 +394,7 @@ func TestFailedActivationsAreTold(t *testing.T) {
 	} {
 		h := setup(t)
 		h.journal.loadErr = c.err
-		require.Equal(t, c.want, refusalCode(t, h.ask(h.spawn(boxoffice.KindSchedule, scheduleID), &messages.ReadSeats{})()))
+		require.Equal(t, c.want, refusalCode(t, h.askWhileLoading(scheduleID)()))
 	}
 }
 
@@ -423,7 +430,7 @@ func TestCommandsPastTheQueueAreShed(t *testing.T) {
 	first := h.ask(h.schedule, h.hold(newBuyer(1), 1))
 	require.Eventually(t, func() bool { return h.journal.waiting.Load() == 1 }, patience, time.Millisecond)
 	for range maxPending {
-		h.system.Root.Send(h.schedule, &messages.ReadSeats{})
+		h.system.Root.Send(h.schedule, &messages.Left{}) // which nobody has to decide about
 	}
 	shed := h.ask(h.schedule, &messages.ReadSeats{})()
 	require.IsType(t, &messages.Refusal{}, shed)

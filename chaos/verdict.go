@@ -226,7 +226,7 @@ func (x *experiment) write(v verdict, operations []history.Operation, result che
 
 // print tells the verdict in a few lines.
 func (v verdict) print(w io.Writer) {
-	const most = 30
+	const most = 4 // of one check
 	for _, f := range v.Faults {
 		var longest time.Duration
 		for _, o := range f.Outages {
@@ -234,12 +234,16 @@ func (v verdict) print(w io.Writer) {
 		}
 		fmt.Fprintf(w, "%-20s longest outage %6.3fs, goal %s since %s\n", f.Kind, longest.Seconds(), f.Goal, f.Since)
 	}
-	for i, violation := range v.Violations {
-		if i == most {
-			fmt.Fprintf(w, "and %d more\n", len(v.Violations)-most)
-			break
+	told := make(map[string]int)
+	for _, violation := range v.Violations {
+		if told[violation.Check]++; told[violation.Check] <= most {
+			fmt.Fprintf(w, "%s: %s %v\n", violation.Check, violation.Detail, violation.Operations)
 		}
-		fmt.Fprintf(w, "%s: %s %v\n", violation.Check, violation.Detail, violation.Operations)
+	}
+	for name, n := range told {
+		if n > most {
+			fmt.Fprintf(w, "%s: %d more\n", name, n-most)
+		}
 	}
 	for _, reason := range v.Invalid {
 		fmt.Fprintln(w, "invalid:", reason)

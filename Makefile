@@ -17,7 +17,7 @@ run: ## start a node on http://127.0.0.1:8080 (ARGS="help" for the other command
 
 .PHONY: build
 build: ## build bin/boxoffice, a static binary
-	CGO_ENABLED=0 go build -trimpath -o bin/boxoffice ./cmd/boxoffice
+	CGO_ENABLED=0 go build -o bin/boxoffice ./cmd/boxoffice
 
 .PHONY: test
 test: ## run all tests

@@ -50,10 +50,12 @@ func clusterProcesses(dir string) ([]int, error) {
 			continue // not a process
 		}
 		process := filepath.Join("/proc", entry.Name())
-		// What cannot be read has ended or is somebody else's: a cluster's processes belong
-		// to the cluster's owner, whom this process is or may look at.
-		executable, err := os.Readlink(filepath.Join(process, "exe"))
-		if err != nil || !strings.HasPrefix(filepath.Base(executable), "postgres") {
+		// Its name, not its executable: a process that is ending has no executable any
+		// more while it is still attached to the cluster's shared memory. What cannot be
+		// read has ended or is somebody else's: a cluster's processes belong to its owner,
+		// whom this process is or may look at.
+		name, err := os.ReadFile(filepath.Join(process, "comm"))
+		if err != nil || !strings.HasPrefix(string(name), "postgres") {
 			continue
 		}
 		have, err := os.Stat(filepath.Join(process, "cwd"))

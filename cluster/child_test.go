@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -46,9 +47,10 @@ type childConfig struct {
 
 // order is what a child is told to do.
 type order struct {
-	Do   string `json:"do"` // touch, notify, load, report
-	Rate int    `json:"rate,omitempty"`
-	IDs  int    `json:"ids,omitempty"`
+	Do   string   `json:"do"` // touch, notify, load, await, report
+	Rate int      `json:"rate,omitempty"`
+	IDs  int      `json:"ids,omitempty"`
+	See  []string `json:"see,omitempty"`
 }
 
 // report is what a child says.
@@ -184,6 +186,14 @@ func obey(ctx context.Context, n *Node, out *json.Encoder) (int, error) {
 				if err := out.Encode(report{Calls: l.stop()}); err != nil {
 					return 1, err
 				}
+			case "await": // reports when it has its lease, and sees these members, who all follow
+				var r report
+				if err := awaitMembers(ctx, n, o.See); err != nil {
+					r.Error = err.Error()
+				}
+				if err := out.Encode(r); err != nil {
+					return 1, err
+				}
 			case "notify":
 				for id := range int64(o.IDs) {
 					n.Notify("register", id, wrapperspb.String("hello"))
@@ -197,6 +207,28 @@ func obey(ctx context.Context, n *Node, out *json.Encoder) (int, error) {
 			}
 		}
 	}
+}
+
+func awaitMembers(ctx context.Context, n *Node, ids []string) error {
+	ctx, cancel := context.WithTimeout(ctx, eventually)
+	defer cancel()
+	slices.Sort(ids)
+	err := n.membership.until(ctx, func(v *view) bool {
+		return v.settled && slices.EqualFunc(v.peers, ids, func(p *peer, id string) bool { return p.id == id })
+	})
+	if err != nil {
+		return err
+	}
+	poll := time.NewTicker(time.Millisecond)
+	defer poll.Stop()
+	for !n.lease.Valid() {
+		select {
+		case <-ctx.Done():
+			return errors.New("no lease")
+		case <-poll.C:
+		}
+	}
+	return nil
 }
 
 // load calls random grains at a rate.

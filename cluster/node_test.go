@@ -3,7 +3,9 @@ package cluster
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -274,6 +276,45 @@ func TestConfigIsChecked(t *testing.T) {
 	open.Bind, open.Advertise = ":7946", "node:7946"
 	_, err = open.withDefaults()
 	require.NoError(t, err)
+}
+
+//nolint:paralleltest // protoactor sets a global
+func TestOthersAreToldTheAdvertisedAddress(t *testing.T) {
+	port, err := choosePort("127.0.0.1", "0")
+	require.NoError(t, err)
+	n, err := New(Config{
+		NATS: connect(t, startNATS(t).URL), ClusterName: "test",
+		Bind: fmt.Sprintf(":%d", port), Advertise: fmt.Sprintf("localhost:%d", port),
+	})
+	require.NoError(t, err)
+	require.NoError(t, n.Start(t.Context()))
+	defer func() { require.NoError(t, n.Close()) }()
+	require.Equal(t, fmt.Sprintf("localhost:%d", port), n.Members()[0].Address)
+	_, err = stream(t, n, "somebody else").Recv()
+	require.Equal(t, codes.Unavailable, status.Code(err), "it listens there")
+}
+
+func TestConnectOverTLS(t *testing.T) {
+	t.Parallel()
+	authority := newAuthority(t)
+	pair := childConfig{Pair: authority.issue(t, "127.0.0.1"), Roots: authority.roots}
+	both, err := pair.tls()
+	require.NoError(t, err)
+	s, err := natsserver.NewServer(&natsserver.Options{
+		Host: "127.0.0.1", Port: natsserver.RANDOM_PORT, NoLog: true, NoSigs: true, TLSConfig: both.Server,
+	})
+	require.NoError(t, err)
+	s.Start()
+	defer s.WaitForShutdown()
+	defer s.Shutdown()
+	require.True(t, s.ReadyForConnections(eventually))
+	conn, err := Connect(s.ClientURL(), NATSOptions{TLS: both.Client})
+	require.NoError(t, err)
+	conn.Close()
+	_, err = Connect(s.ClientURL(), NATSOptions{})
+	require.Error(t, err)
+	_, err = Connect(s.ClientURL(), NATSOptions{Credentials: filepath.Join(t.TempDir(), "missing")})
+	require.Error(t, err)
 }
 
 func TestConnectSaysThatNobodyAnswers(t *testing.T) {

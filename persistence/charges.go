@@ -20,8 +20,13 @@ import (
 func (d *Database) Charge(
 	ctx context.Context, op boxoffice.Operation, userID uuid.UUID, amount int64, now time.Time,
 ) (boxoffice.Outcome, error) {
+	done, err := d.charges.take(ctx, userID)
+	if err != nil {
+		return boxoffice.Outcome{}, boxoffice.Unavailable(fmt.Errorf("wait for the account's turn: %w", err))
+	}
+	defer done()
 	var outcome boxoffice.Outcome
-	err := d.transaction(ctx, func(tx pgx.Tx) error {
+	err = d.transaction(ctx, func(tx pgx.Tx) error {
 		account, err := lockAccount(ctx, tx, userID)
 		if err != nil {
 			return err

@@ -21,7 +21,7 @@ import (
 // none of them was answered, and nothing is written if the error isDefinite or a notSentError.
 func (w *groupWriter) writeChecked(ctx context.Context, group []*pending, lock locking) error {
 	w.report.Transactions++
-	ctx, cancel := context.WithTimeout(ctx, groupTimeout)
+	ctx, cancel := context.WithTimeout(ctx, timeoutOf(group))
 	defer cancel()
 	conn, err := w.journal.db.journal.Acquire(ctx)
 	if err != nil {
@@ -31,7 +31,7 @@ func (w *groupWriter) writeChecked(ctx context.Context, group []*pending, lock l
 
 	facts, err := w.readFacts(ctx, conn.Conn(), group, lock)
 	if err != nil {
-		w.rollback(ctx, conn.Conn())
+		rollback(ctx, conn.Conn())
 		return &notSentError{cause: err}
 	}
 	d := decision{facts: facts, balances: make(map[uuid.UUID]int64)}
@@ -39,23 +39,17 @@ func (w *groupWriter) writeChecked(ctx context.Context, group []*pending, lock l
 		d.decide(p)
 	}
 	if len(d.passed) == 0 {
-		w.rollback(ctx, conn.Conn())
+		rollback(ctx, conn.Conn())
 		w.answerDecided(&d, nil)
 		return nil
 	}
 	err = w.writePassed(ctx, conn.Conn(), &d)
 	if err != nil && isDefinite(err) {
-		w.rollback(ctx, conn.Conn())
+		rollback(ctx, conn.Conn())
 		return err
 	}
 	w.answerDecided(&d, err)
 	return nil
-}
-
-// rollback ends a transaction that will not be committed. If that fails the pool closes
-// the connection, which ends it too.
-func (w *groupWriter) rollback(ctx context.Context, conn *pgx.Conn) {
-	_, _ = conn.Exec(ctx, "ROLLBACK")
 }
 
 func (w *groupWriter) writePassed(ctx context.Context, conn *pgx.Conn, d *decision) error {

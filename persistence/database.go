@@ -52,6 +52,8 @@ type Database struct {
 	journal *pgxpool.Pool
 	// activations bounds how many connections wait for locks that commits hold.
 	activations chan struct{}
+	// charges bounds to one how many connections wait for the row of an account.
+	charges *turns
 }
 
 // Open makes the pools of the database at url. It opens no connection: a Database can be
@@ -74,6 +76,7 @@ func Open(ctx context.Context, url string, c Config) (*Database, error) {
 	}
 	return &Database{
 		config: c, pool: pool, journal: journal, activations: make(chan struct{}, max(1, c.MaxConns/2)),
+		charges: newTurns(),
 	}, nil
 }
 

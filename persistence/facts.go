@@ -126,6 +126,11 @@ func readKeysStatement() *statement {
 func beginStatement() *statement  { return &statement{name: "begin", sql: "BEGIN"} }
 func commitStatement() *statement { return &statement{name: "commit", sql: "COMMIT"} }
 
+// allowTimeStatement gives the statements of a large group more time.
+func allowTimeStatement() *statement {
+	return &statement{name: "allow time", sql: "SET LOCAL statement_timeout = " + milliseconds(largeStatementTimeout)}
+}
+
 // readFacts begins a transaction and locks and reads what the group depends on.
 func (w *groupWriter) readFacts(
 	ctx context.Context, conn *pgx.Conn, group []*pending, lock locking,
@@ -141,6 +146,10 @@ func (w *groupWriter) readFacts(
 	b.reset(conn)
 	b.run(ctx, beginStatement())
 	readers := []func([][]byte){nil}
+	if isLarge(group) {
+		b.run(ctx, allowTimeStatement())
+		readers = append(readers, nil)
+	}
 	read := func(reader func([][]byte)) { readers = append(readers, reader) }
 
 	read(b.lockGrains(ctx, group, f))

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"boxoffice"
@@ -102,7 +103,7 @@ func lockingOf(err error) locking { return locking(isState(err, stateLockTimeout
 // that every condition holds. An error that isDefinite changed nothing.
 func (w *groupWriter) writeUnchecked(ctx context.Context, group []*pending) error {
 	w.report.Transactions++
-	ctx, cancel := context.WithTimeout(ctx, groupTimeout)
+	ctx, cancel := context.WithTimeout(ctx, timeoutOf(group))
 	defer cancel()
 	conn, err := w.journal.db.journal.Acquire(ctx)
 	if err != nil {
@@ -112,12 +113,29 @@ func (w *groupWriter) writeUnchecked(ctx context.Context, group []*pending) erro
 
 	b := &w.batch
 	b.reset(conn.Conn())
+	if isLarge(group) {
+		b.run(ctx, beginStatement())
+		b.run(ctx, allowTimeStatement())
+	}
 	b.writeGrains(ctx, group)
 	b.writeEvents(ctx, group)
 	b.writeReservations(ctx, group)
 	b.writePlaces(ctx, group)
 	b.writeKeys(ctx, answersOf(group))
-	return b.send(ctx)
+	if isLarge(group) {
+		b.run(ctx, commitStatement())
+	}
+	err = b.send(ctx)
+	if err != nil && isDefinite(err) && isLarge(group) {
+		rollback(ctx, conn.Conn())
+	}
+	return err
+}
+
+// rollback ends a transaction that will not be committed. If that fails the pool closes
+// the connection, which ends it too.
+func rollback(ctx context.Context, conn *pgx.Conn) {
+	_, _ = conn.Exec(ctx, "ROLLBACK")
 }
 
 // answerDurable answers commits that are durable.

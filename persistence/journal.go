@@ -22,6 +22,10 @@ const (
 	// for its answer. It is longer than the bounds of the session, which give a definite
 	// answer; only a broken connection or a disk that hangs reaches it.
 	groupTimeout = statementTimeout + time.Second
+	// largeStatementTimeout and largeGroupTimeout are for a commit with more rows than a
+	// group may have: a waiting room that lets in a hundred thousand at once.
+	largeStatementTimeout = 10 * statementTimeout
+	largeGroupTimeout     = largeStatementTimeout + time.Second
 )
 
 // Reasons why the journal does not even try.
@@ -88,6 +92,17 @@ type pending struct {
 // epoch is still the newest.
 func (p *pending) writes() bool {
 	return len(p.commit.Events) > 0 || len(p.commit.Answers) > 0 || p.commit.Snapshot != nil
+}
+
+// isLarge tells whether a group is one commit with more rows than a group may have.
+func isLarge(group []*pending) bool { return len(group) == 1 && group[0].rows.size() > maxGroupRows }
+
+// timeoutOf bounds the writing of a group.
+func timeoutOf(group []*pending) time.Duration {
+	if isLarge(group) {
+		return largeGroupTimeout
+	}
+	return groupTimeout
 }
 
 // NewJournal starts a journal. Close it before its Database.

@@ -85,6 +85,8 @@ func chaos(ctx context.Context, o options, logger *slog.Logger, stdout io.Writer
 	return x.judge(state)
 }
 
+// makeDirectory makes the output directory, which must be empty: what an earlier run
+// left in it would be judged as if it were this one's.
 func (x *experiment) makeDirectory() (err error) {
 	if x.options.out == "" {
 		x.options.out, err = os.MkdirTemp("", fmt.Sprintf("chaos-%d-", x.options.seed))
@@ -93,6 +95,13 @@ func (x *experiment) makeDirectory() (err error) {
 	}
 	if err != nil {
 		return fmt.Errorf("make the output directory: %w", err)
+	}
+	entries, err := os.ReadDir(x.options.out)
+	if err != nil {
+		return fmt.Errorf("look into the output directory: %w", err)
+	}
+	if len(entries) > 0 {
+		return fmt.Errorf("the output directory %s is not empty", x.options.out)
 	}
 	return nil
 }

@@ -49,6 +49,10 @@ type faultVerdict struct {
 	Goal    time.Duration  `json:"goal"`
 	Since   plan.Moment    `json:"since"`
 	Outages []check.Outage `json:"outages"` // the longest of each schedule
+	// Slowest is the longest that an answer took, and Results counts what came of the
+	// requests, of those that were sent while the fault lasted.
+	Slowest time.Duration          `json:"slowest"`
+	Results map[history.Result]int `json:"results"`
 }
 
 // judge applies all checks and writes the output.
@@ -122,6 +126,15 @@ func (x *experiment) checkOutages(v *verdict, operations []history.Operation) {
 		judged := faultVerdict{
 			faultRun: f, Goal: goal, Since: since,
 			Outages: check.LongestOutages(operations, x.fleet.ScheduleIDs, from, to),
+			Results: make(map[history.Result]int),
+		}
+		for _, op := range operations {
+			if f.Start <= op.Call && op.Call <= f.Healed {
+				judged.Results[op.Result]++
+				if op.Result.Definite() {
+					judged.Slowest = max(judged.Slowest, op.Return-op.Call)
+				}
+			}
 		}
 		v.Faults = append(v.Faults, judged)
 		for _, outage := range judged.Outages {
@@ -232,7 +245,8 @@ func (v verdict) print(w io.Writer) {
 		for _, o := range f.Outages {
 			longest = max(longest, o.Length)
 		}
-		fmt.Fprintf(w, "%-20s longest outage %6.3fs, goal %s since %s\n", f.Kind, longest.Seconds(), f.Goal, f.Since)
+		fmt.Fprintf(w, "%-20s longest outage %6.3fs (goal %s since %s), slowest answer %6.3fs, %v\n",
+			f.Kind, longest.Seconds(), f.Goal, f.Since, f.Slowest.Seconds(), f.Results)
 	}
 	told := make(map[string]int)
 	for _, violation := range v.Violations {

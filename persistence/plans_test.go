@@ -1,0 +1,64 @@
+package persistence
+
+import (
+	"strings"
+	"testing"
+
+	"boxoffice/persistence/postgrestest"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+)
+
+// Whatever the statistics say, the journal goes through its arrays in order and looks each
+// row up by the primary key: that is what keeps two groups from locking in another order.
+func TestTheJournalsStatementsUsePrimaryKeys(t *testing.T) {
+	t.Parallel()
+	db, err := Open(t.Context(), postgrestest.Database(t), Config{})
+	require.NoError(t, err)
+	t.Cleanup(db.Close)
+	for _, world := range []struct{ name, fill string }{
+		{"empty tables", "SELECT"},
+		{"one large schedule", `
+			INSERT INTO queue_places (schedule_id, sequence, user_id, status, claimed, joined_at)
+			SELECT 1, n, gen_random_uuid(), 'waiting', false, now() FROM generate_series(1, 5000) n;
+			ANALYZE`},
+	} {
+		_, err := db.pool.Exec(t.Context(), world.fill)
+		require.NoError(t, err)
+		for table, statements := range map[string][]*statement{
+			"grains":           {confirmStatement(), fenceStatement(), lockGrainsStatement(waitForLocks)},
+			"queue_places":     {changePlacesStatement(), lockPlacesStatement(waitForLocks), lockPlacesStatement(skipLocked)},
+			"accounts":         {changeAccountsStatement(), lockAccountsStatement(waitForLocks)},
+			"reservations":     {endReservationsStatement()},
+			"payments":         {cancelPaymentsStatement()},
+			"idempotency_keys": {readKeysStatement()},
+		} {
+			for _, s := range statements {
+				plan := planOf(t, db, s)
+				require.Contains(t, plan, "Index Scan using "+table+"_pkey", "%s with %s", s.name, world.name)
+				for _, wrong := range []string{"Seq Scan", "Hash", "Merge", "Sort", "Bitmap"} {
+					require.NotContains(t, plan, wrong, "%s with %s", s.name, world.name)
+				}
+			}
+		}
+	}
+}
+
+// planOf gives the generic plan of a statement in a session of the journal.
+func planOf(t *testing.T, db *Database, s *statement) string {
+	t.Helper()
+	conn, err := db.journal.Acquire(t.Context())
+	require.NoError(t, err)
+	defer conn.Release()
+	_, err = conn.Exec(t.Context(), "PREPARE explained AS "+s.sql)
+	require.NoError(t, err)
+	defer func() { _, _ = conn.Exec(t.Context(), "DEALLOCATE explained") }()
+	parameters := strings.Count(s.sql, "$")
+	nulls := strings.TrimSuffix(strings.Repeat("NULL, ", parameters), ", ")
+	rows, err := conn.Query(t.Context(), "EXPLAIN EXECUTE explained ("+nulls+")", pgx.QueryExecModeSimpleProtocol)
+	require.NoError(t, err)
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	require.NoError(t, err)
+	return strings.Join(lines, "\n")
+}

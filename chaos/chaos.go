@@ -82,7 +82,25 @@ func chaos(ctx context.Context, o options, logger *slog.Logger, stdout io.Writer
 	if err != nil {
 		return verdict{}, err
 	}
-	return x.judge(state)
+	v, err := x.judge(state)
+	if err == nil && v.Result == pass {
+		err = x.tidy()
+	}
+	return v, err
+}
+
+// tidy removes what nobody looks at after a run that passed: the program and the data.
+func (x *experiment) tidy() error {
+	names := []string{"boxoffice", "postgres", "nats"}
+	for i := range x.options.nodes + 1 {
+		names = append(names, fmt.Sprintf("node-%d", i))
+	}
+	for _, name := range names {
+		if err := os.RemoveAll(x.path(name)); err != nil {
+			return fmt.Errorf("tidy up: %w", err)
+		}
+	}
+	return nil
 }
 
 // makeDirectory makes the output directory, which must be empty: what an earlier run

@@ -75,7 +75,8 @@ type Operation struct {
 
 	Request Request `json:"request"`
 	Answer  Answer  `json:"answer,omitzero"`
-	// Body is the answer as it came, except of seat maps, which are long.
+	// Body is the answer as it came, where that matters: to requests with a key, and of
+	// refusals.
 	Body json.RawMessage `json:"body,omitempty"`
 	// Replayed tells that the answer is marked as given before.
 	Replayed bool `json:"replayed,omitzero"`
@@ -112,7 +113,7 @@ type Answer struct {
 	ExpiresAt       *time.Time `json:"expiresAt,omitempty"`
 	AvailableSeats  []int      `json:"availableSeats,omitempty"`
 	AccessToken     string     `json:"accessToken,omitzero"`
-	Token           string     `json:"token,omitzero"`
+	Token           string     `json:"token,omitzero"` // of a place
 	Place           Token      `json:"place,omitzero"` // what Token says
 	Position        int        `json:"position,omitzero"`
 	JoinedAt        *time.Time `json:"joinedAt,omitempty"`

@@ -70,7 +70,7 @@ func (a *API) send(ctx context.Context, client, node int, q ask) history.Operati
 			op.Error = err.Error()
 		}
 		op.Result = resultOf(status, op.Code)
-		if q.kind != history.Seats && len(body) > 0 {
+		if len(body) > 0 && (q.request.Key != "" || op.Result != history.OK) {
 			op.Body = body
 		}
 	case notSent(err):

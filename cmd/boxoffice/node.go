@@ -172,10 +172,15 @@ func (n *node) startCluster(ctx context.Context) (err error) {
 	}
 	n.nats = connection
 	n.life.started("NATS", stop)
+	bind, advertise := string(n.settings.NodeAddress), ""
+	if n.settings.NodeBind != "" {
+		bind, advertise = string(n.settings.NodeBind), bind
+	}
 	n.member, err = cluster.New(cluster.Config{
 		NATS:        connection,
 		ClusterName: clusterName,
-		Bind:        string(n.settings.NodeAddress),
+		Bind:        bind,
+		Advertise:   advertise,
 		HTTPAddress: n.url,
 		Alone:       n.settings.NATSURL == "",
 		Retry:       actors.IsRetry,

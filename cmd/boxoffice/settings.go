@@ -30,6 +30,7 @@ type settings struct {
 	NATSURL         natsURL      `env:"BOXOFFICE_NATS_URL" secret:"true" help:"NATS with JetStream, several servers separated by commas; without it an embedded server is started in the process"`
 	DataDir         string       `env:"BOXOFFICE_DATA_DIR" envDefault:"./.boxoffice" help:"what the two embedded defaults and the made signing key are kept in"`
 	NodeAddress     nodeAddress  `env:"BOXOFFICE_NODE_ADDRESS" envDefault:"127.0.0.1:0" help:"where other nodes reach this one; port 0 picks one"`
+	NodeBind        hostPort     `env:"BOXOFFICE_NODE_BIND" default:"the same" help:"where this node listens for the others, if they reach it at another address: through a proxy, or by the name of a container"`
 	JWTKey          signingKey   `env:"BOXOFFICE_JWT_KEY" secret:"true" help:"Ed25519 private key (PKCS #8 PEM, or a file's path after @), the same on every node; without it one is made and kept in the data directory"`
 	HoldTTL         ttl          `env:"BOXOFFICE_HOLD_TTL" envDefault:"5m" help:"how long a seat is held for its payment"`
 	AdmissionTTL    ttl          `env:"BOXOFFICE_ADMISSION_TTL" envDefault:"10m" help:"how long an admitted place in line is good for; a live hold lengthens it"`

@@ -4,10 +4,10 @@ import (
 	"strings"
 	"testing"
 
-	"boxoffice/persistence/postgrestest"
-
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
+
+	"boxoffice/persistence/postgrestest"
 )
 
 // Whatever the statistics say, the journal goes through its arrays in order and looks each

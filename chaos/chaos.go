@@ -13,6 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"boxoffice/chaos/check"
 	"boxoffice/chaos/history"
 	"boxoffice/chaos/mutant"
@@ -20,8 +22,6 @@ import (
 	"boxoffice/chaos/system"
 	"boxoffice/chaos/workload"
 	"boxoffice/persistence"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // Times of life that are short enough to be reached often in a run.
@@ -150,14 +150,12 @@ func (x *experiment) build(ctx context.Context) error {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build the program: %w: %s", err, out)
 	}
+	x.commit = "unknown" // without a repository: the program is judged all the same
 	describe := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty")
 	describe.Dir = dir
-	out, err := describe.Output()
-	if err != nil {
-		x.commit = "unknown" // no repository: the program is judged all the same
-		return nil
+	if out, err := describe.Output(); err == nil {
+		x.commit = strings.TrimSpace(string(out))
 	}
-	x.commit = strings.TrimSpace(string(out))
 	return nil
 }
 

@@ -20,8 +20,9 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "chaos:", err)
 		os.Exit(1)
 	}
@@ -46,8 +47,8 @@ type options struct {
 var errNotPassed = errors.New("not passed")
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	if len(args) == 3 && args[0] == system.NATSCommand {
-		return system.RunNATS(ctx, args[1], args[2])
+	if len(args) > 0 && args[0] == system.NATSCommand {
+		return system.RunNATS(ctx, args[1:])
 	}
 	o, err := parse(args, stderr)
 	if errors.Is(err, flag.ErrHelp) {

@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"time"
 
-	"boxoffice"
-	"boxoffice/chaos/history"
-
 	"github.com/anishathalye/porcupine"
 	"github.com/google/uuid"
+
+	"boxoffice"
+	"boxoffice/chaos/history"
 )
 
 // movement is one operation on one account. Every answer of the service tells the

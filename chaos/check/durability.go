@@ -4,17 +4,19 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
+
 	"boxoffice"
 	"boxoffice/chaos/history"
-
-	"github.com/google/uuid"
 )
 
 // checkDurability: what was acknowledged is in the log, as it was acknowledged; and what
 // is in the log was asked for by somebody, once.
 func checkDurability(e Evidence, f facts, effects []Effect) []Violation {
-	c := causes{evidence: e, facts: f, entries: make(map[uuid.UUID]EntryRow), users: make(map[uuid.UUID]bool),
-		of: make(map[cause][]int)}
+	c := causes{
+		evidence: e, facts: f, entries: make(map[uuid.UUID]EntryRow), users: make(map[uuid.UUID]bool),
+		of: make(map[cause][]int),
+	}
 	for _, entry := range e.State.Entries {
 		c.entries[entry.TransactionID] = entry
 	}

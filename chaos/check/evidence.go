@@ -4,9 +4,9 @@ import (
 	"math"
 	"time"
 
-	"boxoffice/chaos/history"
-
 	"github.com/google/uuid"
+
+	"boxoffice/chaos/history"
 )
 
 // Never is the return time of an operation that nobody was told about: it may have

@@ -1,9 +1,9 @@
 package check
 
 import (
-	"boxoffice"
-
 	"github.com/google/uuid"
+
+	"boxoffice"
 )
 
 func collectFacts(e Evidence) facts {

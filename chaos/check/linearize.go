@@ -67,6 +67,7 @@ func violationsOf(partitions []Partition) []Violation {
 	var violations []Violation
 	for _, p := range partitions {
 		switch p.Result {
+		case porcupine.Ok:
 		case porcupine.Illegal:
 			violations = append(violations, Violation{
 				Check: "linearizability", Detail: p.Name + " has no order of its operations that explains their answers",

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"time"
 
-	"boxoffice"
-
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"boxoffice"
 )
 
 // Fence takes a new epoch of every grain. Each row is locked by a commit in flight, so

@@ -40,7 +40,7 @@ func longestOutage(id int64, asked []history.Operation, from, to time.Duration) 
 		firstCall[i] = min(firstCall[i+1], asked[i].Call)
 	}
 	longest := Outage{ScheduleID: id, From: from}
-	last, waitingSince := from, max(from, firstCall[0])
+	waitingSince := max(from, firstCall[0])
 	note := func(until time.Duration) {
 		if length := min(until, to) - waitingSince; waitingSince != Never && length > longest.Length {
 			longest.From, longest.Length = waitingSince, length
@@ -51,8 +51,7 @@ func longestOutage(id int64, asked []history.Operation, from, to time.Duration) 
 			continue
 		}
 		note(op.Return)
-		last = op.Return
-		waitingSince = max(last, firstCall[i+1])
+		waitingSince = max(op.Return, firstCall[i+1])
 	}
 	note(to)
 	return longest

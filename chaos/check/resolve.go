@@ -7,10 +7,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
 	"boxoffice"
 	"boxoffice/chaos/history"
-
-	"github.com/google/uuid"
 )
 
 // Resolve turns operations into effects: what a client was told stands as it was told;

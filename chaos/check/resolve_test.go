@@ -3,11 +3,11 @@ package check
 import (
 	"testing"
 
-	"boxoffice"
-	"boxoffice/chaos/history"
-
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+
+	"boxoffice"
+	"boxoffice/chaos/history"
 )
 
 // unknownHold adds a hold with a key whose answer nobody got.
@@ -97,8 +97,8 @@ func TestOneEffectOfAllThatWasSentWithAKey(t *testing.T) {
 	effects, _ := Resolve(s.evidence)
 	require.Len(t, effects, 1)
 	require.Equal(t, []int{1, 2, 3}, effects[0].Operations)
-	require.EqualValues(t, 100*ms, effects[0].Call)
-	require.EqualValues(t, 210*ms, effects[0].Return)
+	require.Equal(t, 100*ms, effects[0].Call)
+	require.Equal(t, 210*ms, effects[0].Return)
 }
 
 func TestAKeyWithTwoAnswers(t *testing.T) {

@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"time"
 
-	"boxoffice"
-
 	"github.com/google/uuid"
+
+	"boxoffice"
 )
 
 // rateSpan is the span of time that admitPerSecond limits.

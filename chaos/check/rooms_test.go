@@ -4,11 +4,11 @@ import (
 	"testing"
 	"time"
 
-	"boxoffice"
-	"boxoffice/chaos/history"
-
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+
+	"boxoffice"
+	"boxoffice/chaos/history"
 )
 
 func TestAnHonestRoomPasses(t *testing.T) {

@@ -5,11 +5,11 @@ import (
 	"testing"
 	"time"
 
-	"boxoffice"
-	"boxoffice/chaos/history"
-
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+
+	"boxoffice"
+	"boxoffice/chaos/history"
 )
 
 // honest is a history that a service without faults could make.

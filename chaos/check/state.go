@@ -3,9 +3,9 @@ package check
 import (
 	"time"
 
-	"boxoffice"
-
 	"github.com/google/uuid"
+
+	"boxoffice"
 )
 
 // State is what the database holds, at one instant after the run.

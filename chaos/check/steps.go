@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/google/uuid"
+
 	"boxoffice"
 	"boxoffice/chaos/history"
-
-	"github.com/google/uuid"
 )
 
 // seatID and buyerID name the claims: each seat is one, and so is what each user has of

@@ -6,12 +6,12 @@ import (
 	"testing"
 	"time"
 
-	"boxoffice"
-	"boxoffice/chaos/history"
-
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"boxoffice"
+	"boxoffice/chaos/history"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

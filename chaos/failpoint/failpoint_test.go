@@ -4,9 +4,9 @@ import (
 	"testing"
 	"time"
 
-	"boxoffice/chaos/failpoint"
-
 	"github.com/stretchr/testify/require"
+
+	"boxoffice/chaos/failpoint"
 )
 
 func TestAPlaceThatIsNotArmedDoesNothing(t *testing.T) {

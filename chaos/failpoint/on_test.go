@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"boxoffice/chaos/failpoint"
-
 	"github.com/stretchr/testify/require"
+
+	"boxoffice/chaos/failpoint"
 )
 
 // asVictim makes this test binary hit a place and exit with status 0.

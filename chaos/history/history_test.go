@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"boxoffice/chaos/history"
-
 	"github.com/stretchr/testify/require"
+
+	"boxoffice/chaos/history"
 )
 
 func token(claims string) string {

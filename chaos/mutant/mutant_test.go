@@ -7,9 +7,9 @@ import (
 	"os"
 	"testing"
 
-	"boxoffice/chaos/mutant"
-
 	"github.com/stretchr/testify/require"
+
+	"boxoffice/chaos/mutant"
 )
 
 // root is the module's directory.

@@ -4,9 +4,9 @@ import (
 	"testing"
 	"time"
 
-	"boxoffice/chaos/plan"
-
 	"github.com/stretchr/testify/require"
+
+	"boxoffice/chaos/plan"
 )
 
 func kinds() []plan.Kind {

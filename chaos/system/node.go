@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -78,8 +79,8 @@ func (s *System) newNode(index int) (*Node, error) {
 		environ = append(environ, setting+"="+value)
 	}
 	n.process = newProcess(name, filepath.Join(s.cfg.Dir, name+".log"), func() *exec.Cmd {
-		cmd := exec.Command(s.cfg.Binary, "serve")
-		cmd.Env = append(environ[:len(environ):len(environ)], n.extra...)
+		cmd := exec.CommandContext(context.Background(), s.cfg.Binary, "serve")
+		cmd.Env = slices.Concat(environ, n.extra)
 		return cmd
 	})
 	return n, nil

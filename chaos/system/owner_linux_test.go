@@ -10,7 +10,7 @@ import (
 
 func TestOwnerOf(t *testing.T) {
 	t.Parallel()
-	conn, err := net.Dial("tcp", echo(t)) //nolint:noctx // a test's
+	conn, err := net.Dial("tcp", echo(t))
 	require.NoError(t, err)
 	defer conn.Close()
 	require.Equal(t, 7, ownerOf(conn.LocalAddr(), map[int]int{os.Getpid(): 7}))

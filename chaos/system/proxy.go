@@ -200,9 +200,7 @@ func (l *link) wait(cut func(Weather) bool) bool {
 		case w.Delay == 0:
 			return l.proxy.ctx.Err() == nil
 		default:
-			timer := time.NewTimer(w.Delay)
-			defer timer.Stop()
-			delay = timer.C
+			delay = time.After(w.Delay)
 		}
 		select {
 		case <-l.proxy.ctx.Done():

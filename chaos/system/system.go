@@ -14,14 +14,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"boxoffice/cluster/localnats"
 	"boxoffice/persistence/localpostgres"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // Times of a system.
@@ -81,7 +82,7 @@ func (s *System) start(ctx context.Context) (err error) {
 		return err
 	}
 	s.nats = newProcess("nats", filepath.Join(s.cfg.Dir, "nats.log"), func() *exec.Cmd {
-		return exec.Command(s.cfg.Harness, NATSCommand, s.natsDir, strconv.Itoa(s.natsPort))
+		return exec.CommandContext(context.Background(), s.cfg.Harness, NATSCommand, s.natsDir, strconv.Itoa(s.natsPort))
 	})
 	s.nats.Up()
 	if _, err := s.Run(ctx, "migrate"); err != nil {
@@ -140,7 +141,7 @@ func (s *System) all() []*Node {
 	if s.spare == nil {
 		return s.nodes
 	}
-	return append(s.nodes[:len(s.nodes):len(s.nodes)], s.spare)
+	return append(slices.Clip(s.nodes), s.spare)
 }
 
 // URLs tells where clients reach the nodes, but for the one that comes and goes.
@@ -238,14 +239,17 @@ func freePort() (int, error) {
 }
 
 // RunNATS is a NATS server until ctx ends: what the harness does when its first argument
-// is NATSCommand, with the two after it.
-func RunNATS(ctx context.Context, storeDir, port string) error {
-	number, err := strconv.Atoi(port)
+// is NATSCommand. The others are the directory of its store, and its port.
+func RunNATS(ctx context.Context, args []string) error {
+	if len(args) != 2 {
+		return fmt.Errorf("a NATS server takes a directory and a port, not %q", args)
+	}
+	number, err := strconv.Atoi(args[1])
 	if err != nil {
 		return fmt.Errorf("port of the NATS server: %w", err)
 	}
 	server, err := localnats.Start(ctx, localnats.Config{
-		StoreDir: storeDir, Port: number, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+		StoreDir: args[0], Port: number, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	})
 	if err != nil {
 		return err

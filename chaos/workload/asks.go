@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"net/http"
 
-	"boxoffice/chaos/history"
-
 	"github.com/google/uuid"
+
+	"boxoffice/chaos/history"
 )
 
 // user is one buyer. Only one client acts for it.

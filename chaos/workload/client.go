@@ -7,10 +7,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
+
 	"boxoffice"
 	"boxoffice/chaos/history"
-
-	"github.com/google/uuid"
 )
 
 // Patience of clients.
@@ -140,11 +140,11 @@ func (c *client) charge(ctx context.Context, u *user, v Visit) {
 // enter gets an admitted place.
 func (c *client) enter(ctx context.Context, u *user, scheduleID int64, v Visit) bool {
 	if u.places[scheduleID] == "" || v.Rejoin || c.stale(u, scheduleID) {
-		if op := c.send(ctx, u.join(scheduleID)); op.Result != history.OK {
+		op := c.send(ctx, u.join(scheduleID))
+		if op.Result != history.OK {
 			return false
-		} else {
-			u.places[scheduleID] = op.Answer.Token
 		}
+		u.places[scheduleID] = op.Answer.Token
 	}
 	for began := time.Now(); ctx.Err() == nil; {
 		if token, _ := history.ReadToken(u.places[scheduleID]); token.Admitted() {

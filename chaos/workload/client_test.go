@@ -10,10 +10,10 @@ import (
 	"testing"
 	"time"
 
-	"boxoffice/chaos/history"
-
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+
+	"boxoffice/chaos/history"
 )
 
 // service is a node that a test makes up.

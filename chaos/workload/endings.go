@@ -4,10 +4,10 @@ import (
 	"context"
 	"time"
 
+	"github.com/google/uuid"
+
 	"boxoffice"
 	"boxoffice/chaos/history"
-
-	"github.com/google/uuid"
 )
 
 // end does with a held seat what the visitor wants.

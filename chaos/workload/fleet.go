@@ -4,14 +4,15 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
+
 	"boxoffice"
 	"boxoffice/chaos/history"
-
-	"github.com/google/uuid"
 )
 
 // What is on sale.
@@ -63,7 +64,10 @@ func NewFleet(ctx context.Context, cfg Config) (*Fleet, error) {
 	for i := range cfg.Clients {
 		f.clients = append(f.clients, newClient(f.api, cfg.Seed, i, usersPer, f.ScheduleIDs))
 	}
-	return f, f.prepare(ctx)
+	if err := f.prepare(ctx); err != nil {
+		return nil, err
+	}
+	return f, nil
 }
 
 // Close drops idle connections.
@@ -75,9 +79,7 @@ func (f *Fleet) addSchedule(ctx context.Context, door map[string]any) (int64, er
 	body := map[string]any{
 		"startsAt": starts.Format(time.RFC3339), "endsAt": starts.Add(2 * time.Hour).Format(time.RFC3339), "timeZone": "UTC",
 	}
-	for name, value := range door {
-		body[name] = value
-	}
+	maps.Copy(body, door)
 	var schedule struct{ ScheduleID int64 }
 	err := f.manage(ctx, fmt.Sprintf("/api/v1/admin/concerts/%d/schedules", f.concert), body, &schedule)
 	return schedule.ScheduleID, err

@@ -1,0 +1,42 @@
+//go:build long
+
+package main
+
+import (
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"boxoffice/chaos/mutant"
+)
+
+// The long mode takes some fifteen minutes: go test -tags long -timeout 40m ./chaos
+
+// TestSeedsPass lets every fault that this machine can inject come, for a minute each.
+func TestSeedsPass(t *testing.T) {
+	for _, seed := range []string{"1", "2"} {
+		t.Run(seed, func(t *testing.T) {
+			v := harness(t, "-seed", seed, "-minutes", "1", "-tags", "failpoint", "-clients", "24", "-slowdown", "2")
+			require.Equal(t, pass, v.Result)
+		})
+	}
+}
+
+// TestMutantsFail takes one safeguard out of the program at a time. Some are only seen
+// when a request meets a fault at the right moment: they get a few seeds to be seen in.
+func TestMutantsFail(t *testing.T) {
+	const seeds = 3
+	for _, m := range mutant.All() {
+		t.Run(m.Name, func(t *testing.T) {
+			for seed := 1; seed <= seeds; seed++ {
+				v := harness(t, "-seed", strconv.Itoa(seed), "-minutes", "0.7", "-mutant", m.Name,
+					"-faults", m.Faults, "-clients", "24", "-slowdown", "4")
+				if v.Result == fail {
+					return
+				}
+			}
+			t.Fatalf("nobody noticed that the program lacks %s", m.Lacks)
+		})
+	}
+}

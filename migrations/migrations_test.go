@@ -6,11 +6,11 @@ import (
 	"sync"
 	"testing"
 
-	"boxoffice/migrations"
-	"boxoffice/persistence/postgrestest"
-
 	"github.com/pressly/goose/v3"
 	"github.com/stretchr/testify/require"
+
+	"boxoffice/migrations"
+	"boxoffice/persistence/postgrestest"
 )
 
 func TestMain(m *testing.M) { postgrestest.Main(m, nil) }

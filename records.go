@@ -127,7 +127,8 @@ type Seat struct {
 }
 
 // PlaceStatus is where a place in line stands. It only moves forward:
-// waiting → admitted → completed | expired | left, or waiting → expired | left.
+// waiting → admitted → completed | expired | left, or waiting → left. A place that still
+// waits when sales close has expired, without anybody writing that down.
 type PlaceStatus string
 
 // The statuses of a place.

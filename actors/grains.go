@@ -22,7 +22,8 @@ type Journal interface {
 	ActivateSchedule(ctx context.Context, id int64, owner string) (boxoffice.Activation, *boxoffice.Schedule, error)
 	// ActivateWaitingRoom does the same for a schedule's gatekeeper.
 	ActivateWaitingRoom(ctx context.Context, id int64, owner string, limits boxoffice.RoomLimits) (boxoffice.Activation, *boxoffice.WaitingRoom, error)
-	// Commit never blocks; it calls done exactly once, from another goroutine.
+	// Commit never blocks; it calls done exactly once, from another goroutine or before
+	// it returns.
 	Commit(c boxoffice.Commit, done func(boxoffice.CommitResult))
 }
 

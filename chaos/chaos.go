@@ -318,13 +318,9 @@ func (x *experiment) violate(name string, err error) {
 }
 
 // checkDatabase runs the program's own checks of what must never be in a database.
-// Snapshots that a fault damaged, and that nothing has replaced since, are put aside:
-// the program does not use them.
 func (x *experiment) checkDatabase(ctx context.Context, conn *pgx.Conn) error {
-	_, err := conn.Exec(ctx, `UPDATE grains SET snapshot = NULL, snapshot_version = 0, snapshot_checksum = NULL
-		WHERE snapshot::text LIKE '%"price":1100%' OR snapshot::text ~ '"nextSequence":1[0-9]{3,}'`)
-	if err != nil {
-		return fmt.Errorf("put damaged snapshots aside: %w", err)
+	if err := x.system.RemoveDamaged(ctx, conn); err != nil {
+		return err
 	}
 	db, err := persistence.Open(ctx, x.system.DatabaseURL(), persistence.Config{})
 	if err != nil {

@@ -2,14 +2,9 @@ package system
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"syscall"
 	"time"
 
-	"boxoffice/chaos/failpoint"
 	"boxoffice/chaos/plan"
 )
 
@@ -59,59 +54,4 @@ func (s *System) clear() {
 		n.nats.Clear()
 		n.peers.Clear()
 	}
-}
-
-// points are the failpoints of the faults, and what happens there.
-func points() map[plan.Kind]failpoint.Armed {
-	return map[plan.Kind]failpoint.Armed{
-		plan.KillBeforeAppend:  {Point: failpoint.BeforeAppend, Action: failpoint.Kill},
-		plan.KillCommitSent:    {Point: failpoint.CommitSent, Action: failpoint.Kill},
-		plan.KillBeforeReply:   {Point: failpoint.BeforeReply, Action: failpoint.Kill},
-		plan.KillBeforePublish: {Point: failpoint.BeforePublish, Action: failpoint.Kill},
-		plan.KillActivation:    {Point: failpoint.Activation, Action: failpoint.Kill},
-		plan.PauseTransaction:  {Point: failpoint.InTransaction, Action: failpoint.Pause},
-	}
-}
-
-// errNotReached tells that no request came by a failpoint while it was armed.
-var errNotReached = errors.New("nothing came by the failpoint")
-
-// failpoint arms a failpoint of a node, waits until it was hit, and brings the node back
-// after the length of the fault.
-func (s *System) failpoint(ctx context.Context, f plan.Fault, n *Node) error {
-	const reachLimit = 5 * time.Second
-	armed := points()[f.Kind]
-	path := filepath.Join(n.FailpointDir, string(armed.Point))
-	_, ended := n.running()
-	n.hold()
-	defer n.Up()
-	if err := os.WriteFile(path, []byte(armed.Action), 0o600); err != nil {
-		return fmt.Errorf("arm %s: %w", armed.Point, err)
-	}
-	if armed.Point == failpoint.Activation {
-		// Grains are activated where they have to be: let every one be taken anew.
-		if _, err := s.Exec(ctx, "UPDATE grains SET epoch = epoch + 1, owner = 'chaos'"); err != nil {
-			return err
-		}
-	}
-	limit := time.NewTimer(reachLimit)
-	defer limit.Stop()
-	ticker := time.NewTicker(pollEvery)
-	defer ticker.Stop()
-	for hit := false; !hit; {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-limit.C:
-			return errors.Join(fmt.Errorf("%s of node %d: %w", armed.Point, n.Index, errNotReached), os.Remove(path))
-		case <-ended:
-			hit = true
-		case <-ticker.C:
-			_, err := os.Stat(path)
-			hit = errors.Is(err, os.ErrNotExist)
-		}
-	}
-	err := pause(ctx, f.Length)
-	n.Signal(syscall.SIGCONT)
-	return err
 }

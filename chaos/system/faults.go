@@ -64,7 +64,7 @@ func (s *System) Inject(ctx context.Context, f plan.Fault) error {
 		return s.poison(ctx)
 	case plan.KillBeforeAppend, plan.KillCommitSent, plan.KillBeforeReply, plan.KillBeforePublish,
 		plan.KillActivation, plan.PauseTransaction:
-		return s.failpoint(ctx, f, n)
+		return s.failpoint(ctx, f)
 	case plan.SkewClock:
 		return s.skew(ctx, f, n)
 	default:
@@ -165,15 +165,6 @@ func (s *System) stickCommits(ctx context.Context, f plan.Fault) error {
 		_, execErr := s.Exec(ctx, sql)
 		err = errors.Join(err, execErr)
 	}
-	return err
-}
-
-// poison changes a number in every snapshot, which stays well-formed, and takes their
-// grains from their owners, who have to load them again.
-func (s *System) poison(ctx context.Context) error {
-	_, err := s.Exec(ctx, `UPDATE grains SET epoch = epoch + 1, owner = 'chaos',
-		snapshot = replace(replace(snapshot::text, '"price":', '"price":1'), '"nextSequence":', '"nextSequence":1')::json
-		WHERE snapshot IS NOT NULL`)
 	return err
 }
 

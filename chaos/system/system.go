@@ -59,6 +59,8 @@ type System struct {
 	nodes    []*Node
 	// spare is the node that joins and leaves; nil if there is only one node.
 	spare *Node
+	// damaged are the snapshots that were poisoned.
+	damaged []snapshot
 }
 
 // Start starts everything and returns when every node is ready. What was started is

@@ -2,9 +2,11 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"strconv"
 	"time"
 
@@ -14,6 +16,9 @@ import (
 // requestTimeout is when a request counts as failed. It is longer than any answer that a
 // node gives, retries between nodes included.
 const requestTimeout = 15 * time.Second
+
+// dialTimeout is when a node that does not accept counts as away.
+const dialTimeout = 5 * time.Second
 
 // retryPause is how long the preparation waits where a node is too busy.
 const retryPause = 100 * time.Millisecond
@@ -29,6 +34,7 @@ func newAPI(o options) *api {
 	for _, address := range o.addresses {
 		a.nodes = append(a.nodes, &fasthttp.HostClient{
 			Addr:                          address,
+			Dial:                          dial,
 			MaxConns:                      o.connections + 1,
 			ReadTimeout:                   requestTimeout,
 			WriteTimeout:                  requestTimeout,
@@ -39,6 +45,12 @@ func newAPI(o options) *api {
 		})
 	}
 	return a
+}
+
+// dial needs none of the caches of fasthttp's own dialer.
+func dial(address string) (net.Conn, error) {
+	dialer := &net.Dialer{Timeout: dialTimeout}
+	return dialer.DialContext(context.Background(), "tcp", address) // fasthttp has no other
 }
 
 func (a *api) close() {

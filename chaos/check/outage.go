@@ -16,13 +16,18 @@ type Outage struct {
 	Length     time.Duration `json:"length"`
 }
 
+// bridge is how long somebody who got no answer still wants one: the longest pause before
+// a client asks again, and a little.
+const bridge = 300 * time.Millisecond
+
 // LongestOutages gives the longest outage of each schedule between two times.
 func LongestOutages(operations []history.Operation, scheduleIDs []int64, from, to time.Duration) []Outage {
 	var outages []Outage
 	for _, id := range scheduleIDs {
 		var asked []history.Operation
 		for _, op := range operations {
-			if op.Request.ScheduleID == id && op.Kind.Served() && op.Return > from && op.Call < to {
+			inWindow := op.Return > from && op.Call < to
+			if op.Request.ScheduleID == id && op.Kind.Served() && inWindow && !op.GivenUp {
 				asked = append(asked, op)
 			}
 		}
@@ -31,28 +36,43 @@ func LongestOutages(operations []history.Operation, scheduleIDs []int64, from, t
 	return outages
 }
 
+// longestOutage goes through the times at which somebody waits for an answer.
 func longestOutage(id int64, asked []history.Operation, from, to time.Duration) Outage {
-	slices.SortFunc(asked, func(a, b history.Operation) int { return cmp.Compare(a.Return, b.Return) })
-	// firstCall[i] is the earliest call among those that return from asked[i] on.
-	firstCall := make([]time.Duration, len(asked)+1)
-	firstCall[len(asked)] = Never
-	for i := len(asked) - 1; i >= 0; i-- {
-		firstCall[i] = min(firstCall[i+1], asked[i].Call)
+	slices.SortFunc(asked, func(a, b history.Operation) int { return cmp.Compare(a.Call, b.Call) })
+	var answers []time.Duration
+	for _, op := range asked {
+		if op.Result.Definite() {
+			answers = append(answers, op.Return)
+		}
 	}
+	slices.Sort(answers)
 	longest := Outage{ScheduleID: id, From: from}
-	waitingSince := max(from, firstCall[0])
-	note := func(until time.Duration) {
-		if length := min(until, to) - waitingSince; waitingSince != Never && length > longest.Length {
-			longest.From, longest.Length = waitingSince, length
+	// note takes in a time in which somebody waited without a break.
+	note := func(since, until time.Duration) {
+		since, until = max(since, from), min(until, to)
+		for _, answer := range append(answers, until) {
+			if answer = min(answer, until); answer-since > longest.Length {
+				longest.From, longest.Length = since, answer-since
+			}
+			since = max(since, answer)
 		}
 	}
+	var since, until time.Duration
 	for i, op := range asked {
+		end := op.Return
 		if !op.Result.Definite() {
-			continue
+			end += bridge
 		}
-		note(op.Return)
-		waitingSince = max(op.Return, firstCall[i+1])
+		if i > 0 && op.Call > until {
+			note(since, until)
+		}
+		if i == 0 || op.Call > until {
+			since = op.Call
+		}
+		until = max(until, end)
 	}
-	note(to)
+	if len(asked) > 0 {
+		note(since, until)
+	}
 	return longest
 }

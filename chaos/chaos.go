@@ -49,6 +49,7 @@ type experiment struct {
 	fleet    *workload.Fleet
 	recorder *history.Recorder
 	faults   []faultRun
+	stalls   []stall
 	zero     time.Time // of the database's clock at the history's zero
 	began    time.Duration
 	ended    time.Duration
@@ -222,6 +223,8 @@ func (x *experiment) now() time.Duration { return x.recorder.Since(time.Now()) }
 // storm lets the clients go for the length of the run, and the faults come.
 func (x *experiment) storm(ctx context.Context) {
 	x.began = x.now()
+	pulse := startPulse(x.now)
+	defer func() { x.stalls = pulse.end() }()
 	running, stop := context.WithTimeout(ctx, x.options.length)
 	defer stop()
 	var clients sync.WaitGroup

@@ -121,6 +121,33 @@ func TestLogs(t *testing.T) {
 	require.Equal(t, []check.Violation{{Check: "log", Detail: "node-0.log: panic: oh no"}}, violations)
 }
 
+func TestStallsOfTheHarness(t *testing.T) {
+	t.Parallel()
+	ticks := make(chan time.Duration, 4)
+	for _, at := range []time.Duration{0, 10 * time.Millisecond, 500 * time.Millisecond} {
+		ticks <- at
+	}
+	noted := make(chan struct{})
+	p := startPulse(func() time.Duration {
+		select {
+		case at := <-ticks:
+			return at
+		default:
+			select {
+			case <-noted:
+			default:
+				close(noted)
+			}
+			return 510 * time.Millisecond
+		}
+	})
+	<-noted
+	stalls := p.end()
+	require.Equal(t, []stall{{10 * time.Millisecond, 480 * time.Millisecond}}, stalls)
+	require.Equal(t, 100*time.Millisecond, during(stalls, 0, 110*time.Millisecond))
+	require.Zero(t, during(stalls, time.Second, 2*time.Second))
+}
+
 // TestAShortRunPasses breaks two real nodes once. It takes some twenty seconds.
 func TestAShortRunPasses(t *testing.T) {
 	t.Parallel()

@@ -37,6 +37,7 @@ type verdict struct {
 	Faults     []faultVerdict         `json:"faults"`
 	Operations map[history.Result]int `json:"operations"`
 	Rate       float64                `json:"successesPerSecond"`
+	Stalls     []stall                `json:"stalls,omitempty"` // of the harness itself
 	Exits      []system.Exit          `json:"exits"`
 	Invalid    []string               `json:"invalid,omitempty"`
 	Violations []check.Violation      `json:"violations,omitempty"`
@@ -61,7 +62,7 @@ func (x *experiment) judge(state check.State) (verdict, error) {
 	v := verdict{
 		Seed: x.options.seed, Commit: x.commit, Tags: x.options.tags, Mutant: x.options.mutant, Nodes: x.options.nodes,
 		Seconds: (x.ended - x.began).Seconds(), Plan: x.plan, Operations: make(map[history.Result]int),
-		Exits: x.system.Exits(), Invalid: x.invalid, Violations: x.violations, Directory: x.options.out,
+		Stalls: x.stalls, Exits: x.system.Exits(), Invalid: x.invalid, Violations: x.violations, Directory: x.options.out,
 	}
 	evidence := check.Evidence{Operations: operations, State: state, Zero: x.zero}
 	result := check.Run(evidence, check.Limits{
@@ -138,7 +139,8 @@ func (x *experiment) checkOutages(v *verdict, operations []history.Operation) {
 		}
 		v.Faults = append(v.Faults, judged)
 		for _, outage := range judged.Outages {
-			if limit := time.Duration(float64(goal) * x.options.slowdown); outage.Length > limit {
+			limit := time.Duration(float64(goal)*x.options.slowdown) + during(x.stalls, outage.From, outage.From+outage.Length)
+			if outage.Length > limit {
 				v.Violations = append(v.Violations, check.Violation{
 					Check: "outage",
 					Detail: fmt.Sprintf("%s at %.3fs: schedule %d had no answer for %s from %.3fs on; the goal is %s",

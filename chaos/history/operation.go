@@ -72,8 +72,6 @@ type Operation struct {
 	Status int           `json:"status,omitzero"` // 0: no response
 	Code   string        `json:"code,omitzero"`   // of a problem
 	Error  string        `json:"error,omitzero"`  // of the connection
-	// GivenUp tells that the client closed the connection on purpose.
-	GivenUp bool `json:"givenUp,omitzero"`
 
 	Request Request `json:"request"`
 	Answer  Answer  `json:"answer,omitzero"`

@@ -76,7 +76,7 @@ func (a *API) send(ctx context.Context, client, node int, q ask) history.Operati
 	case notSent(err):
 		op.Result, op.Error = history.Failed, err.Error()
 	default:
-		op.Result, op.Error, op.GivenUp = history.Unknown, err.Error(), q.abort > 0
+		op.Result, op.Error = history.Unknown, err.Error()
 	}
 	a.recorder.Add(op)
 	return op

@@ -40,6 +40,7 @@ type Fleet struct {
 	api     *API
 	admin   *user
 	clients []*client
+	probers []*user // of each schedule
 	concert int64
 	// ScheduleIDs are what is on sale: one with a narrow door, one with a wide one, and
 	// one of which only the last seats are left and where people are let in slowly.
@@ -96,6 +97,13 @@ func (f *Fleet) prepare(ctx context.Context) error {
 				return err
 			})
 		}
+	}
+	f.probers = make([]*user, len(f.ScheduleIDs))
+	for i := range f.probers {
+		tasks = append(tasks, func() (err error) {
+			f.probers[i], err = f.register(ctx, fmt.Sprintf("prober %d", i), 0)
+			return err
+		})
 	}
 	last := f.ScheduleIDs[len(f.ScheduleIDs)-1]
 	for i := range presold {
@@ -175,6 +183,9 @@ func (f *Fleet) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	for _, c := range f.clients {
 		running.Go(func() { c.run(ctx) })
+	}
+	for i, id := range f.ScheduleIDs {
+		running.Go(func() { f.probe(ctx, f.probers[i], id) })
 	}
 	running.Wait()
 }

@@ -135,6 +135,9 @@ func (x *experiment) build(ctx context.Context) error {
 	}
 	dir := strings.TrimSpace(string(root))
 	args := []string{"build", "-tags", x.options.tags, "-o", x.path("boxoffice")}
+	if x.options.race {
+		args = append(args, "-race")
+	}
 	if x.options.mutant != "" {
 		m, err := mutant.Find(x.options.mutant)
 		if err != nil {

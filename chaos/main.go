@@ -38,6 +38,7 @@ type options struct {
 	out      string
 	tags     string
 	mutant   string
+	race     bool
 	epsilon  time.Duration
 	slowdown float64
 	minRate  float64
@@ -82,6 +83,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.StringVar(&o.out, "out", "", "output directory; empty: a new one under the system's directory for temporary files")
 	flags.StringVar(&o.tags, "tags", "", "build tags of the nodes: failpoint")
 	flags.StringVar(&o.mutant, "mutant", "", "take a safeguard out of the nodes, which this run must notice")
+	flags.BoolVar(&o.race, "race", false, "build the nodes with the race detector; give a -slowdown as well")
 	flags.DurationVar(&o.epsilon, "epsilon", 100*time.Millisecond, "how exactly clocks can be compared")
 	flags.Float64Var(&o.slowdown, "slowdown", 1, "factor on every goal, for machines that do other things too")
 	flags.Float64Var(&o.minRate, "min-rate", 20, "fewer successes a second make the run invalid")

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/nats-io/nats.go"
+
+	"boxoffice/chaos/failpoint"
 )
 
 // Bounds of fan-out. What does not fit is dropped.
@@ -23,6 +25,7 @@ type publication struct {
 // It never blocks and promises nothing: what is published while NATS does not answer is
 // lost. Data must not be changed afterwards. A subject is dot-separated words.
 func (n *Node) Publish(subject string, data []byte) {
+	failpoint.Hit(failpoint.BeforePublish)
 	select {
 	case n.publications <- publication{subject: n.subject(subject), data: data}:
 	default:

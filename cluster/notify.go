@@ -6,6 +6,8 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 	"google.golang.org/protobuf/proto"
+
+	"boxoffice/chaos/failpoint"
 )
 
 const (
@@ -22,6 +24,7 @@ type notification struct {
 // Notify sends a message to a grain and waits for nothing. It may get lost: if the grain
 // cannot be activated now, its member does not answer, or too many messages wait.
 func (n *Node) Notify(kind string, id int64, message proto.Message) {
+	failpoint.Hit(failpoint.BeforePublish)
 	k, err := n.placement.key(kind, id)
 	if err != nil {
 		n.cfg.Logger.Error("notification of nobody", "error", err)

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"boxoffice"
+	"boxoffice/chaos/failpoint"
 )
 
 // roomLoadTimeout bounds the statements that read a waiting room: a million rows take
@@ -113,6 +114,7 @@ func (j *Journal) activate(
 		if err != nil {
 			return err
 		}
+		failpoint.Hit(failpoint.Activation)
 		return load(tx, taken)
 	})
 	return failure(what, err)

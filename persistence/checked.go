@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"boxoffice"
+	"boxoffice/chaos/failpoint"
 )
 
 // writeChecked writes a group in two round trips: one locks and reads what the commits
@@ -34,6 +35,7 @@ func (w *groupWriter) writeChecked(ctx context.Context, group []*pending, lock l
 		rollback(ctx, conn.Conn())
 		return &notSentError{cause: err}
 	}
+	failpoint.Hit(failpoint.InTransaction)
 	d := decision{facts: facts, balances: make(map[uuid.UUID]int64)}
 	for _, p := range group {
 		d.decide(p)

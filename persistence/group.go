@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"boxoffice"
+	"boxoffice/chaos/failpoint"
 )
 
 // groupWriter writes groups, one at a time. It belongs to one flusher.
@@ -31,6 +32,7 @@ func (w *groupWriter) write(ctx context.Context, group []*pending) {
 	}
 	// The order of the keys, in which rows are locked.
 	slices.SortFunc(group, func(a, b *pending) int { return cmp.Compare(a.commit.Grain.ID, b.commit.Grain.ID) })
+	failpoint.Hit(failpoint.BeforeAppend)
 	w.attempt(ctx, group)
 	if w.journal.config.Now != nil {
 		w.report.Duration = w.journal.config.Now().Sub(began)
@@ -140,6 +142,7 @@ func rollback(ctx context.Context, conn *pgx.Conn) {
 
 // answerDurable answers commits that are durable.
 func (w *groupWriter) answerDurable(group []*pending, balances map[uuid.UUID]int64) {
+	failpoint.Hit(failpoint.BeforeReply)
 	for _, p := range group {
 		result := boxoffice.CommitResult{}
 		for _, m := range p.rows.movements {

@@ -9,6 +9,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"boxoffice/chaos/failpoint"
 )
 
 // statement is one statement of the journal: its array parameters are columns, one
@@ -93,6 +95,9 @@ func (b *batch) send(ctx context.Context, rows ...func(values [][]byte)) error {
 	// From here on pgconn.SafeToRetry is not to be trusted: an answer that breaks off can
 	// surface as "conn closed", which it takes for a connection that was never used.
 	results := b.conn.PgConn().ExecBatch(ctx, b.queue)
+	if len(rows) == 0 { // it writes
+		failpoint.Hit(failpoint.CommitSent)
+	}
 	for i := 0; results.NextResult(); i++ {
 		reader := results.ResultReader()
 		for reader.NextRow() {

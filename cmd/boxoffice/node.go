@@ -13,6 +13,7 @@ import (
 
 	"boxoffice"
 	"boxoffice/actors"
+	"boxoffice/chaos/failpoint"
 	"boxoffice/cluster"
 	api "boxoffice/http"
 	"boxoffice/migrations"
@@ -151,13 +152,13 @@ func (n *node) startDatabase(ctx context.Context) (err error) {
 		return err
 	}
 	n.life.started("the database's connections", func(context.Context) error { n.db.Close(); return nil })
-	n.clock, err = persistence.NewClock(ctx, n.db, persistence.ClockConfig{Now: time.Now, Logger: n.logger})
+	n.clock, err = persistence.NewClock(ctx, n.db, persistence.ClockConfig{Now: failpoint.Now, Logger: n.logger})
 	if err != nil {
 		return err
 	}
 	n.life.started("the clock", func(context.Context) error { n.clock.Close(); return nil })
 	n.journal = persistence.NewJournal(n.db, persistence.JournalConfig{
-		Observe: n.metrics.group, Now: time.Now, Logger: n.logger,
+		Observe: n.metrics.group, Now: failpoint.Now, Logger: n.logger,
 	})
 	n.life.started("the journal", func(context.Context) error { n.journal.Close(); return nil })
 	n.metrics.watch(n.db, n.journal, func() time.Duration { return time.Until(n.clock.Now()) })
@@ -226,7 +227,7 @@ func (n *node) api(keys *api.Keys) api.Config {
 	return api.Config{
 		Log:       n.logger,
 		Clock:     n.clock,
-		Stopwatch: time.Now,
+		Stopwatch: failpoint.Now,
 		Keys:      keys,
 		Health:    n,
 		Metrics:   n.metrics.handler(),

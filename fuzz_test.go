@@ -111,12 +111,12 @@ func FuzzRestoreWaitingRoom(f *testing.F) {
 			events = append(events, e)
 		}
 		places, admissions := placesFrom(rows)
-		r, err := boxoffice.RestoreWaitingRoom(limits(), snapshot, events, places, admissions)
+		r, err := restoreRoom(limits(), snapshot, events, places, admissions)
 		if err != nil {
 			return
 		}
 		stored := snapshotOf(t, r)
-		restored, err := boxoffice.RestoreWaitingRoom(limits(), []byte(stored), nil, places, admissions)
+		restored, err := restoreRoom(limits(), []byte(stored), nil, places, admissions)
 		require.NoError(t, err)
 		require.Equal(t, stored, snapshotOf(t, restored))
 

@@ -84,10 +84,10 @@ func requireLine(t *rapid.T, model []uint64, l *line, next uint64, random *rand.
 func TestPollAfterKeepsAMillionWithinTheBudget(t *testing.T) {
 	t.Parallel()
 	for _, waiting := range []int{1, 1_000, 20_000, 100_000, 500_000, 600_000, 1_000_000} {
-		r := &WaitingRoom{limits: RoomLimits{ClaimTTL: time.Minute}, line: line{count: waiting}}
+		view := RoomView{ClaimTTL: time.Minute, Waiting: waiting}
 		perSecond, last := 0.0, time.Duration(0)
 		for position := 1; position <= waiting; position++ {
-			interval := r.pollAfter(position)
+			interval := view.pollAfter(position)
 			if interval < max(last, time.Second) || interval >= time.Minute {
 				// It grows with the position, and is often enough to be seen within the claim TTL.
 				require.Fail(t, "interval", "%v at position %d of %d", interval, position, waiting)

@@ -110,6 +110,26 @@ func cancel(n int) boxoffice.CancelSale {
 	return boxoffice.CancelSale{Operation: operation(300 + n), PaymentID: payment(n), UserID: user(n)}
 }
 
+// restoreRoom restores a waiting room with its places and past admissions.
+func restoreRoom(
+	limits boxoffice.RoomLimits, snapshot []byte, events []boxoffice.Event,
+	places []boxoffice.PlaceRecord, admissions []time.Time,
+) (*boxoffice.WaitingRoom, error) {
+	room, err := boxoffice.RestoreWaitingRoom(limits, snapshot, events)
+	if err != nil {
+		return nil, err
+	}
+	for _, place := range places {
+		if err := room.RestorePlace(place); err != nil {
+			return nil, err
+		}
+	}
+	for _, at := range admissions {
+		room.RestoreAdmission(at)
+	}
+	return room, nil
+}
+
 func requireRefused(t tester, code boxoffice.Code, outcome boxoffice.Outcome) {
 	t.Helper()
 	require.NotNil(t, outcome.Refusal, "not refused")

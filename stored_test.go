@@ -164,7 +164,7 @@ func TestStoredSnapshots(t *testing.T) {
 	tell(t, r, boxoffice.Configure{Paused: new(true)}, at(0))
 	stored = golden(t, "snapshot-waiting-room", snapshotOf(t, r))
 	require.Equal(t, stored, snapshotOf(t, r))
-	room, err := boxoffice.RestoreWaitingRoom(limits(), []byte(stored), nil, nil, nil)
+	room, err := restoreRoom(limits(), []byte(stored), nil, nil, nil)
 	require.NoError(t, err)
 	require.Equal(t, stored, snapshotOf(t, room))
 	require.Equal(t, uint64(21), room.NextSequence())

@@ -119,8 +119,13 @@ func BenchmarkRestoreWaitingRoom(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := RestoreWaitingRoom(r.limits, snapshot, nil, places, nil); err != nil {
-			b.Fatal(err)
+		restored, err := RestoreWaitingRoom(r.limits, snapshot, nil)
+		require.NoError(b, err)
+		restored.ExpectPlaces(len(places))
+		for _, place := range places {
+			if err := restored.RestorePlace(place); err != nil {
+				b.Fatal(err)
+			}
 		}
 	}
 }

@@ -123,8 +123,13 @@ func (r *WaitingRoom) decideConfigure(c Configure, now time.Time) ([]Event, *Err
 	}}}, nil
 }
 
-// Admit lets in, in order, whom the limits let in at now: at the end of every batch and
-// when NextWake says so. Places from claimedFrom on are being answered right now and
+// MaxAdmissions bounds one [WaitingRoom.Admit], so that a hundred thousand slots that
+// open at once do not make one giant commit. It is at least the joins of one batch: who
+// finds free capacity and nobody ahead is answered as admitted.
+const MaxAdmissions = 4096
+
+// Admit lets in, in order, whom the limits let in at now, MaxAdmissions at most: at the
+// end of every batch and when NextWake says so. Places from claimedFrom on are being answered right now and
 // count as claimed.
 func (r *WaitingRoom) Admit(now time.Time, claimedFrom uint64) []Event {
 	count := r.admissible(now)
@@ -161,7 +166,7 @@ func (r *WaitingRoom) admissible(now time.Time) int {
 		return 0
 	}
 	free := r.settings.capacity - len(r.admitted.places)
-	return max(0, min(free, r.line.count, r.log.allowed(now, r.settings.admitPerSecond)))
+	return max(0, min(free, r.line.count, MaxAdmissions, r.log.allowed(now, r.settings.admitPerSecond)))
 }
 
 // ExpireDue ends the admitted places that are over at now. Their rows may know better (a
@@ -222,7 +227,7 @@ func (r *WaitingRoom) checkPlace(userID uuid.UUID, sequence uint64, now time.Tim
 	}
 	p := r.admitted.places[sequence]
 	if !live || p != nil && p.over(now) || p == nil && !now.Before(r.settings.salesCloseAt) {
-		return Errorf(CodeQueueTokenExpired, "this place in line has ended")
+		return placeEnded()
 	}
 	return nil
 }

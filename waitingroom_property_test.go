@@ -281,11 +281,11 @@ func (r *roomRun) replay(t *rapid.T) {
 			recent = append(recent, p.AdmittedAt)
 		}
 	}
-	restored, err := boxoffice.RestoreWaitingRoom(r.model.limits, nil, r.events, rows, recent)
+	restored, err := restoreRoom(r.model.limits, nil, r.events, rows, recent)
 	require.NoError(t, err)
 	require.Equal(t, want, r.observe(t, restored), "rows give the state")
 	if r.snapshot != nil {
-		restored, err := boxoffice.RestoreWaitingRoom(r.model.limits, r.snapshot, r.events[r.snapshotAt:], rows, recent)
+		restored, err := restoreRoom(r.model.limits, r.snapshot, r.events[r.snapshotAt:], rows, recent)
 		require.NoError(t, err)
 		require.Equal(t, want, r.observe(t, restored), "snapshot, tail and rows give the state")
 	}

@@ -3,7 +3,6 @@ package boxoffice
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -43,16 +42,12 @@ func (r *WaitingRoom) Snapshot() ([]byte, error) {
 
 // RestoreWaitingRoom rebuilds a waiting room from its newest snapshot and the events
 // after it (or all of its events if the snapshot is nil), which tell settings and
-// counters, and from its live places in order of sequence. recentAdmissions are the
-// times at which places that are no longer live were admitted, in any order: those of
-// the last second are needed to keep the limit per second; the others of the last
-// [RateWindow] keep the estimates as they were.
+// counters. Its places are put back by [WaitingRoom.RestorePlace], the admissions of
+// those that have ended by [WaitingRoom.RestoreAdmission].
 //
-// The result is the room that applying all of its events gives, with the holds that the
-// rows tell of; what the schedule's seats are is for [WaitingRoom.NoteSeats].
-func RestoreWaitingRoom(
-	limits RoomLimits, snapshot []byte, events []Event, places []PlaceRecord, recentAdmissions []time.Time,
-) (*WaitingRoom, error) {
+// The result is then the room that applying all of its events gives, with the holds that
+// the rows tell of; what the schedule's seats are is for [WaitingRoom.NoteSeats].
+func RestoreWaitingRoom(limits RoomLimits, snapshot []byte, events []Event) (*WaitingRoom, error) {
 	r := NewWaitingRoom(limits)
 	if snapshot != nil {
 		if err := r.load(snapshot); err != nil {
@@ -66,25 +61,6 @@ func RestoreWaitingRoom(
 	}
 	if !r.opened {
 		return nil, fmt.Errorf("waiting room has neither snapshot nor events")
-	}
-	r.users = make(map[uuid.UUID]uint64, len(places))
-	admissions := slices.Clone(recentAdmissions)
-	var last uint64
-	for _, place := range places {
-		if place.Sequence <= last || place.Sequence >= r.next {
-			return nil, fmt.Errorf("place %d follows %d, with %d to come next", place.Sequence, last, r.next)
-		}
-		last = place.Sequence
-		if err := r.restorePlace(place); err != nil {
-			return nil, err
-		}
-		if place.Status == PlaceAdmitted {
-			admissions = append(admissions, place.AdmittedAt)
-		}
-	}
-	slices.SortFunc(admissions, time.Time.Compare)
-	for _, at := range admissions {
-		r.log.note(at, 1)
 	}
 	return r, nil
 }
@@ -109,7 +85,20 @@ func (r *WaitingRoom) load(snapshot []byte) error {
 	return nil
 }
 
-func (r *WaitingRoom) restorePlace(place PlaceRecord) error {
+// ExpectPlaces makes room for so many places that are to be put back.
+func (r *WaitingRoom) ExpectPlaces(count int) {
+	if len(r.users) == 0 {
+		r.users = make(map[uuid.UUID]uint64, count)
+	}
+}
+
+// RestorePlace puts a live place back, as its row tells of it. Places come in order of
+// sequence, before anything else happens in the room.
+func (r *WaitingRoom) RestorePlace(place PlaceRecord) error {
+	if place.Sequence <= r.restored || place.Sequence >= r.next {
+		return fmt.Errorf("place %d follows %d, with %d to come next", place.Sequence, r.restored, r.next)
+	}
+	r.restored = place.Sequence
 	switch place.Status {
 	case PlaceWaiting:
 		return r.addWaiting(linePlace{
@@ -128,8 +117,14 @@ func (r *WaitingRoom) restorePlace(place PlaceRecord) error {
 			claimed:    place.Claimed,
 			heldUntil:  place.HeldUntil,
 		})
+		r.log.note(place.AdmittedAt, 1)
 		return nil
 	default:
 		return fmt.Errorf("place %d is %q, which is not live", place.Sequence, place.Status)
 	}
 }
+
+// RestoreAdmission tells when a place that is no longer live was admitted, in any order:
+// the admissions of the last second are needed to keep the limit per second; those of
+// the last [RateWindow] keep the estimates as they were.
+func (r *WaitingRoom) RestoreAdmission(at time.Time) { r.log.note(at, 1) }

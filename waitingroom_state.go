@@ -21,6 +21,7 @@ type WaitingRoom struct {
 	settings roomSettings
 	opened   bool
 	next     uint64 // the sequence of the next join
+	restored uint64 // the sequence of the last place that was put back
 
 	// users knows the live place of each user.
 	users    map[uuid.UUID]uint64

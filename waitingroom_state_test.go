@@ -53,17 +53,17 @@ func TestRestoreWaitingRoomRefuses(t *testing.T) {
 		"two places of a user": {waiting, record(2, 1, boxoffice.PlaceAdmitted)},
 		"ended":                {record(1, 1, boxoffice.PlaceLeft)},
 	} {
-		_, err := boxoffice.RestoreWaitingRoom(limits(), nil, events, places, nil)
+		_, err := restoreRoom(limits(), nil, events, places, nil)
 		require.Error(t, err, name)
 	}
 	for _, snapshot := range []string{"", "{}", `{"v":2,"nextSequence":1}`, `{"v":1}`} {
-		_, err := boxoffice.RestoreWaitingRoom(limits(), []byte(snapshot), nil, nil, nil)
+		_, err := restoreRoom(limits(), []byte(snapshot), nil, nil, nil)
 		require.Error(t, err, snapshot)
 	}
-	_, err := boxoffice.RestoreWaitingRoom(limits(), nil, nil, nil, nil)
+	_, err := restoreRoom(limits(), nil, nil, nil, nil)
 	require.Error(t, err)
 	_, err = boxoffice.NewWaitingRoom(limits()).Snapshot()
 	require.Error(t, err)
-	_, err = boxoffice.RestoreWaitingRoom(limits(), nil, events, []boxoffice.PlaceRecord{waiting}, nil)
+	_, err = restoreRoom(limits(), nil, events, []boxoffice.PlaceRecord{waiting}, nil)
 	require.NoError(t, err)
 }

@@ -1,24 +1,11 @@
 package boxoffice
 
 import (
+	"iter"
 	"slices"
 	"time"
 
 	"github.com/google/uuid"
-)
-
-// How often it is worth asking where one stands. A place asks about every
-// position/pollPositionsPerSecond seconds, at most every pollFarthest, and where the
-// line is so long that this would be too much, at most every waiting/pollFarPerSecond
-// seconds. For a line of n and a longest interval of t seconds that makes about
-// pollPositionsPerSecond × ln t + n/t requests a second: 19 800 for a million.
-const (
-	pollShortest           = time.Second
-	pollFarthest           = 30 * time.Second
-	pollPositionsPerSecond = 440
-	pollFarPerSecond       = 18_000
-	// pollAdmitted is for those who are let in: only to see that they still are.
-	pollAdmitted = 10 * time.Second
 )
 
 // Place shows a live place to its holder. It refuses with queue-token-expired a place
@@ -27,41 +14,61 @@ func (r *WaitingRoom) Place(userID uuid.UUID, sequence uint64, now time.Time) (P
 	if refusal := r.checkPlace(userID, sequence, now); refusal != nil {
 		return Place{}, refusal
 	}
-	place := Place{
-		ScheduleID: r.ScheduleID,
-		UserID:     userID,
-		Sequence:   sequence,
-		Waiting:    r.line.count,
-		SoldOut:    r.seats.soldOut,
-	}
 	if p := r.admitted.places[sequence]; p != nil {
-		place.Status = PlaceAdmitted
-		place.PollAfter = pollAdmitted
-		place.JoinedAt = time.UnixMilli(p.joinedMS).UTC()
-		place.AdmittedAt = p.admittedAt
-		place.ExpiresAt = p.endsWith()
-		place.AdmissionEndsAt = p.endsAt
-		return place, nil
+		return Place{
+			ScheduleID:      r.ScheduleID,
+			UserID:          userID,
+			Sequence:        sequence,
+			Status:          PlaceAdmitted,
+			Waiting:         r.line.count,
+			PollAfter:       pollAdmitted,
+			JoinedAt:        time.UnixMilli(p.joinedMS).UTC(),
+			AdmittedAt:      p.admittedAt,
+			ExpiresAt:       p.endsWith(),
+			AdmissionEndsAt: p.endsAt,
+			SoldOut:         r.seats.soldOut,
+		}, nil
 	}
 	p, _ := r.line.get(sequence)
-	place.Status = PlaceWaiting
-	place.Position = r.line.position(sequence)
-	if !r.settings.paused && !r.seats.soldOut {
-		place.ETAMin, place.ETAMax = r.log.estimate(now, place.Position)
-	}
-	place.PollAfter = r.pollAfter(place.Position)
-	place.JoinedAt = time.UnixMilli(p.joinedMS).UTC()
-	place.ExpiresAt = r.settings.salesCloseAt
-	return place, nil
+	ref := PlaceRef{UserID: userID, Sequence: sequence, JoinedAt: time.UnixMilli(p.joinedMS).UTC()}
+	view := r.View()
+	return view.Place(ref, r.line.position(sequence), now)
 }
 
-// pollAfter keeps those at the front, who may be let in at any moment, asking well within
-// the claim TTL.
-func (r *WaitingRoom) pollAfter(position int) time.Duration {
-	longest := min(r.limits.ClaimTTL/2, pollFarthest)
-	longest = max(longest, time.Duration(r.line.count)*time.Second/pollFarPerSecond)
-	interval := min(longest, time.Duration(position)*time.Second/pollPositionsPerSecond)
-	return max(pollShortest, interval.Truncate(time.Millisecond))
+// View is what the room shows of itself. Its pace is the room's own: it changes with the
+// next event.
+func (r *WaitingRoom) View() RoomView {
+	return RoomView{
+		ScheduleID:     r.ScheduleID,
+		SalesOpenAt:    r.settings.salesOpenAt,
+		SalesCloseAt:   r.settings.salesCloseAt,
+		Capacity:       r.settings.capacity,
+		AdmitPerSecond: r.settings.admitPerSecond,
+		Paused:         r.settings.paused,
+		SoldOut:        r.seats.soldOut,
+		AvailableSeats: r.seats.available,
+		Waiting:        r.line.count,
+		Admitted:       len(r.admitted.places),
+		ClaimTTL:       r.limits.ClaimTTL,
+		Pace:           &r.log.pace,
+	}
+}
+
+// Status is the public view of the room at now.
+func (r *WaitingRoom) Status(now time.Time) QueueStatus {
+	view := r.View()
+	return view.Status(now)
+}
+
+// WaitingSequences lists who waits, in order. The room must not change meanwhile.
+func (r *WaitingRoom) WaitingSequences() iter.Seq[uint64] {
+	return func(yield func(uint64) bool) {
+		for p := range r.line.all() {
+			if !yield(p.sequence) {
+				return
+			}
+		}
+	}
 }
 
 // PlaceOf finds the live place of a user.
@@ -82,26 +89,4 @@ func (r *WaitingRoom) AdmittedSequences() []uint64 {
 	}
 	slices.Sort(sequences)
 	return sequences
-}
-
-// Status is the public view of the room at now. Once sales are closed nobody waits.
-func (r *WaitingRoom) Status(now time.Time) QueueStatus {
-	status := QueueStatus{
-		ScheduleID:     r.ScheduleID,
-		State:          QueueOpen,
-		Waiting:        r.line.count,
-		Admitted:       len(r.admitted.places),
-		Capacity:       r.settings.capacity,
-		AdmitPerSecond: r.settings.admitPerSecond,
-		AvailableSeats: r.seats.available,
-	}
-	switch {
-	case !r.onSale(now):
-		status.State, status.Waiting = QueueClosed, 0
-	case r.seats.soldOut:
-		status.State = QueueSoldOut
-	case r.settings.paused:
-		status.State = QueuePaused
-	}
-	return status
 }

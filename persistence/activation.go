@@ -56,18 +56,17 @@ func (j *Journal) ActivateWaitingRoom(
 		if _, err := tx.Exec(ctx, "SET LOCAL statement_timeout = "+milliseconds(roomLoadTimeout)); err != nil {
 			return err
 		}
-		places, err := selectLivePlaces(ctx, tx, id)
-		if err != nil {
-			return err
-		}
-		recent, err := selectRecentAdmissions(ctx, tx, id)
-		if err != nil {
-			return err
-		}
+		var err error
 		room, err = restore(ctx, j, tx, taken, func(snapshot []byte, events []boxoffice.Event) (*boxoffice.WaitingRoom, error) {
-			return boxoffice.RestoreWaitingRoom(limits, snapshot, events, places, recent)
+			return boxoffice.RestoreWaitingRoom(limits, snapshot, events)
 		})
 		if err != nil {
+			return err
+		}
+		if err := restorePlaces(ctx, tx, id, room); err != nil {
+			return err
+		}
+		if err := restoreAdmissions(ctx, tx, id, room); err != nil {
 			return err
 		}
 		room.ScheduleID = id
@@ -224,19 +223,19 @@ func selectBarredPlaces(ctx context.Context, tx pgx.Tx, scheduleID int64) ([]uin
 	return barred, nil
 }
 
-// selectLivePlaces reads the live places in order. It reads the binary values itself:
-// scanning a million rows by reflection would take most of a recovery.
-func selectLivePlaces(ctx context.Context, tx pgx.Tx, scheduleID int64) ([]boxoffice.PlaceRecord, error) {
+// restorePlaces puts the live places back into a room, row by row as they arrive. It
+// reads the binary values itself: scanning a million rows by reflection would take most
+// of a recovery, and a list of them more memory than the room.
+func restorePlaces(ctx context.Context, tx pgx.Tx, scheduleID int64, room *boxoffice.WaitingRoom) error {
 	rows, err := tx.Query(ctx, `
 		SELECT sequence, user_id, status, joined_at, admitted_at, ends_at, claimed, held_until
 		FROM queue_places
 		WHERE schedule_id = $1 AND ended_at IS NULL
 		ORDER BY sequence`, pgx.QueryResultFormats{pgx.BinaryFormatCode}, scheduleID)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer rows.Close()
-	var places []boxoffice.PlaceRecord
 	for rows.Next() {
 		v := rows.RawValues()
 		place := boxoffice.PlaceRecord{
@@ -250,17 +249,19 @@ func selectLivePlaces(ctx context.Context, tx pgx.Tx, scheduleID int64) ([]boxof
 			place.AdmittedAt, place.EndsAt = timeOf(v[4]), timeOf(v[5])
 			place.Claimed, place.HeldUntil = v[6][0] != 0, timeOf(v[7])
 		}
-		places = append(places, place)
+		if err := room.RestorePlace(place); err != nil {
+			return fmt.Errorf("restore the places: %w", err)
+		}
 	}
 	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("read the places: %w", err)
+		return fmt.Errorf("read the places: %w", err)
 	}
-	return places, nil
+	return nil
 }
 
-// selectRecentAdmissions tells when places that have ended were admitted, as far back
+// restoreAdmissions tells a room when places that have ended were admitted, as far back
 // from the newest admission as estimates go.
-func selectRecentAdmissions(ctx context.Context, tx pgx.Tx, scheduleID int64) ([]time.Time, error) {
+func restoreAdmissions(ctx context.Context, tx pgx.Tx, scheduleID int64, room *boxoffice.WaitingRoom) error {
 	rows, err := tx.Query(ctx, `
 		SELECT admitted_at FROM queue_places
 		WHERE schedule_id = $1 AND ended_at IS NOT NULL AND admitted_at IS NOT NULL
@@ -268,13 +269,17 @@ func selectRecentAdmissions(ctx context.Context, tx pgx.Tx, scheduleID int64) ([
 				SELECT max(admitted_at) FROM queue_places WHERE schedule_id = $1 AND admitted_at IS NOT NULL
 			)`, scheduleID, boxoffice.RateWindow)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	recent, err := pgx.CollectRows(rows, pgx.RowTo[time.Time])
+	var at time.Time
+	_, err = pgx.ForEachRow(rows, []any{&at}, func() error {
+		room.RestoreAdmission(at)
+		return nil
+	})
 	if err != nil {
-		return nil, fmt.Errorf("read the recent admissions: %w", err)
+		return fmt.Errorf("read the recent admissions: %w", err)
 	}
-	return recent, nil
+	return nil
 }
 
 // tellSeats tells a room how many seats its schedule has, at the version of the

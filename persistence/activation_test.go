@@ -11,7 +11,6 @@ import (
 
 	"boxoffice"
 	"boxoffice/persistence"
-	"boxoffice/persistence/postgrestest"
 )
 
 func TestActivationRestoresASchedule(t *testing.T) {
@@ -173,52 +172,4 @@ func TestActivationTellsTheRoomOfTheSeats(t *testing.T) {
 	s.do(pay(last, "k"))
 	require.Equal(t, boxoffice.QueueSoldOut, f.room(id).Status(f.now).State)
 	f.sound()
-}
-
-// BenchmarkActivateWaitingRoom restores a waiting room of a million.
-func BenchmarkActivateWaitingRoom(b *testing.B) {
-	const waiting = 1_000_000
-	db, err := persistence.Open(b.Context(), postgrestest.Database(b), persistence.Config{QueueCapacity: capacity})
-	require.NoError(b, err)
-	b.Cleanup(db.Close)
-	journal := persistence.NewJournal(db, persistence.JournalConfig{})
-	b.Cleanup(journal.Close)
-	id := newCrowd(b, db, journal, waiting)
-	for b.Loop() {
-		_, room, err := journal.ActivateWaitingRoom(b.Context(), id, "test", boxoffice.RoomLimits{AdmissionTTL: admissionTTL})
-		require.NoError(b, err)
-		require.Equal(b, waiting, room.Status(time.Now()).Waiting)
-	}
-}
-
-// newCrowd makes a schedule with a line of strangers, who joined in large batches.
-func newCrowd(b *testing.B, db *persistence.Database, journal *persistence.Journal, waiting int) (scheduleID int64) {
-	b.Helper()
-	const batch = 20_000
-	now := time.Now().UTC().Truncate(time.Millisecond)
-	concert, err := db.CreateConcert(b.Context(), boxoffice.NewConcert{Title: "Concert"})
-	require.NoError(b, err)
-	info, err := db.CreateSchedule(b.Context(), boxoffice.NewSchedule{
-		ConcertID: concert.ID, StartsAt: now.AddDate(0, 0, 30), EndsAt: now.AddDate(0, 0, 31), TimeZone: "UTC",
-	}, now)
-	require.NoError(b, err)
-	grain := boxoffice.Grain{Kind: boxoffice.KindGatekeeper, ID: info.Terms.ScheduleID}
-	activation, room, err := journal.ActivateWaitingRoom(b.Context(), grain.ID, "test", boxoffice.RoomLimits{})
-	require.NoError(b, err)
-	for version := activation.Version; room.Status(now).Waiting < waiting; version++ {
-		joined := boxoffice.PlacesJoined{First: room.NextSequence()}
-		for range batch {
-			joined.UserIDs = append(joined.UserIDs, uuid.New())
-		}
-		e := boxoffice.Event{At: now, Data: joined}
-		room.Apply(e)
-		snapshot, err := room.Snapshot()
-		require.NoError(b, err)
-		result := make(chan boxoffice.CommitResult)
-		journal.Commit(boxoffice.Commit{
-			Grain: grain, Epoch: activation.Epoch, Version: version, Events: []boxoffice.Event{e}, Snapshot: snapshot,
-		}, func(r boxoffice.CommitResult) { result <- r })
-		require.NoError(b, (<-result).Err)
-	}
-	return grain.ID
 }

@@ -195,7 +195,7 @@ func encodeReplay(kind boxoffice.Kind, events []boxoffice.Event) ([]byte, error)
 		}
 		return schedule.Snapshot()
 	}
-	room, err := boxoffice.RestoreWaitingRoom(boxoffice.RoomLimits{}, nil, events, nil, nil)
+	room, err := boxoffice.RestoreWaitingRoom(boxoffice.RoomLimits{}, nil, events)
 	if err != nil {
 		return nil, err
 	}

@@ -126,6 +126,29 @@ type Seat struct {
 	Price  int64
 }
 
+// SeatNews is what somebody who follows the seats of a schedule is told.
+type SeatNews struct {
+	// Map is how the seats stand. It is shared: nobody changes it.
+	Map *SeatMap
+	// Changes are what happened after the version that was asked for, oldest first. They
+	// are shared as well.
+	Changes []SeatChange
+	// Complete tells that Changes lead from the version that was asked for to Map. If
+	// not, nobody knows what lies between, and the whole map has to be shown.
+	Complete bool
+	// Changed is closed when it is worth asking again: the seats have changed, or a place
+	// has ended, or this may not be the newest any more. That the admission of who asks
+	// runs out does not close it.
+	Changed <-chan struct{}
+}
+
+// SeatChange is one change of one seat.
+type SeatChange struct {
+	Version    int64 // of the map after it; no two changes share one
+	SeatNumber int
+	Status     SeatStatus
+}
+
 // PlaceStatus is where a place in line stands. It only moves forward:
 // waiting → admitted → completed | expired | left, or waiting → left. A place that still
 // waits when sales close has expired, without anybody writing that down.
@@ -139,6 +162,13 @@ const (
 	PlaceExpired   PlaceStatus = "expired"
 	PlaceLeft      PlaceStatus = "left"
 )
+
+// PlaceRef is what a genuine queue token says of its place.
+type PlaceRef struct {
+	UserID   uuid.UUID
+	Sequence uint64
+	JoinedAt time.Time
+}
 
 // Place is one user's place in a schedule's line, as its holder sees it.
 type Place struct {

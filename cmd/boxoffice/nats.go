@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -18,7 +19,11 @@ import (
 
 // openNATS connects to the NATS that was set, or to one that it starts in this process.
 func openNATS(ctx context.Context, s settings, logger *slog.Logger) (*nats.Conn, func(context.Context) error, error) {
-	options := cluster.NATSOptions{Name: "boxoffice", Logger: logger}
+	secured, err := s.natsTLS()
+	if err != nil {
+		return nil, nil, fmt.Errorf("TLS to NATS: %w", err)
+	}
+	options := cluster.NATSOptions{Name: "boxoffice", Credentials: string(s.NATSCredentials), TLS: secured, Logger: logger}
 	if s.NATSURL != "" {
 		connection, err := awaitNATS(ctx, string(s.NATSURL), options, time.Duration(s.StartTimeout))
 		if err != nil {
@@ -55,7 +60,7 @@ func awaitNATS(ctx context.Context, url string, options cluster.NATSOptions, pat
 		if err == nil {
 			return connection, nil
 		}
-		if errors.Is(err, nats.ErrAuthorization) {
+		if isRefused(err) {
 			return nil, err
 		}
 		select {
@@ -64,6 +69,15 @@ func awaitNATS(ctx context.Context, url string, options cluster.NATSOptions, pat
 		case <-time.After(attemptPause):
 		}
 	}
+}
+
+// isRefused tells refusals that tomorrow would bring as well from servers that are not
+// there yet.
+func isRefused(err error) bool {
+	_, distrusted := errors.AsType[*tls.CertificateVerificationError](err)
+	_, rejected := errors.AsType[tls.AlertError](err)
+	return distrusted || rejected || errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrAuthExpired) ||
+		errors.Is(err, nats.ErrSecureConnWanted)
 }
 
 // clearStore makes an empty directory that is this process's alone until the lock is

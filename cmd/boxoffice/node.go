@@ -20,9 +20,6 @@ import (
 	"boxoffice/persistence"
 )
 
-// clusterName is what the nodes that share a NATS call themselves.
-const clusterName = "boxoffice"
-
 // What a node does by itself, and how often.
 const (
 	sweepEvery = 5 * time.Second // wakes grains that time has made due
@@ -177,9 +174,18 @@ func (n *node) startCluster(ctx context.Context) (err error) {
 	if n.settings.NodeBind != "" {
 		bind, advertise = string(n.settings.NodeBind), bind
 	}
+	secured, err := n.settings.nodeTLS()
+	if err != nil {
+		return fmt.Errorf("TLS between nodes: %w", err)
+	}
+	if n.settings.isExposed() {
+		n.logger.Warn("whoever reaches this node's port can act as a node: set BOXOFFICE_NODE_TLS_CA, _CERT and _KEY, "+
+			"or keep others out of that network", "address", bind)
+	}
 	n.member, err = cluster.New(cluster.Config{
 		NATS:        connection,
-		ClusterName: clusterName,
+		ClusterName: string(n.settings.ClusterName),
+		TLS:         secured,
 		Bind:        bind,
 		Advertise:   advertise,
 		HTTPAddress: n.url,
@@ -216,10 +222,18 @@ func (n *node) startCluster(ctx context.Context) (err error) {
 	return n.member.Start(ctx, n.grains.Kinds()...)
 }
 
-// leave makes the node unready and gives its grains to the other nodes.
+// leave makes the node unready and gives its grains to the other nodes. It takes at least
+// as long as a load balancer needs to see that.
 func (n *node) leave(ctx context.Context) error {
 	n.draining.Store(true)
-	return n.member.Leave(ctx)
+	seen := time.NewTimer(time.Duration(n.settings.DrainDelay))
+	defer seen.Stop()
+	err := n.member.Leave(ctx)
+	select {
+	case <-seen.C:
+	case <-ctx.Done():
+	}
+	return err
 }
 
 func (n *node) api(keys *api.Keys) api.Config {

@@ -126,6 +126,19 @@ func TestServeDoesNotDrainForASlowClient(t *testing.T) {
 	require.Equal(t, exitStopped, n.drain(), n.logged())
 }
 
+func TestServeTellsBalancersBeforeItStopsListening(t *testing.T) {
+	t.Parallel()
+	n := launchProcess(t, onDatabase(t, "BOXOFFICE_DRAIN_DELAY=2s")...)
+	n.http.CloseIdleConnections()
+	began := time.Now()
+	n.signal(syscall.SIGTERM)
+	n.eventually("/readyz", http.StatusServiceUnavailable)
+	require.Equal(t, http.StatusCreated, n.call(http.MethodPost, "/api/v1/users", map[string]any{"name": "Mina"}).status, "it still answers")
+	require.Equal(t, exitStopped, n.wait(), n.logged())
+	require.GreaterOrEqual(t, time.Since(began), 2*time.Second)
+	require.Less(t, time.Since(began), stopLimit)
+}
+
 // stall leaves a request half-way.
 func stall(t *testing.T, n *process) {
 	t.Helper()
@@ -295,7 +308,7 @@ func TestServeEndsWhenOthersHaveTakenOver(t *testing.T) {
 	defer connection.Close()
 	js, err := jetstream.New(connection)
 	require.NoError(t, err)
-	members, err := js.KeyValue(t.Context(), clusterName+"-members")
+	members, err := js.KeyValue(t.Context(), "boxoffice-members")
 	require.NoError(t, err)
 	keys, err := members.Keys(t.Context())
 	require.NoError(t, err)

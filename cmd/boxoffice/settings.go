@@ -29,8 +29,16 @@ type settings struct {
 	DatabaseConns   int          `env:"BOXOFFICE_DATABASE_CONNECTIONS" envDefault:"16" min:"4" max:"1000" help:"most connections to PostgreSQL at a time"`
 	NATSURL         natsURL      `env:"BOXOFFICE_NATS_URL" secret:"true" help:"NATS with JetStream, several servers separated by commas; without it an embedded server is started in the process"`
 	DataDir         string       `env:"BOXOFFICE_DATA_DIR" envDefault:"./.boxoffice" help:"what the two embedded defaults and the made signing key are kept in"`
+	NATSCredentials filePath     `env:"BOXOFFICE_NATS_CREDENTIALS" help:"path of a NATS credentials file, read again at each connection; a user and a password are part of the URL"`
+	NATSTLSCA       certificates `env:"BOXOFFICE_NATS_TLS_CA" help:"CA certificates (PEM, or a file's path after @) that vouch for the NATS servers; without them the system's do, where the server or a tls:// URL asks for TLS"`
+	NATSTLSCert     certificates `env:"BOXOFFICE_NATS_TLS_CERT" help:"certificate (PEM, or a file's path after @) that this node shows to NATS"`
+	NATSTLSKey      privateKey   `env:"BOXOFFICE_NATS_TLS_KEY" secret:"true" help:"private key (PEM, or a file's path after @) of that certificate"`
+	ClusterName     clusterName  `env:"BOXOFFICE_CLUSTER_NAME" envDefault:"boxoffice" help:"what the nodes of one service call themselves; services that share a NATS need different ones"`
 	NodeAddress     nodeAddress  `env:"BOXOFFICE_NODE_ADDRESS" envDefault:"127.0.0.1:0" help:"where other nodes reach this one; port 0 picks one"`
 	NodeBind        hostPort     `env:"BOXOFFICE_NODE_BIND" default:"the same" help:"where this node listens for the others, if they reach it at another address: through a proxy, or by the name of a container"`
+	NodeTLSCA       certificates `env:"BOXOFFICE_NODE_TLS_CA" help:"CA certificates (PEM, or a file's path after @) that vouch for the nodes; with it nodes talk mutual TLS, and whoever has a certificate of this CA is a node"`
+	NodeTLSCert     certificates `env:"BOXOFFICE_NODE_TLS_CERT" help:"this node's certificate (PEM, or a file's path after @), for the host of BOXOFFICE_NODE_ADDRESS, as server and as client"`
+	NodeTLSKey      privateKey   `env:"BOXOFFICE_NODE_TLS_KEY" secret:"true" help:"private key (PEM, or a file's path after @) of that certificate"`
 	JWTKey          signingKey   `env:"BOXOFFICE_JWT_KEY" secret:"true" help:"Ed25519 private key (PKCS #8 PEM, or a file's path after @), the same on every node; without it one is made and kept in the data directory"`
 	HoldTTL         ttl          `env:"BOXOFFICE_HOLD_TTL" envDefault:"5m" help:"how long a seat is held for its payment"`
 	AdmissionTTL    ttl          `env:"BOXOFFICE_ADMISSION_TTL" envDefault:"10m" help:"how long an admitted place in line is good for; a live hold lengthens it"`
@@ -39,6 +47,8 @@ type settings struct {
 	AdmitPerSecond  int          `env:"BOXOFFICE_QUEUE_ADMIT_PER_SECOND" envDefault:"0" min:"0" max:"1000000" help:"a new schedule's admissions per second; 0 = no limit"`
 	QueueMaxWaiting int          `env:"BOXOFFICE_QUEUE_MAX_WAITING" envDefault:"1000000" min:"1" max:"10000000" help:"most people waiting for one schedule; past it joins get 503 queue-full"`
 	RateLimit       int          `env:"BOXOFFICE_RATE_LIMIT" envDefault:"0" min:"0" max:"1000000" help:"requests per second and client address, with a burst of one second; 0 = off"`
+	TrustedProxies  prefixes     `env:"BOXOFFICE_TRUSTED_PROXIES" help:"networks and addresses, separated by commas, of the load balancers whose X-Forwarded-For tells who the client is"`
+	DrainDelay      drainDelay   `env:"BOXOFFICE_DRAIN_DELAY" envDefault:"0s" help:"how long a node that drains still takes new connections, for load balancers to see that it is not ready"`
 	StartTimeout    ttl          `env:"BOXOFFICE_START_TIMEOUT" envDefault:"30s" help:"how long a start waits for PostgreSQL and NATS to answer before it fails"`
 	MaxConnections  int          `env:"BOXOFFICE_MAX_CONNECTIONS" envDefault:"20000" min:"1" max:"1000000" help:"most HTTP connections at a time; past it new ones wait to be accepted"`
 	Demo            *bool        `env:"BOXOFFICE_DEMO" default:"true when both defaults are embedded, else false" help:"loads a few concerts at first start"`
@@ -74,6 +84,9 @@ func loadSettings(environ []string) (settings, error) {
 			problems = append(problems, complaint(field, environment[field.Tag.Get("env")]))
 		}
 	}
+	if len(problems) == 0 {
+		problems = s.contradictions()
+	}
 	if len(problems) > 0 {
 		return settings{}, usageError{message: strings.Join(problems, "; ")}
 	}
@@ -81,6 +94,31 @@ func loadSettings(environ []string) (settings, error) {
 		return settings{}, fmt.Errorf("read settings: %w", err)
 	}
 	return s, nil
+}
+
+// contradictions says which settings that are good by themselves do not go together.
+func (s settings) contradictions() []string {
+	var problems []string
+	whole := len(s.NodeTLSCA) > 0 && len(s.NodeTLSCert) > 0 && len(s.NodeTLSKey) > 0
+	none := len(s.NodeTLSCA)+len(s.NodeTLSCert)+len(s.NodeTLSKey) == 0
+	switch {
+	case none:
+	case !whole:
+		problems = append(problems, "BOXOFFICE_NODE_TLS_CA, BOXOFFICE_NODE_TLS_CERT and BOXOFFICE_NODE_TLS_KEY must be set together")
+	case !isPair(s.NodeTLSCert, s.NodeTLSKey):
+		problems = append(problems, "BOXOFFICE_NODE_TLS_KEY must be the key of BOXOFFICE_NODE_TLS_CERT")
+	}
+	switch {
+	case len(s.NATSTLSCert)+len(s.NATSTLSKey) == 0:
+	case len(s.NATSTLSCert) == 0 || len(s.NATSTLSKey) == 0:
+		problems = append(problems, "BOXOFFICE_NATS_TLS_CERT and BOXOFFICE_NATS_TLS_KEY must be set together")
+	case !isPair(s.NATSTLSCert, s.NATSTLSKey):
+		problems = append(problems, "BOXOFFICE_NATS_TLS_KEY must be the key of BOXOFFICE_NATS_TLS_CERT")
+	}
+	if s.NATSURL == "" && (s.NATSCredentials != "" || len(s.NATSTLSCA)+len(s.NATSTLSCert) > 0) {
+		problems = append(problems, "BOXOFFICE_NATS_URL must be set where BOXOFFICE_NATS_CREDENTIALS or BOXOFFICE_NATS_TLS_CA are")
+	}
+	return problems
 }
 
 // badFields names the fields whose values could not be parsed.

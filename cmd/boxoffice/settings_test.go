@@ -25,6 +25,7 @@ func TestSettingsDefaults(t *testing.T) {
 		Listen:          "127.0.0.1:8080",
 		DatabaseConns:   16,
 		DataDir:         "./.boxoffice",
+		ClusterName:     "boxoffice",
 		NodeAddress:     "127.0.0.1:0",
 		HoldTTL:         ttl(5 * time.Minute),
 		AdmissionTTL:    ttl(10 * time.Minute),
@@ -91,6 +92,9 @@ func TestSettingsTakeGoodValues(t *testing.T) {
 		"BOXOFFICE_DATABASE_CONNECTIONS":   {"4", "1000"},
 		"BOXOFFICE_NATS_URL":               {"nats://h:4222", "tls://h", "nats://a:1,nats://b:2", "nats://u:p@h"},
 		"BOXOFFICE_NODE_ADDRESS":           {"node1:7946", "[fd00::7]:0"},
+		"BOXOFFICE_CLUSTER_NAME":           {"b", "box-office_2"},
+		"BOXOFFICE_TRUSTED_PROXIES":        {"10.0.0.0/8", "::1", "10.0.0.1, 10.0.0.2"},
+		"BOXOFFICE_DRAIN_DELAY":            {"0s", "2s", "500ms"},
 		"BOXOFFICE_NODE_BIND":              {":7946", "0.0.0.0:7946"},
 		"BOXOFFICE_HOLD_TTL":               {"10ms", "24h", "1m30s"},
 		"BOXOFFICE_QUEUE_CAPACITY":         {"1", "100000"},
@@ -109,11 +113,22 @@ func TestSettingsTakeGoodValues(t *testing.T) {
 
 // badValues are at least one bad value for every setting that has any.
 func badValues() map[string][]string {
+	const key = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"
 	return map[string][]string{
 		"BOXOFFICE_LISTEN":                 {"8080", "127.0.0.1", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:65536", "127.0.0.1:-1", "http://h:80", "a b:80"},
 		"BOXOFFICE_DATABASE_URL":           {"localhost", "mysql://h/d", "postgres://h:port/d", "postgres://h/d?sslmode=never", "host=h"},
 		"BOXOFFICE_DATABASE_CONNECTIONS":   {"3", "1001", "many", "1.5", "99999999999999999999"},
 		"BOXOFFICE_NATS_URL":               {"localhost:4222", "http://h:4222", "nats://", "nats://a,", "nats://h:port"},
+		"BOXOFFICE_NATS_CREDENTIALS":       {"/does/not/exist", "/", "/dev/null"},
+		"BOXOFFICE_NATS_TLS_CA":            {"secret", "@/does/not/exist", "@/dev/null"},
+		"BOXOFFICE_NATS_TLS_CERT":          {"secret", "@/does/not/exist", key, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"},
+		"BOXOFFICE_NATS_TLS_KEY":           {"secret", "@/does/not/exist"},
+		"BOXOFFICE_NODE_TLS_CA":            {"secret", "@/does/not/exist", key},
+		"BOXOFFICE_NODE_TLS_CERT":          {"secret", "@"},
+		"BOXOFFICE_NODE_TLS_KEY":           {"secret", "@", strings.ReplaceAll(key, "PRIVATE", "PUBLIC"), strings.ReplaceAll(key, "PRIVATE", "ENCRYPTED PRIVATE")},
+		"BOXOFFICE_CLUSTER_NAME":           {"box office", "a.b", "*", strings.Repeat("x", 65)},
+		"BOXOFFICE_TRUSTED_PROXIES":        {"all", "10.0.0.0/33", "10.0.0.1,", "fe80::1%eth0"},
+		"BOXOFFICE_DRAIN_DELAY":            {"1", "-1s", "2001ms"},
 		"BOXOFFICE_NODE_ADDRESS":           {"node1", ":7946", "0.0.0.0:7946", "[::]:7946", "node1:port"},
 		"BOXOFFICE_NODE_BIND":              {"7946", "node1"},
 		"BOXOFFICE_JWT_KEY":                {"secret", "@/does/not/exist", "@"},

@@ -127,20 +127,28 @@ func (signingKey) must() string {
 		"(openssl genpkey -algorithm ed25519)"
 }
 
-// UnmarshalText implements encoding.TextUnmarshaler. Where an environment cannot hold
-// line breaks, \n may stand for them.
+// UnmarshalText implements encoding.TextUnmarshaler.
 func (k *signingKey) UnmarshalText(text []byte) error {
-	s := strings.ReplaceAll(string(text), `\n`, "\n")
-	if path, isPath := strings.CutPrefix(string(text), "@"); isPath {
-		b, err := os.ReadFile(path)
-		if err != nil {
-			return errBadSetting
-		}
-		s = string(b)
+	content, err := pemText(text)
+	if err != nil {
+		return err
 	}
-	key, err := parseKey([]byte(s))
+	key, err := parseKey(content)
 	*k = signingKey(key)
 	return err
+}
+
+// pemText gives the PEM that a setting is, or names after @. Where an environment cannot
+// hold line breaks, \n may stand for them.
+func pemText(text []byte) ([]byte, error) {
+	if path, isPath := strings.CutPrefix(string(text), "@"); isPath {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return nil, errBadSetting
+		}
+		return content, nil
+	}
+	return []byte(strings.ReplaceAll(string(text), `\n`, "\n")), nil
 }
 
 func parseKey(text []byte) (ed25519.PrivateKey, error) {
@@ -157,6 +165,24 @@ func parseKey(text []byte) (ed25519.PrivateKey, error) {
 		return nil, errBadSetting
 	}
 	return private, nil
+}
+
+// maxDrainDelay leaves the rest of a drain its time.
+const maxDrainDelay = 2 * time.Second
+
+// drainDelay is a time that a drain waits.
+type drainDelay time.Duration
+
+func (drainDelay) must() string { return "a duration from 0s to " + maxDrainDelay.String() }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (d *drainDelay) UnmarshalText(text []byte) error {
+	parsed, err := time.ParseDuration(string(text))
+	if err != nil || parsed < 0 || parsed > maxDrainDelay {
+		return errBadSetting
+	}
+	*d = drainDelay(parsed)
+	return nil
 }
 
 // Bounds of the times to live. The domain counts in whole milliseconds.

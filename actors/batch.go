@@ -178,9 +178,10 @@ func (s *shell) finish(b *batch) {
 	}
 	b.balances = b.result.Balances
 	s.machine.committed(b)
+	s.show(b)
 	for i, c := range b.commands {
 		if b.replies[i] != nil {
-			s.reply(c, b.replies[i]())
+			s.reply(c, s.stamped(b.replies[i]()))
 		}
 	}
 	if b.alone {

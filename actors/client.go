@@ -76,14 +76,14 @@ func (c *Client) operate(ctx context.Context, scheduleID int64, m proto.Message)
 }
 
 // SeatMap reads the seats. A nil admission is an admin's.
-func (c *Client) SeatMap(ctx context.Context, scheduleID int64, admission *boxoffice.Admission) (boxoffice.SeatMap, error) {
+func (c *Client) SeatMap(ctx context.Context, scheduleID int64, admission *boxoffice.Admission) (*boxoffice.SeatMap, error) {
 	m := &messages.ReadSeats{}
 	if admission != nil {
 		m.Admission = admissionMessage(*admission)
 	}
 	reply, err := call[*messages.SeatMap](ctx, c, boxoffice.KindSchedule, scheduleID, m)
 	if err != nil {
-		return boxoffice.SeatMap{}, err
+		return nil, err
 	}
 	return seatMapOf(reply), nil
 }
@@ -100,9 +100,9 @@ func (c *Client) Join(ctx context.Context, scheduleID int64, userID uuid.UUID) (
 
 // Place tells where a place stands; its holder counts as seen. A place that has ended
 // is refused with queue-token-expired.
-func (c *Client) Place(ctx context.Context, scheduleID int64, userID uuid.UUID, sequence uint64) (boxoffice.Place, error) {
+func (c *Client) Place(ctx context.Context, scheduleID int64, ref boxoffice.PlaceRef) (boxoffice.Place, error) {
 	reply, err := call[*messages.Place](ctx, c, boxoffice.KindGatekeeper, scheduleID,
-		&messages.Poll{UserId: userID[:], Sequence: sequence})
+		&messages.Poll{UserId: ref.UserID[:], Sequence: ref.Sequence})
 	if err != nil {
 		return boxoffice.Place{}, err
 	}
@@ -119,11 +119,11 @@ func (c *Client) Touch(scheduleID int64, userID uuid.UUID, sequence uint64) {
 // repeated: a crash between its two steps leaves nothing that the repetition does not
 // finish. Admitted is what the token says; the place may be admitted by now without its
 // holder knowing.
-func (c *Client) Leave(ctx context.Context, scheduleID int64, userID uuid.UUID, sequence uint64, admitted bool) error {
+func (c *Client) Leave(ctx context.Context, scheduleID int64, ref boxoffice.PlaceRef, admitted bool) error {
 	end := &messages.EndPlace{
 		Operation: operationMessage(boxoffice.Operation{ID: uuid.New()}),
-		UserId:    userID[:],
-		Sequence:  sequence,
+		UserId:    ref.UserID[:],
+		Sequence:  ref.Sequence,
 	}
 	if admitted { // the seat comes free before the slot goes to the next in line
 		if _, err := c.operate(ctx, scheduleID, end); err != nil {
@@ -131,7 +131,7 @@ func (c *Client) Leave(ctx context.Context, scheduleID int64, userID uuid.UUID, 
 		}
 	}
 	left, err := call[*messages.Left](ctx, c, boxoffice.KindGatekeeper, scheduleID,
-		&messages.Leave{UserId: userID[:], Sequence: sequence})
+		&messages.Leave{UserId: ref.UserID[:], Sequence: ref.Sequence})
 	if err != nil || admitted || left.GetWasWaiting() {
 		return err
 	}

@@ -49,7 +49,7 @@ func TestLeaveReleasesTheSeatWhereOneMayBeHeld(t *testing.T) {
 					return &messages.Left{WasWaiting: c.wasWaiting}, nil
 				}
 			}), nil)
-			require.NoError(t, client.Leave(t.Context(), 1, uuid.New(), 9, c.admitted))
+			require.NoError(t, client.Leave(t.Context(), 1, boxoffice.PlaceRef{UserID: uuid.New(), Sequence: 9}, c.admitted))
 			require.Equal(t, c.want, got)
 		})
 	}
@@ -89,7 +89,7 @@ func TestMessagesCarryEverything(t *testing.T) {
 
 func TestSeatMapMessageCarriesEverything(t *testing.T) {
 	t.Parallel()
-	seats := boxoffice.SeatMap{ScheduleID: 4, Version: 17}
+	seats := &boxoffice.SeatMap{ScheduleID: 4, Version: 17}
 	for i := range seats.Seats {
 		seats.Seats[i] = boxoffice.Seat{Status: seatStatuses()[i%3], Price: int64(i) * 10}
 	}
@@ -105,7 +105,9 @@ func roundTrip[T interface {
 	return func(t *rapid.T) {
 		m := kind.New()
 		fill(t, m)
+		withoutPoint(m)
 		if refusal := m.Descriptor().Fields().ByName("refusal"); refusal != nil {
+			withoutPoint(m.Mutable(refusal).Message())
 			// The list of free seats belongs to one refusal.
 			m.Mutable(refusal).Message().Set(
 				refusal.Message().Fields().ByName("code"), protoreflect.ValueOfString(string(boxoffice.CodeSeatTaken)))
@@ -115,6 +117,15 @@ func roundTrip[T interface {
 		back := kind.New().Interface()
 		require.NoError(t, proto.Unmarshal(wire, back))
 		require.True(t, proto.Equal(m.Interface(), back), "%v\n%v", m.Interface(), back)
+	}
+}
+
+// withoutPoint clears what no domain type carries: only replicas look at it.
+func withoutPoint(m protoreflect.Message) {
+	for _, name := range []protoreflect.Name{"view_epoch", "view_version"} {
+		if field := m.Descriptor().Fields().ByName(name); field != nil {
+			m.Clear(field)
+		}
 	}
 }
 

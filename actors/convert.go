@@ -215,7 +215,7 @@ func seatStatuses() [3]boxoffice.SeatStatus {
 	return [...]boxoffice.SeatStatus{boxoffice.SeatAvailable, boxoffice.SeatHeld, boxoffice.SeatSold}
 }
 
-func seatMapMessage(s boxoffice.SeatMap) *messages.SeatMap {
+func seatMapMessage(s *boxoffice.SeatMap) *messages.SeatMap {
 	m := &messages.SeatMap{
 		ScheduleId: s.ScheduleID,
 		Version:    s.Version,
@@ -233,8 +233,8 @@ func seatMapMessage(s boxoffice.SeatMap) *messages.SeatMap {
 	return m
 }
 
-func seatMapOf(m *messages.SeatMap) boxoffice.SeatMap {
-	s := boxoffice.SeatMap{ScheduleID: m.GetScheduleId(), Version: m.GetVersion()}
+func seatMapOf(m *messages.SeatMap) *boxoffice.SeatMap {
+	s := &boxoffice.SeatMap{ScheduleID: m.GetScheduleId(), Version: m.GetVersion()}
 	statuses := seatStatuses()
 	for i := range s.Seats {
 		if i < len(m.GetStatuses()) && i < len(m.GetPrices()) {

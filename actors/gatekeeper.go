@@ -222,6 +222,9 @@ func (g *gatekeeperGrain) committed(b *batch) {
 	}
 }
 
+// shown has nothing to tell: nobody can watch a waiting room yet.
+func (g *gatekeeperGrain) shown(*batch) *messages.Change { return nil }
+
 // nextWake is when time makes something due; while people wait for slots it is also
 // when the rows are to be looked at again.
 func (g *gatekeeperGrain) nextWake(now time.Time) time.Time {

@@ -47,6 +47,20 @@ type Notifier interface {
 	Notify(kind string, id int64, message proto.Message)
 }
 
+// Views are the replicas of what grains show. They hear of the grains of this node that
+// somebody watches, on the goroutines of the grains, and must not block.
+type Views interface {
+	// Watched is called when a member asks for the whole view of a grain. The mark that it
+	// gives (member, counter and time) goes with the answer.
+	Watched(grain boxoffice.Grain, epoch int64, watcher string) *messages.Mark
+	// Changed is called after a change is durable, and before anybody gets an answer that
+	// depends on it. It tells whether anybody still watches; if not, it is not called
+	// again before somebody does. The change must not be changed by anybody.
+	Changed(change *messages.Change) (watched bool)
+	// Ended is called when an activation stops to vouch for the view of a watched grain.
+	Ended(grain boxoffice.Grain, epoch int64)
+}
+
 // Config is what grains need. Everything without a stated default is required.
 type Config struct {
 	Journal  Journal
@@ -54,6 +68,7 @@ type Config struct {
 	Clock    Clock
 	Lease    Lease
 	Notifier Notifier
+	Views    Views
 	Owner    string // this node's name, for the operator who looks at the grains table
 	Limits   boxoffice.RoomLimits
 	HoldTTL  time.Duration

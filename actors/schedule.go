@@ -233,7 +233,7 @@ func (g *scheduleGrain) readSeats(m *messages.ReadSeats, now time.Time) func() p
 		}
 	}
 	seats := g.draft.SeatMap(now)
-	return func() proto.Message { return seatMapMessage(seats) }
+	return func() proto.Message { return seatMapMessage(&seats) }
 }
 
 func (g *scheduleGrain) snapshot(b *batch) ([]byte, error) {
@@ -268,6 +268,9 @@ func (g *scheduleGrain) committed(b *batch) {
 	changed.SoldOut = g.state.SoldOut()
 	g.shell.cfg.Notifier.Notify(string(boxoffice.KindGatekeeper), g.shell.id, changed)
 }
+
+// shown has nothing to tell: nobody can watch the seats yet.
+func (g *scheduleGrain) shown(*batch) *messages.Change { return nil }
 
 // unknownMessage answers a message that this grain has no ear for.
 func unknownMessage(m proto.Message) func() proto.Message {

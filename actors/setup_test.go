@@ -18,6 +18,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"boxoffice"
+	"boxoffice/actors/messages"
 )
 
 // protoactor counts the dead letters of each second on a goroutine that ends by itself.
@@ -175,6 +176,13 @@ type switchedLease struct{ lost atomic.Bool }
 
 func (l *switchedLease) Valid() bool { return !l.lost.Load() }
 
+// noViews is for grains that nobody watches.
+type noViews struct{}
+
+func (noViews) Watched(boxoffice.Grain, int64, string) *messages.Mark { return &messages.Mark{} }
+func (noViews) Changed(*messages.Change) bool                         { return false }
+func (noViews) Ended(boxoffice.Grain, int64)                          {}
+
 // house is one node's grains without a cluster: actors are spawned and asked directly.
 type house struct {
 	t        *testing.T
@@ -239,6 +247,7 @@ func setup(t *testing.T, change ...func(*Config)) *house {
 		Clock:    h.clock,
 		Lease:    h.lease,
 		Notifier: h,
+		Views:    noViews{},
 		Owner:    "test",
 		Limits:   boxoffice.RoomLimits{AdmissionTTL: 10 * time.Minute, ClaimTTL: time.Minute, MaxWaiting: 1000},
 		HoldTTL:  5 * time.Minute,

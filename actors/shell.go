@@ -50,6 +50,10 @@ type machine interface { //nolint:interfacebloat // the shell's other half, not 
 	snapshot(b *batch) ([]byte, error)
 	// committed makes what decide left the state and tells the world.
 	committed(b *batch)
+	// shown tells those who watch what b, which is committed now, changed of what the
+	// grain shows; nil if nothing. It is only asked while somebody watches. Epoch,
+	// version and name are filled in by the shell.
+	shown(b *batch) *messages.Change
 	// discard forgets what decide left, as if b had never come; false if it cannot.
 	discard(b *batch) bool
 	// refused is told why the events of due were refused.
@@ -118,6 +122,8 @@ type shell struct {
 	timer    *time.Timer
 	timerAt  time.Time
 	counted  Census // as last told to the observer
+	view     int64  // version of what the grain shows, in this activation
+	watched  bool   // somebody keeps a replica of it
 }
 
 // Receive implements actor.Actor.
@@ -304,6 +310,7 @@ func (s *shell) onMoved() {
 		return
 	}
 	s.moved = true
+	s.unwatch()
 	s.answerPending(&messages.Retry{Reason: "moved"})
 	s.armAt(s.cfg.Clock.Now().Add(moveLinger))
 }
@@ -311,6 +318,7 @@ func (s *shell) onMoved() {
 // close ends the activation: whoever waits is told to ask again, and the actor stops.
 func (s *shell) close(reason string) {
 	s.phase = closing
+	s.unwatch()
 	s.answerPending(&messages.Retry{Reason: reason})
 	s.count(Census{})
 	if s.cfg.Observer.Stopped != nil {
@@ -343,6 +351,7 @@ func (s *shell) flush() {
 			s.cfg.Logger.Warn("grain stopped before its commit came back", "kind", s.kind, "id", s.id)
 		}
 	}
+	s.unwatch()
 	s.answerPending(&messages.Retry{Reason: "stopping"})
 	if s.stop != nil {
 		s.stop()

@@ -94,8 +94,11 @@ type Seats interface {
 // SeatMaps show the seats of a schedule to who may see them.
 type SeatMaps interface {
 	// SeatMap fails with queue-token-expired if the admission has ended. A nil admission
-	// is an admin's.
-	SeatMap(ctx context.Context, scheduleID int64, admission *boxoffice.Admission) (boxoffice.SeatMap, error)
+	// is an admin's. The map is shared: nobody changes it.
+	SeatMap(ctx context.Context, scheduleID int64, admission *boxoffice.Admission) (*boxoffice.SeatMap, error)
+	// FollowSeats gives the seats to somebody who saw them at version since (< 0: never),
+	// and when to ask again. It fails like SeatMap.
+	FollowSeats(ctx context.Context, scheduleID int64, admission *boxoffice.Admission, since int64) (boxoffice.SeatNews, error)
 }
 
 // WaitingRooms are the lines in front of the schedules.
@@ -104,9 +107,12 @@ type WaitingRooms interface {
 	Join(ctx context.Context, scheduleID int64, userID uuid.UUID) (place boxoffice.Place, created bool, err error)
 	// Place tells where a place stands, and that its holder was seen. It fails with
 	// queue-token-expired if it has ended.
-	Place(ctx context.Context, scheduleID int64, userID uuid.UUID, sequence uint64) (boxoffice.Place, error)
+	Place(ctx context.Context, scheduleID int64, ref boxoffice.PlaceRef) (boxoffice.Place, error)
+	// FollowPlace does the same, and gives a channel that is closed when it is worth
+	// asking again.
+	FollowPlace(ctx context.Context, scheduleID int64, ref boxoffice.PlaceRef) (place boxoffice.Place, changed <-chan struct{}, err error)
 	// Leave ends a place. Admitted tells whether the token was of an admitted place.
-	Leave(ctx context.Context, scheduleID int64, userID uuid.UUID, sequence uint64, admitted bool) error
+	Leave(ctx context.Context, scheduleID int64, ref boxoffice.PlaceRef, admitted bool) error
 }
 
 // Queues are the public views of the waiting rooms.

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"boxoffice"
@@ -126,7 +125,7 @@ func TestMistakesAreToldInTheContractsOrder(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	allowSeats(f) // the guard's last word, where the schedule is not reached otherwise
-	f.place = func(int64, uuid.UUID, uint64) (boxoffice.Place, error) { return waitingPlace(), nil }
+	f.place = func(int64, boxoffice.PlaceRef) (boxoffice.Place, error) { return waitingPlace(), nil }
 	f.storedAnswer = func(key boxoffice.IdempotencyKey) (boxoffice.Outcome, bool, error) {
 		if key.Key == "reused" {
 			return boxoffice.Outcome{}, false, boxoffice.Errorf(boxoffice.CodeIdempotencyKeyReused, "another request's")

@@ -37,10 +37,12 @@ type fakes struct {
 	release        func(int64, boxoffice.Release) (boxoffice.Outcome, error)
 	pay            func(int64, boxoffice.Pay) (boxoffice.Outcome, error)
 	cancelSale     func(int64, boxoffice.CancelSale) (boxoffice.Outcome, error)
-	seatMap        func(int64, *boxoffice.Admission) (boxoffice.SeatMap, error)
+	seatMap        func(int64, *boxoffice.Admission) (*boxoffice.SeatMap, error)
 	join           func(int64, uuid.UUID) (boxoffice.Place, bool, error)
-	place          func(int64, uuid.UUID, uint64) (boxoffice.Place, error)
-	leave          func(int64, uuid.UUID, uint64, bool) error
+	followSeats    func(int64, *boxoffice.Admission, int64) (boxoffice.SeatNews, error)
+	place          func(int64, boxoffice.PlaceRef) (boxoffice.Place, error)
+	followPlace    func(int64, boxoffice.PlaceRef) (boxoffice.Place, <-chan struct{}, error)
+	leave          func(int64, boxoffice.PlaceRef, bool) error
 	queueStatus    func(int64) (boxoffice.QueueStatus, error)
 	configureQueue func(int64, boxoffice.Configure) (boxoffice.QueueStatus, error)
 }
@@ -140,7 +142,7 @@ func (f *fakes) CancelSale(_ context.Context, id int64, cmd boxoffice.CancelSale
 	return called(f, "CancelSale", f.cancelSale != nil, f.cancelSale)(id, cmd)
 }
 
-func (f *fakes) SeatMap(_ context.Context, id int64, admission *boxoffice.Admission) (boxoffice.SeatMap, error) {
+func (f *fakes) SeatMap(_ context.Context, id int64, admission *boxoffice.Admission) (*boxoffice.SeatMap, error) {
 	return called(f, "SeatMap", f.seatMap != nil, f.seatMap)(id, admission)
 }
 
@@ -148,12 +150,20 @@ func (f *fakes) Join(_ context.Context, id int64, user uuid.UUID) (boxoffice.Pla
 	return called(f, "Join", f.join != nil, f.join)(id, user)
 }
 
-func (f *fakes) Place(_ context.Context, id int64, user uuid.UUID, sequence uint64) (boxoffice.Place, error) {
-	return called(f, "Place", f.place != nil, f.place)(id, user, sequence)
+func (f *fakes) FollowSeats(_ context.Context, id int64, admission *boxoffice.Admission, since int64) (boxoffice.SeatNews, error) {
+	return called(f, "FollowSeats", f.followSeats != nil, f.followSeats)(id, admission, since)
 }
 
-func (f *fakes) Leave(_ context.Context, id int64, user uuid.UUID, sequence uint64, admitted bool) error {
-	return called(f, "Leave", f.leave != nil, f.leave)(id, user, sequence, admitted)
+func (f *fakes) Place(_ context.Context, id int64, ref boxoffice.PlaceRef) (boxoffice.Place, error) {
+	return called(f, "Place", f.place != nil, f.place)(id, ref)
+}
+
+func (f *fakes) FollowPlace(_ context.Context, id int64, ref boxoffice.PlaceRef) (boxoffice.Place, <-chan struct{}, error) {
+	return called(f, "FollowPlace", f.followPlace != nil, f.followPlace)(id, ref)
+}
+
+func (f *fakes) Leave(_ context.Context, id int64, ref boxoffice.PlaceRef, admitted bool) error {
+	return called(f, "Leave", f.leave != nil, f.leave)(id, ref, admitted)
 }
 
 func (f *fakes) QueueStatus(_ context.Context, id int64) (boxoffice.QueueStatus, error) {

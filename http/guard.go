@@ -26,7 +26,7 @@ func (a *api) guard(r *http.Request, c *call) error {
 	if c.place.admitted() {
 		return nil
 	}
-	if _, err := a.rooms.Place(r.Context(), c.scheduleID, c.place.UserID, c.place.Sequence); err != nil {
+	if _, err := a.rooms.Place(r.Context(), c.scheduleID, c.place.ref()); err != nil {
 		return err
 	}
 	return linked{

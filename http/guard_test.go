@@ -26,10 +26,10 @@ func TestGuardLooksWaitingPlacesUp(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	var seen []uint64
-	f.place = func(id int64, user uuid.UUID, sequence uint64) (boxoffice.Place, error) {
+	f.place = func(id int64, ref boxoffice.PlaceRef) (boxoffice.Place, error) {
 		require.Equal(t, int64(knownSchedule), id)
-		require.Equal(t, userID, user)
-		seen = append(seen, sequence)
+		require.Equal(t, userID, ref.UserID)
+		seen = append(seen, ref.Sequence)
 		return admittedPlace(), nil // admitted since: its token is newer than the one that was sent
 	}
 	for _, call := range []struct{ method, target, body string }{{"GET", seatsTarget, ""}, {"POST", holdTarget, `{"seatNumber":1}`}} {
@@ -39,9 +39,9 @@ func TestGuardLooksWaitingPlacesUp(t *testing.T) {
 	}
 	require.Equal(t, []uint64{5, 5}, seen)
 
-	f.place = func(int64, uuid.UUID, uint64) (boxoffice.Place, error) { return boxoffice.Place{}, expired("left") }
+	f.place = func(int64, boxoffice.PlaceRef) (boxoffice.Place, error) { return boxoffice.Place{}, expired("left") }
 	f.do("GET", seatsTarget, "", f.as(userID), f.queue(waitingClaims())).refused(403, boxoffice.CodeQueueTokenExpired)
-	f.place = func(int64, uuid.UUID, uint64) (boxoffice.Place, error) {
+	f.place = func(int64, boxoffice.PlaceRef) (boxoffice.Place, error) {
 		return boxoffice.Place{}, boxoffice.Unavailable(nil)
 	}
 	f.do("GET", seatsTarget, "", f.as(userID), f.queue(waitingClaims())).refused(503, boxoffice.CodeUnavailable)
@@ -51,9 +51,9 @@ func TestScheduleHasTheLastWordOnAdmissions(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	want := boxoffice.Admission{UserID: userID, Sequence: 5, EndsAt: start.Add(10 * time.Minute)}
-	f.seatMap = func(_ int64, admission *boxoffice.Admission) (boxoffice.SeatMap, error) {
+	f.seatMap = func(_ int64, admission *boxoffice.Admission) (*boxoffice.SeatMap, error) {
 		require.Equal(t, want, *admission)
-		return boxoffice.SeatMap{}, expired("over")
+		return nil, expired("over")
 	}
 	f.hold = func(_ int64, hold boxoffice.Hold) (boxoffice.Outcome, error) {
 		require.Equal(t, want, hold.Admission)
@@ -73,7 +73,7 @@ func TestScheduleHasTheLastWordOnAdmissions(t *testing.T) {
 func TestAdminReadsSeatMapsWithoutQueueToken(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	f.seatMap = func(_ int64, admission *boxoffice.Admission) (boxoffice.SeatMap, error) {
+	f.seatMap = func(_ int64, admission *boxoffice.Admission) (*boxoffice.SeatMap, error) {
 		require.Nil(t, admission)
 		return seatMap(), nil
 	}
@@ -123,10 +123,10 @@ func TestPlaceOnTheWire(t *testing.T) {
 	require.Contains(t, joined.Body.String(), `"admittedAt":null`)
 
 	// Polled with the same token: the same bytes. Admitted: a new one.
-	f.place = func(int64, uuid.UUID, uint64) (boxoffice.Place, error) { return waitingPlace(), nil }
+	f.place = func(int64, boxoffice.PlaceRef) (boxoffice.Place, error) { return waitingPlace(), nil }
 	polled := f.do("GET", placeTarget, "", with(queueTokenHeader, waiting.Token), with("Authorization", "Bearer nonsense"))
 	require.Equal(t, waiting.Token, decode[placeJSON](polled).Token)
-	f.place = func(int64, uuid.UUID, uint64) (boxoffice.Place, error) { return admittedPlace(), nil }
+	f.place = func(int64, boxoffice.PlaceRef) (boxoffice.Place, error) { return admittedPlace(), nil }
 	polled = f.do("GET", placeTarget, "", with(queueTokenHeader, waiting.Token))
 	admitted := decode[placeJSON](polled)
 	require.Equal(t, strconv.Itoa(polled.Body.Len()), polled.Header().Get("Content-Length"))
@@ -147,7 +147,7 @@ func TestPlaceOnTheWire(t *testing.T) {
 	require.Equal(t, 599, decode[placeJSON](polled).ExpiresInSeconds)
 
 	// A hold lengthens the place, not its token.
-	f.place = func(int64, uuid.UUID, uint64) (boxoffice.Place, error) {
+	f.place = func(int64, boxoffice.PlaceRef) (boxoffice.Place, error) {
 		place := admittedPlace()
 		place.ExpiresAt = place.ExpiresAt.Add(time.Minute)
 		return place, nil
@@ -159,13 +159,13 @@ func TestPlaceOnTheWire(t *testing.T) {
 func TestPlaceThatHasEnded(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	f.place = func(int64, uuid.UUID, uint64) (boxoffice.Place, error) { return boxoffice.Place{}, expired("gone") }
+	f.place = func(int64, boxoffice.PlaceRef) (boxoffice.Place, error) { return boxoffice.Place{}, expired("gone") }
 	f.do("GET", placeTarget, "", f.queue(admittedClaims())).refused(410, boxoffice.CodeQueueTokenExpired)
 	for _, err := range []error{nil, error(expired("gone"))} {
-		f.leave = func(id int64, user uuid.UUID, sequence uint64, admitted bool) error {
+		f.leave = func(id int64, ref boxoffice.PlaceRef, admitted bool) error {
 			require.Equal(t, int64(knownSchedule), id)
-			require.Equal(t, userID, user)
-			require.Equal(t, uint64(5), sequence)
+			require.Equal(t, userID, ref.UserID)
+			require.Equal(t, uint64(5), ref.Sequence)
 			require.True(t, admitted)
 			return err
 		}
@@ -173,7 +173,7 @@ func TestPlaceThatHasEnded(t *testing.T) {
 		require.Equal(t, 204, a.Code)
 		require.Empty(t, a.Body.String())
 	}
-	f.leave = func(_ int64, _ uuid.UUID, _ uint64, admitted bool) error {
+	f.leave = func(_ int64, _ boxoffice.PlaceRef, admitted bool) error {
 		require.False(t, admitted)
 		return boxoffice.Unavailable(nil)
 	}

@@ -131,7 +131,7 @@ func (a *api) joinQueue(w http.ResponseWriter, r *http.Request, c *call) error {
 }
 
 func (a *api) getPlace(w http.ResponseWriter, r *http.Request, c *call) error {
-	place, err := a.rooms.Place(r.Context(), c.scheduleID, c.place.UserID, c.place.Sequence)
+	place, err := a.rooms.Place(r.Context(), c.scheduleID, c.place.ref())
 	if boxoffice.CodeOf(err) == boxoffice.CodeQueueTokenExpired {
 		return ended{err}
 	}
@@ -142,7 +142,7 @@ func (a *api) getPlace(w http.ResponseWriter, r *http.Request, c *call) error {
 }
 
 func (a *api) leaveQueue(w http.ResponseWriter, r *http.Request, c *call) error {
-	err := a.rooms.Leave(r.Context(), c.scheduleID, c.place.UserID, c.place.Sequence, c.place.admitted())
+	err := a.rooms.Leave(r.Context(), c.scheduleID, c.place.ref(), c.place.admitted())
 	if err != nil && !errors.Is(err, &boxoffice.Error{Code: boxoffice.CodeQueueTokenExpired}) {
 		return err
 	}

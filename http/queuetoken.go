@@ -44,6 +44,11 @@ func (q queueClaims) admission() *boxoffice.Admission {
 	return &boxoffice.Admission{UserID: q.UserID, Sequence: q.Sequence, EndsAt: time.UnixMilli(q.AdmittedUntil).UTC()}
 }
 
+// ref is what the waiting room is asked with.
+func (q queueClaims) ref() boxoffice.PlaceRef {
+	return boxoffice.PlaceRef{UserID: q.UserID, Sequence: q.Sequence}
+}
+
 // claimsOf is what the token of a place says.
 func claimsOf(p boxoffice.Place) queueClaims {
 	claims := queueClaims{ScheduleID: p.ScheduleID, UserID: p.UserID, Sequence: p.Sequence}

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
@@ -22,11 +21,11 @@ func anything(f *fixture, refuse func(boxoffice.Code) *boxoffice.Error) {
 		}
 	}
 	place := f.place
-	f.place = func(id int64, user uuid.UUID, sequence uint64) (boxoffice.Place, error) {
+	f.place = func(id int64, ref boxoffice.PlaceRef) (boxoffice.Place, error) {
 		if r := refuse(boxoffice.CodeQueueTokenExpired); r != nil {
 			return boxoffice.Place{}, r
 		}
-		return place(id, user, sequence)
+		return place(id, ref)
 	}
 	hold, pay := f.hold, f.pay
 	f.hold = func(id int64, cmd boxoffice.Hold) (boxoffice.Outcome, error) {

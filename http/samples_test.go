@@ -85,8 +85,8 @@ func queueStatus() boxoffice.QueueStatus {
 	}
 }
 
-func seatMap() boxoffice.SeatMap {
-	seats := boxoffice.SeatMap{ScheduleID: knownSchedule, Version: 12}
+func seatMap() *boxoffice.SeatMap {
+	seats := &boxoffice.SeatMap{ScheduleID: knownSchedule, Version: 12}
 	for i := range seats.Seats {
 		seats.Seats[i] = boxoffice.Seat{Status: boxoffice.SeatAvailable, Price: 12_000}
 	}
@@ -174,10 +174,10 @@ func queueSamples() []sample {
 			f.join = func(int64, uuid.UUID) (boxoffice.Place, bool, error) { return waitingPlace(), true, nil }
 		}, header: map[string]string{"Location": "/api/v1/schedules/7/queue-tokens/me"}},
 		{id: "getPlace", method: "GET", target: "/api/v1/schedules/7/queue-tokens/me", status: 200, arrange: func(f *fixture) {
-			f.place = func(int64, uuid.UUID, uint64) (boxoffice.Place, error) { return waitingPlace(), nil }
+			f.place = func(int64, boxoffice.PlaceRef) (boxoffice.Place, error) { return waitingPlace(), nil }
 		}},
 		{id: "leaveQueue", method: "DELETE", target: "/api/v1/schedules/7/queue-tokens/me", status: 204, arrange: func(f *fixture) {
-			f.leave = func(int64, uuid.UUID, uint64, bool) error { return nil }
+			f.leave = func(int64, boxoffice.PlaceRef, bool) error { return nil }
 		}},
 		{
 			id: "getQueue", method: "GET", target: "/api/v1/schedules/7/queue", status: 200, want: queueText,
@@ -241,7 +241,7 @@ func saleSamples() []sample {
 }
 
 func allowSeats(f *fixture) {
-	f.seatMap = func(int64, *boxoffice.Admission) (boxoffice.SeatMap, error) { return seatMap(), nil }
+	f.seatMap = func(int64, *boxoffice.Admission) (*boxoffice.SeatMap, error) { return seatMap(), nil }
 }
 
 func adminSamples() []sample {

@@ -82,7 +82,7 @@ func (a *api) getSeats(w http.ResponseWriter, r *http.Request, c *call) error {
 	return nil
 }
 
-func renderSeatMap(seatMap boxoffice.SeatMap) seatMapJSON {
+func renderSeatMap(seatMap *boxoffice.SeatMap) seatMapJSON {
 	seats := make([]seatJSON, len(seatMap.Seats))
 	for i, seat := range seatMap.Seats {
 		seats[i] = seatJSON{SeatNumber: i + 1, Status: seat.Status, Price: seat.Price}

@@ -574,6 +574,52 @@ func (x *ReadSeats) GetAdmission() *Admission {
 	return nil
 }
 
+// WatchSeats asks for all that a replica of the seats consists of, and to be told what
+// changes from then on; answered with SeatsState.
+type WatchSeats struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Watcher       string                 `protobuf:"bytes,1,opt,name=watcher,proto3" json:"watcher,omitempty"` // the id of the member that asks
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchSeats) Reset() {
+	*x = WatchSeats{}
+	mi := &file_messages_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchSeats) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchSeats) ProtoMessage() {}
+
+func (x *WatchSeats) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchSeats.ProtoReflect.Descriptor instead.
+func (*WatchSeats) Descriptor() ([]byte, []int) {
+	return file_messages_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *WatchSeats) GetWatcher() string {
+	if x != nil {
+		return x.Watcher
+	}
+	return ""
+}
+
 type Join struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	UserId        []byte                 `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
@@ -583,7 +629,7 @@ type Join struct {
 
 func (x *Join) Reset() {
 	*x = Join{}
-	mi := &file_messages_proto_msgTypes[9]
+	mi := &file_messages_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -595,7 +641,7 @@ func (x *Join) String() string {
 func (*Join) ProtoMessage() {}
 
 func (x *Join) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[9]
+	mi := &file_messages_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -608,7 +654,7 @@ func (x *Join) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Join.ProtoReflect.Descriptor instead.
 func (*Join) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{9}
+	return file_messages_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Join) GetUserId() []byte {
@@ -629,7 +675,7 @@ type Poll struct {
 
 func (x *Poll) Reset() {
 	*x = Poll{}
-	mi := &file_messages_proto_msgTypes[10]
+	mi := &file_messages_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -641,7 +687,7 @@ func (x *Poll) String() string {
 func (*Poll) ProtoMessage() {}
 
 func (x *Poll) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[10]
+	mi := &file_messages_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -654,7 +700,7 @@ func (x *Poll) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Poll.ProtoReflect.Descriptor instead.
 func (*Poll) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{10}
+	return file_messages_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Poll) GetUserId() []byte {
@@ -682,7 +728,7 @@ type Touch struct {
 
 func (x *Touch) Reset() {
 	*x = Touch{}
-	mi := &file_messages_proto_msgTypes[11]
+	mi := &file_messages_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -694,7 +740,7 @@ func (x *Touch) String() string {
 func (*Touch) ProtoMessage() {}
 
 func (x *Touch) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[11]
+	mi := &file_messages_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -707,7 +753,7 @@ func (x *Touch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Touch.ProtoReflect.Descriptor instead.
 func (*Touch) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{11}
+	return file_messages_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Touch) GetUserId() []byte {
@@ -734,7 +780,7 @@ type Leave struct {
 
 func (x *Leave) Reset() {
 	*x = Leave{}
-	mi := &file_messages_proto_msgTypes[12]
+	mi := &file_messages_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -746,7 +792,7 @@ func (x *Leave) String() string {
 func (*Leave) ProtoMessage() {}
 
 func (x *Leave) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[12]
+	mi := &file_messages_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -759,7 +805,7 @@ func (x *Leave) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Leave.ProtoReflect.Descriptor instead.
 func (*Leave) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{12}
+	return file_messages_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Leave) GetUserId() []byte {
@@ -784,7 +830,7 @@ type ReadQueue struct {
 
 func (x *ReadQueue) Reset() {
 	*x = ReadQueue{}
-	mi := &file_messages_proto_msgTypes[13]
+	mi := &file_messages_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -796,7 +842,7 @@ func (x *ReadQueue) String() string {
 func (*ReadQueue) ProtoMessage() {}
 
 func (x *ReadQueue) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[13]
+	mi := &file_messages_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -809,7 +855,53 @@ func (x *ReadQueue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadQueue.ProtoReflect.Descriptor instead.
 func (*ReadQueue) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{13}
+	return file_messages_proto_rawDescGZIP(), []int{14}
+}
+
+// WatchRoom asks for all that a replica of the waiting room consists of, and to be told
+// what changes from then on; answered with RoomState.
+type WatchRoom struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Watcher       string                 `protobuf:"bytes,1,opt,name=watcher,proto3" json:"watcher,omitempty"` // the id of the member that asks
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchRoom) Reset() {
+	*x = WatchRoom{}
+	mi := &file_messages_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchRoom) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchRoom) ProtoMessage() {}
+
+func (x *WatchRoom) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchRoom.ProtoReflect.Descriptor instead.
+func (*WatchRoom) Descriptor() ([]byte, []int) {
+	return file_messages_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *WatchRoom) GetWatcher() string {
+	if x != nil {
+		return x.Watcher
+	}
+	return ""
 }
 
 type Configure struct {
@@ -823,7 +915,7 @@ type Configure struct {
 
 func (x *Configure) Reset() {
 	*x = Configure{}
-	mi := &file_messages_proto_msgTypes[14]
+	mi := &file_messages_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -835,7 +927,7 @@ func (x *Configure) String() string {
 func (*Configure) ProtoMessage() {}
 
 func (x *Configure) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[14]
+	mi := &file_messages_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -848,7 +940,7 @@ func (x *Configure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Configure.ProtoReflect.Descriptor instead.
 func (*Configure) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{14}
+	return file_messages_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Configure) GetCapacity() int64 {
@@ -886,7 +978,7 @@ type ScheduleChanged struct {
 
 func (x *ScheduleChanged) Reset() {
 	*x = ScheduleChanged{}
-	mi := &file_messages_proto_msgTypes[15]
+	mi := &file_messages_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -898,7 +990,7 @@ func (x *ScheduleChanged) String() string {
 func (*ScheduleChanged) ProtoMessage() {}
 
 func (x *ScheduleChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[15]
+	mi := &file_messages_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -911,7 +1003,7 @@ func (x *ScheduleChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScheduleChanged.ProtoReflect.Descriptor instead.
 func (*ScheduleChanged) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{15}
+	return file_messages_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ScheduleChanged) GetVersion() int64 {
@@ -954,7 +1046,7 @@ type PlaceChange struct {
 
 func (x *PlaceChange) Reset() {
 	*x = PlaceChange{}
-	mi := &file_messages_proto_msgTypes[16]
+	mi := &file_messages_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -966,7 +1058,7 @@ func (x *PlaceChange) String() string {
 func (*PlaceChange) ProtoMessage() {}
 
 func (x *PlaceChange) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[16]
+	mi := &file_messages_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -979,7 +1071,7 @@ func (x *PlaceChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlaceChange.ProtoReflect.Descriptor instead.
 func (*PlaceChange) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{16}
+	return file_messages_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *PlaceChange) GetSequence() uint64 {
@@ -1012,7 +1104,7 @@ type Wake struct {
 
 func (x *Wake) Reset() {
 	*x = Wake{}
-	mi := &file_messages_proto_msgTypes[17]
+	mi := &file_messages_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1024,7 +1116,7 @@ func (x *Wake) String() string {
 func (*Wake) ProtoMessage() {}
 
 func (x *Wake) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[17]
+	mi := &file_messages_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1037,7 +1129,7 @@ func (x *Wake) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Wake.ProtoReflect.Descriptor instead.
 func (*Wake) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{17}
+	return file_messages_proto_rawDescGZIP(), []int{19}
 }
 
 // Retry: this activation cannot answer (not the owner, fenced, stopping); the same
@@ -1051,7 +1143,7 @@ type Retry struct {
 
 func (x *Retry) Reset() {
 	*x = Retry{}
-	mi := &file_messages_proto_msgTypes[18]
+	mi := &file_messages_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1063,7 +1155,7 @@ func (x *Retry) String() string {
 func (*Retry) ProtoMessage() {}
 
 func (x *Retry) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[18]
+	mi := &file_messages_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1076,7 +1168,7 @@ func (x *Retry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Retry.ProtoReflect.Descriptor instead.
 func (*Retry) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{18}
+	return file_messages_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Retry) GetReason() string {
@@ -1095,13 +1187,15 @@ type Refusal struct {
 	Amount         int64                  `protobuf:"varint,5,opt,name=amount,proto3" json:"amount,omitempty"`
 	RetryAfter     int64                  `protobuf:"varint,6,opt,name=retry_after,json=retryAfter,proto3" json:"retry_after,omitempty"`
 	Fields         []*FieldError          `protobuf:"bytes,7,rep,name=fields,proto3" json:"fields,omitempty"`
+	ViewEpoch      int64                  `protobuf:"varint,8,opt,name=view_epoch,json=viewEpoch,proto3" json:"view_epoch,omitempty"`
+	ViewVersion    int64                  `protobuf:"varint,9,opt,name=view_version,json=viewVersion,proto3" json:"view_version,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Refusal) Reset() {
 	*x = Refusal{}
-	mi := &file_messages_proto_msgTypes[19]
+	mi := &file_messages_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1113,7 +1207,7 @@ func (x *Refusal) String() string {
 func (*Refusal) ProtoMessage() {}
 
 func (x *Refusal) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[19]
+	mi := &file_messages_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1126,7 +1220,7 @@ func (x *Refusal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refusal.ProtoReflect.Descriptor instead.
 func (*Refusal) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{19}
+	return file_messages_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Refusal) GetCode() string {
@@ -1178,6 +1272,20 @@ func (x *Refusal) GetFields() []*FieldError {
 	return nil
 }
 
+func (x *Refusal) GetViewEpoch() int64 {
+	if x != nil {
+		return x.ViewEpoch
+	}
+	return 0
+}
+
+func (x *Refusal) GetViewVersion() int64 {
+	if x != nil {
+		return x.ViewVersion
+	}
+	return 0
+}
+
 type FieldError struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Location      string                 `protobuf:"bytes,1,opt,name=location,proto3" json:"location,omitempty"`
@@ -1188,7 +1296,7 @@ type FieldError struct {
 
 func (x *FieldError) Reset() {
 	*x = FieldError{}
-	mi := &file_messages_proto_msgTypes[20]
+	mi := &file_messages_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1200,7 +1308,7 @@ func (x *FieldError) String() string {
 func (*FieldError) ProtoMessage() {}
 
 func (x *FieldError) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[20]
+	mi := &file_messages_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1213,7 +1321,7 @@ func (x *FieldError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldError.ProtoReflect.Descriptor instead.
 func (*FieldError) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{20}
+	return file_messages_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *FieldError) GetLocation() string {
@@ -1238,13 +1346,15 @@ type Outcome struct {
 	Reservation   *Reservation           `protobuf:"bytes,4,opt,name=reservation,proto3" json:"reservation,omitempty"`
 	Payment       *Payment               `protobuf:"bytes,5,opt,name=payment,proto3" json:"payment,omitempty"`
 	Replayed      bool                   `protobuf:"varint,6,opt,name=replayed,proto3" json:"replayed,omitempty"`
+	ViewEpoch     int64                  `protobuf:"varint,7,opt,name=view_epoch,json=viewEpoch,proto3" json:"view_epoch,omitempty"`
+	ViewVersion   int64                  `protobuf:"varint,8,opt,name=view_version,json=viewVersion,proto3" json:"view_version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Outcome) Reset() {
 	*x = Outcome{}
-	mi := &file_messages_proto_msgTypes[21]
+	mi := &file_messages_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1256,7 +1366,7 @@ func (x *Outcome) String() string {
 func (*Outcome) ProtoMessage() {}
 
 func (x *Outcome) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[21]
+	mi := &file_messages_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1269,7 +1379,7 @@ func (x *Outcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Outcome.ProtoReflect.Descriptor instead.
 func (*Outcome) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{21}
+	return file_messages_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Outcome) GetAt() int64 {
@@ -1314,6 +1424,20 @@ func (x *Outcome) GetReplayed() bool {
 	return false
 }
 
+func (x *Outcome) GetViewEpoch() int64 {
+	if x != nil {
+		return x.ViewEpoch
+	}
+	return 0
+}
+
+func (x *Outcome) GetViewVersion() int64 {
+	if x != nil {
+		return x.ViewVersion
+	}
+	return 0
+}
+
 type Reservation struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -1332,7 +1456,7 @@ type Reservation struct {
 
 func (x *Reservation) Reset() {
 	*x = Reservation{}
-	mi := &file_messages_proto_msgTypes[22]
+	mi := &file_messages_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1344,7 +1468,7 @@ func (x *Reservation) String() string {
 func (*Reservation) ProtoMessage() {}
 
 func (x *Reservation) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[22]
+	mi := &file_messages_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1357,7 +1481,7 @@ func (x *Reservation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reservation.ProtoReflect.Descriptor instead.
 func (*Reservation) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{22}
+	return file_messages_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Reservation) GetId() []byte {
@@ -1452,7 +1576,7 @@ type Payment struct {
 
 func (x *Payment) Reset() {
 	*x = Payment{}
-	mi := &file_messages_proto_msgTypes[23]
+	mi := &file_messages_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1464,7 +1588,7 @@ func (x *Payment) String() string {
 func (*Payment) ProtoMessage() {}
 
 func (x *Payment) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[23]
+	mi := &file_messages_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1477,7 +1601,7 @@ func (x *Payment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Payment.ProtoReflect.Descriptor instead.
 func (*Payment) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{23}
+	return file_messages_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Payment) GetId() []byte {
@@ -1584,13 +1708,15 @@ type SeatMap struct {
 	Version       int64                  `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
 	Statuses      []byte                 `protobuf:"bytes,3,opt,name=statuses,proto3" json:"statuses,omitempty"` // one byte a seat: 0 available, 1 held, 2 sold
 	Prices        []int64                `protobuf:"varint,4,rep,packed,name=prices,proto3" json:"prices,omitempty"`
+	ViewEpoch     int64                  `protobuf:"varint,5,opt,name=view_epoch,json=viewEpoch,proto3" json:"view_epoch,omitempty"`
+	ViewVersion   int64                  `protobuf:"varint,6,opt,name=view_version,json=viewVersion,proto3" json:"view_version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SeatMap) Reset() {
 	*x = SeatMap{}
-	mi := &file_messages_proto_msgTypes[24]
+	mi := &file_messages_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1602,7 +1728,7 @@ func (x *SeatMap) String() string {
 func (*SeatMap) ProtoMessage() {}
 
 func (x *SeatMap) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[24]
+	mi := &file_messages_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1615,7 +1741,7 @@ func (x *SeatMap) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SeatMap.ProtoReflect.Descriptor instead.
 func (*SeatMap) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{24}
+	return file_messages_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *SeatMap) GetScheduleId() int64 {
@@ -1646,6 +1772,20 @@ func (x *SeatMap) GetPrices() []int64 {
 	return nil
 }
 
+func (x *SeatMap) GetViewEpoch() int64 {
+	if x != nil {
+		return x.ViewEpoch
+	}
+	return 0
+}
+
+func (x *SeatMap) GetViewVersion() int64 {
+	if x != nil {
+		return x.ViewVersion
+	}
+	return 0
+}
+
 type Place struct {
 	state           protoimpl.MessageState `protogen:"open.v1"`
 	ScheduleId      int64                  `protobuf:"varint,1,opt,name=schedule_id,json=scheduleId,proto3" json:"schedule_id,omitempty"`
@@ -1663,13 +1803,15 @@ type Place struct {
 	AdmissionEndsAt int64                  `protobuf:"varint,13,opt,name=admission_ends_at,json=admissionEndsAt,proto3" json:"admission_ends_at,omitempty"`
 	SoldOut         bool                   `protobuf:"varint,14,opt,name=sold_out,json=soldOut,proto3" json:"sold_out,omitempty"`
 	Created         bool                   `protobuf:"varint,15,opt,name=created,proto3" json:"created,omitempty"` // a join made it
+	ViewEpoch       int64                  `protobuf:"varint,16,opt,name=view_epoch,json=viewEpoch,proto3" json:"view_epoch,omitempty"`
+	ViewVersion     int64                  `protobuf:"varint,17,opt,name=view_version,json=viewVersion,proto3" json:"view_version,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Place) Reset() {
 	*x = Place{}
-	mi := &file_messages_proto_msgTypes[25]
+	mi := &file_messages_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1681,7 +1823,7 @@ func (x *Place) String() string {
 func (*Place) ProtoMessage() {}
 
 func (x *Place) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[25]
+	mi := &file_messages_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1694,7 +1836,7 @@ func (x *Place) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Place.ProtoReflect.Descriptor instead.
 func (*Place) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{25}
+	return file_messages_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Place) GetScheduleId() int64 {
@@ -1802,18 +1944,34 @@ func (x *Place) GetCreated() bool {
 	return false
 }
 
+func (x *Place) GetViewEpoch() int64 {
+	if x != nil {
+		return x.ViewEpoch
+	}
+	return 0
+}
+
+func (x *Place) GetViewVersion() int64 {
+	if x != nil {
+		return x.ViewVersion
+	}
+	return 0
+}
+
 // Left answers Leave.
 type Left struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The place was waiting until now: no seat can be held with it.
-	WasWaiting    bool `protobuf:"varint,1,opt,name=was_waiting,json=wasWaiting,proto3" json:"was_waiting,omitempty"`
+	WasWaiting    bool  `protobuf:"varint,1,opt,name=was_waiting,json=wasWaiting,proto3" json:"was_waiting,omitempty"`
+	ViewEpoch     int64 `protobuf:"varint,2,opt,name=view_epoch,json=viewEpoch,proto3" json:"view_epoch,omitempty"`
+	ViewVersion   int64 `protobuf:"varint,3,opt,name=view_version,json=viewVersion,proto3" json:"view_version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Left) Reset() {
 	*x = Left{}
-	mi := &file_messages_proto_msgTypes[26]
+	mi := &file_messages_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1825,7 +1983,7 @@ func (x *Left) String() string {
 func (*Left) ProtoMessage() {}
 
 func (x *Left) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[26]
+	mi := &file_messages_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1838,7 +1996,7 @@ func (x *Left) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Left.ProtoReflect.Descriptor instead.
 func (*Left) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{26}
+	return file_messages_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Left) GetWasWaiting() bool {
@@ -1846,6 +2004,20 @@ func (x *Left) GetWasWaiting() bool {
 		return x.WasWaiting
 	}
 	return false
+}
+
+func (x *Left) GetViewEpoch() int64 {
+	if x != nil {
+		return x.ViewEpoch
+	}
+	return 0
+}
+
+func (x *Left) GetViewVersion() int64 {
+	if x != nil {
+		return x.ViewVersion
+	}
+	return 0
 }
 
 type QueueStatus struct {
@@ -1857,13 +2029,15 @@ type QueueStatus struct {
 	Capacity       int64                  `protobuf:"varint,5,opt,name=capacity,proto3" json:"capacity,omitempty"`
 	AdmitPerSecond int64                  `protobuf:"varint,6,opt,name=admit_per_second,json=admitPerSecond,proto3" json:"admit_per_second,omitempty"`
 	AvailableSeats int32                  `protobuf:"varint,7,opt,name=available_seats,json=availableSeats,proto3" json:"available_seats,omitempty"`
+	ViewEpoch      int64                  `protobuf:"varint,8,opt,name=view_epoch,json=viewEpoch,proto3" json:"view_epoch,omitempty"`
+	ViewVersion    int64                  `protobuf:"varint,9,opt,name=view_version,json=viewVersion,proto3" json:"view_version,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
 
 func (x *QueueStatus) Reset() {
 	*x = QueueStatus{}
-	mi := &file_messages_proto_msgTypes[27]
+	mi := &file_messages_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1875,7 +2049,7 @@ func (x *QueueStatus) String() string {
 func (*QueueStatus) ProtoMessage() {}
 
 func (x *QueueStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[27]
+	mi := &file_messages_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1888,7 +2062,7 @@ func (x *QueueStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueueStatus.ProtoReflect.Descriptor instead.
 func (*QueueStatus) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{27}
+	return file_messages_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *QueueStatus) GetScheduleId() int64 {
@@ -1940,6 +2114,909 @@ func (x *QueueStatus) GetAvailableSeats() int32 {
 	return 0
 }
 
+func (x *QueueStatus) GetViewEpoch() int64 {
+	if x != nil {
+		return x.ViewEpoch
+	}
+	return 0
+}
+
+func (x *QueueStatus) GetViewVersion() int64 {
+	if x != nil {
+		return x.ViewVersion
+	}
+	return 0
+}
+
+// Mark says what the whole view that comes with it is worth.
+type Mark struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	MemberId      string                 `protobuf:"bytes,1,opt,name=member_id,json=memberId,proto3" json:"member_id,omitempty"` // of the owner
+	Counter       uint64                 `protobuf:"varint,2,opt,name=counter,proto3" json:"counter,omitempty"`                  // of its last Feed: the view has all that those told
+	At            int64                  `protobuf:"varint,3,opt,name=at,proto3" json:"at,omitempty"`                            // when it was current; 0: the owner had no lease and vouches for nothing
+	Epoch         int64                  `protobuf:"varint,4,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Version       int64                  `protobuf:"varint,5,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Mark) Reset() {
+	*x = Mark{}
+	mi := &file_messages_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Mark) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Mark) ProtoMessage() {}
+
+func (x *Mark) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Mark.ProtoReflect.Descriptor instead.
+func (*Mark) Descriptor() ([]byte, []int) {
+	return file_messages_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *Mark) GetMemberId() string {
+	if x != nil {
+		return x.MemberId
+	}
+	return ""
+}
+
+func (x *Mark) GetCounter() uint64 {
+	if x != nil {
+		return x.Counter
+	}
+	return 0
+}
+
+func (x *Mark) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+func (x *Mark) GetEpoch() int64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *Mark) GetVersion() int64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+// Feed is what one member publishes to all: what its watched grains have made durable.
+// It is the only word of its sender that a replica lives on.
+type Feed struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	MemberId      string                 `protobuf:"bytes,1,opt,name=member_id,json=memberId,proto3" json:"member_id,omitempty"`
+	Counter       uint64                 `protobuf:"varint,2,opt,name=counter,proto3" json:"counter,omitempty"` // from 1, without gaps
+	At            int64                  `protobuf:"varint,3,opt,name=at,proto3" json:"at,omitempty"`           // all that was acknowledged until then was told
+	Changes       []*Change              `protobuf:"bytes,4,rep,name=changes,proto3" json:"changes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Feed) Reset() {
+	*x = Feed{}
+	mi := &file_messages_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Feed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Feed) ProtoMessage() {}
+
+func (x *Feed) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Feed.ProtoReflect.Descriptor instead.
+func (*Feed) Descriptor() ([]byte, []int) {
+	return file_messages_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *Feed) GetMemberId() string {
+	if x != nil {
+		return x.MemberId
+	}
+	return ""
+}
+
+func (x *Feed) GetCounter() uint64 {
+	if x != nil {
+		return x.Counter
+	}
+	return 0
+}
+
+func (x *Feed) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+func (x *Feed) GetChanges() []*Change {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+// Change is one step of the view of a grain: from the version before to version.
+type Change struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Kind    string                 `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	Id      int64                  `protobuf:"varint,2,opt,name=id,proto3" json:"id,omitempty"`
+	Epoch   int64                  `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Version int64                  `protobuf:"varint,4,opt,name=version,proto3" json:"version,omitempty"`
+	// Types that are valid to be assigned to Of:
+	//
+	//	*Change_Ended
+	//	*Change_Seats
+	//	*Change_Room
+	Of            isChange_Of `protobuf_oneof:"of"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Change) Reset() {
+	*x = Change{}
+	mi := &file_messages_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Change) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Change) ProtoMessage() {}
+
+func (x *Change) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Change.ProtoReflect.Descriptor instead.
+func (*Change) Descriptor() ([]byte, []int) {
+	return file_messages_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *Change) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Change) GetId() int64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *Change) GetEpoch() int64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *Change) GetVersion() int64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *Change) GetOf() isChange_Of {
+	if x != nil {
+		return x.Of
+	}
+	return nil
+}
+
+func (x *Change) GetEnded() *Ended {
+	if x != nil {
+		if x, ok := x.Of.(*Change_Ended); ok {
+			return x.Ended
+		}
+	}
+	return nil
+}
+
+func (x *Change) GetSeats() *SeatsChange {
+	if x != nil {
+		if x, ok := x.Of.(*Change_Seats); ok {
+			return x.Seats
+		}
+	}
+	return nil
+}
+
+func (x *Change) GetRoom() *RoomChange {
+	if x != nil {
+		if x, ok := x.Of.(*Change_Room); ok {
+			return x.Room
+		}
+	}
+	return nil
+}
+
+type isChange_Of interface {
+	isChange_Of()
+}
+
+type Change_Ended struct {
+	Ended *Ended `protobuf:"bytes,5,opt,name=ended,proto3,oneof"`
+}
+
+type Change_Seats struct {
+	Seats *SeatsChange `protobuf:"bytes,6,opt,name=seats,proto3,oneof"`
+}
+
+type Change_Room struct {
+	Room *RoomChange `protobuf:"bytes,7,opt,name=room,proto3,oneof"`
+}
+
+func (*Change_Ended) isChange_Of() {}
+
+func (*Change_Seats) isChange_Of() {}
+
+func (*Change_Room) isChange_Of() {}
+
+// Ended tells that nobody vouches for the views of an epoch (and those before) any more.
+type Ended struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Ended) Reset() {
+	*x = Ended{}
+	mi := &file_messages_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Ended) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Ended) ProtoMessage() {}
+
+func (x *Ended) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Ended.ProtoReflect.Descriptor instead.
+func (*Ended) Descriptor() ([]byte, []int) {
+	return file_messages_proto_rawDescGZIP(), []int{33}
+}
+
+type SeatsState struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Mark          *Mark                  `protobuf:"bytes,1,opt,name=mark,proto3" json:"mark,omitempty"`
+	Map           *SeatMap               `protobuf:"bytes,2,opt,name=map,proto3" json:"map,omitempty"`
+	Holds         []*SeatHold            `protobuf:"bytes,3,rep,name=holds,proto3" json:"holds,omitempty"`
+	Ended         []uint64               `protobuf:"varint,4,rep,packed,name=ended,proto3" json:"ended,omitempty"` // places that have ended, each less the one before
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SeatsState) Reset() {
+	*x = SeatsState{}
+	mi := &file_messages_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SeatsState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SeatsState) ProtoMessage() {}
+
+func (x *SeatsState) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SeatsState.ProtoReflect.Descriptor instead.
+func (*SeatsState) Descriptor() ([]byte, []int) {
+	return file_messages_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *SeatsState) GetMark() *Mark {
+	if x != nil {
+		return x.Mark
+	}
+	return nil
+}
+
+func (x *SeatsState) GetMap() *SeatMap {
+	if x != nil {
+		return x.Map
+	}
+	return nil
+}
+
+func (x *SeatsState) GetHolds() []*SeatHold {
+	if x != nil {
+		return x.Holds
+	}
+	return nil
+}
+
+func (x *SeatsState) GetEnded() []uint64 {
+	if x != nil {
+		return x.Ended
+	}
+	return nil
+}
+
+type SeatHold struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	SeatNumber    int32                  `protobuf:"varint,1,opt,name=seat_number,json=seatNumber,proto3" json:"seat_number,omitempty"`
+	Sequence      uint64                 `protobuf:"varint,2,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	Until         int64                  `protobuf:"varint,3,opt,name=until,proto3" json:"until,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SeatHold) Reset() {
+	*x = SeatHold{}
+	mi := &file_messages_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SeatHold) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SeatHold) ProtoMessage() {}
+
+func (x *SeatHold) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SeatHold.ProtoReflect.Descriptor instead.
+func (*SeatHold) Descriptor() ([]byte, []int) {
+	return file_messages_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *SeatHold) GetSeatNumber() int32 {
+	if x != nil {
+		return x.SeatNumber
+	}
+	return 0
+}
+
+func (x *SeatHold) GetSequence() uint64 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
+}
+
+func (x *SeatHold) GetUntil() int64 {
+	if x != nil {
+		return x.Until
+	}
+	return 0
+}
+
+// SeatsChange is what one commit changed.
+type SeatsChange struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	MapVersion    int64                  `protobuf:"varint,1,opt,name=map_version,json=mapVersion,proto3" json:"map_version,omitempty"` // after all of it
+	Updates       []*SeatUpdate          `protobuf:"bytes,2,rep,name=updates,proto3" json:"updates,omitempty"`                          // each counts one version up, in order
+	Ended         []uint64               `protobuf:"varint,3,rep,packed,name=ended,proto3" json:"ended,omitempty"`                      // places that have ended
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SeatsChange) Reset() {
+	*x = SeatsChange{}
+	mi := &file_messages_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SeatsChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SeatsChange) ProtoMessage() {}
+
+func (x *SeatsChange) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SeatsChange.ProtoReflect.Descriptor instead.
+func (*SeatsChange) Descriptor() ([]byte, []int) {
+	return file_messages_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *SeatsChange) GetMapVersion() int64 {
+	if x != nil {
+		return x.MapVersion
+	}
+	return 0
+}
+
+func (x *SeatsChange) GetUpdates() []*SeatUpdate {
+	if x != nil {
+		return x.Updates
+	}
+	return nil
+}
+
+func (x *SeatsChange) GetEnded() []uint64 {
+	if x != nil {
+		return x.Ended
+	}
+	return nil
+}
+
+type SeatUpdate struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	SeatNumber    int32                  `protobuf:"varint,1,opt,name=seat_number,json=seatNumber,proto3" json:"seat_number,omitempty"`
+	Status        int32                  `protobuf:"varint,2,opt,name=status,proto3" json:"status,omitempty"` // as in SeatMap
+	Sequence      uint64                 `protobuf:"varint,3,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	HeldUntil     int64                  `protobuf:"varint,4,opt,name=held_until,json=heldUntil,proto3" json:"held_until,omitempty"` // 0 unless it is held
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SeatUpdate) Reset() {
+	*x = SeatUpdate{}
+	mi := &file_messages_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SeatUpdate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SeatUpdate) ProtoMessage() {}
+
+func (x *SeatUpdate) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SeatUpdate.ProtoReflect.Descriptor instead.
+func (*SeatUpdate) Descriptor() ([]byte, []int) {
+	return file_messages_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *SeatUpdate) GetSeatNumber() int32 {
+	if x != nil {
+		return x.SeatNumber
+	}
+	return 0
+}
+
+func (x *SeatUpdate) GetStatus() int32 {
+	if x != nil {
+		return x.Status
+	}
+	return 0
+}
+
+func (x *SeatUpdate) GetSequence() uint64 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
+}
+
+func (x *SeatUpdate) GetHeldUntil() int64 {
+	if x != nil {
+		return x.HeldUntil
+	}
+	return 0
+}
+
+type RoomState struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Mark  *Mark                  `protobuf:"bytes,1,opt,name=mark,proto3" json:"mark,omitempty"`
+	View  *RoomView              `protobuf:"bytes,2,opt,name=view,proto3" json:"view,omitempty"`
+	Pace  []*Admissions          `protobuf:"bytes,3,rep,name=pace,proto3" json:"pace,omitempty"` // of the last minutes, by seconds
+	// The sequences of those who wait: a Roaring bitmap in its portable format. A million
+	// in one piece take some hundred bytes, with gaps 130 KB, scattered at most 10 MB.
+	Waiting       []byte `protobuf:"bytes,4,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RoomState) Reset() {
+	*x = RoomState{}
+	mi := &file_messages_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RoomState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RoomState) ProtoMessage() {}
+
+func (x *RoomState) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RoomState.ProtoReflect.Descriptor instead.
+func (*RoomState) Descriptor() ([]byte, []int) {
+	return file_messages_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *RoomState) GetMark() *Mark {
+	if x != nil {
+		return x.Mark
+	}
+	return nil
+}
+
+func (x *RoomState) GetView() *RoomView {
+	if x != nil {
+		return x.View
+	}
+	return nil
+}
+
+func (x *RoomState) GetPace() []*Admissions {
+	if x != nil {
+		return x.Pace
+	}
+	return nil
+}
+
+func (x *RoomState) GetWaiting() []byte {
+	if x != nil {
+		return x.Waiting
+	}
+	return nil
+}
+
+// RoomView is what a waiting room shows, apart from who waits in it.
+type RoomView struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	SalesOpenAt    int64                  `protobuf:"varint,1,opt,name=sales_open_at,json=salesOpenAt,proto3" json:"sales_open_at,omitempty"`
+	SalesCloseAt   int64                  `protobuf:"varint,2,opt,name=sales_close_at,json=salesCloseAt,proto3" json:"sales_close_at,omitempty"`
+	Capacity       int64                  `protobuf:"varint,3,opt,name=capacity,proto3" json:"capacity,omitempty"`
+	AdmitPerSecond int64                  `protobuf:"varint,4,opt,name=admit_per_second,json=admitPerSecond,proto3" json:"admit_per_second,omitempty"`
+	Paused         bool                   `protobuf:"varint,5,opt,name=paused,proto3" json:"paused,omitempty"`
+	SoldOut        bool                   `protobuf:"varint,6,opt,name=sold_out,json=soldOut,proto3" json:"sold_out,omitempty"`
+	AvailableSeats int32                  `protobuf:"varint,7,opt,name=available_seats,json=availableSeats,proto3" json:"available_seats,omitempty"`
+	Waiting        int64                  `protobuf:"varint,8,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	Admitted       int64                  `protobuf:"varint,9,opt,name=admitted,proto3" json:"admitted,omitempty"`
+	ClaimTtl       int64                  `protobuf:"varint,10,opt,name=claim_ttl,json=claimTtl,proto3" json:"claim_ttl,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *RoomView) Reset() {
+	*x = RoomView{}
+	mi := &file_messages_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RoomView) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RoomView) ProtoMessage() {}
+
+func (x *RoomView) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RoomView.ProtoReflect.Descriptor instead.
+func (*RoomView) Descriptor() ([]byte, []int) {
+	return file_messages_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *RoomView) GetSalesOpenAt() int64 {
+	if x != nil {
+		return x.SalesOpenAt
+	}
+	return 0
+}
+
+func (x *RoomView) GetSalesCloseAt() int64 {
+	if x != nil {
+		return x.SalesCloseAt
+	}
+	return 0
+}
+
+func (x *RoomView) GetCapacity() int64 {
+	if x != nil {
+		return x.Capacity
+	}
+	return 0
+}
+
+func (x *RoomView) GetAdmitPerSecond() int64 {
+	if x != nil {
+		return x.AdmitPerSecond
+	}
+	return 0
+}
+
+func (x *RoomView) GetPaused() bool {
+	if x != nil {
+		return x.Paused
+	}
+	return false
+}
+
+func (x *RoomView) GetSoldOut() bool {
+	if x != nil {
+		return x.SoldOut
+	}
+	return false
+}
+
+func (x *RoomView) GetAvailableSeats() int32 {
+	if x != nil {
+		return x.AvailableSeats
+	}
+	return 0
+}
+
+func (x *RoomView) GetWaiting() int64 {
+	if x != nil {
+		return x.Waiting
+	}
+	return 0
+}
+
+func (x *RoomView) GetAdmitted() int64 {
+	if x != nil {
+		return x.Admitted
+	}
+	return 0
+}
+
+func (x *RoomView) GetClaimTtl() int64 {
+	if x != nil {
+		return x.ClaimTtl
+	}
+	return 0
+}
+
+// Admissions are how many were admitted at a time.
+type Admissions struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	At            int64                  `protobuf:"varint,1,opt,name=at,proto3" json:"at,omitempty"`
+	Count         int64                  `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Admissions) Reset() {
+	*x = Admissions{}
+	mi := &file_messages_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Admissions) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Admissions) ProtoMessage() {}
+
+func (x *Admissions) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Admissions.ProtoReflect.Descriptor instead.
+func (*Admissions) Descriptor() ([]byte, []int) {
+	return file_messages_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *Admissions) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+func (x *Admissions) GetCount() int64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+// RoomChange is what one commit changed.
+type RoomChange struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	First         uint64                 `protobuf:"varint,1,opt,name=first,proto3" json:"first,omitempty"`      // of those who joined
+	Joined        uint64                 `protobuf:"varint,2,opt,name=joined,proto3" json:"joined,omitempty"`    // how many, with consecutive sequences
+	Gone          []uint64               `protobuf:"varint,3,rep,packed,name=gone,proto3" json:"gone,omitempty"` // who does not wait any more, after those have joined
+	Admissions    *Admissions            `protobuf:"bytes,4,opt,name=admissions,proto3" json:"admissions,omitempty"`
+	View          *RoomView              `protobuf:"bytes,5,opt,name=view,proto3" json:"view,omitempty"` // after all of it
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RoomChange) Reset() {
+	*x = RoomChange{}
+	mi := &file_messages_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RoomChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RoomChange) ProtoMessage() {}
+
+func (x *RoomChange) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RoomChange.ProtoReflect.Descriptor instead.
+func (*RoomChange) Descriptor() ([]byte, []int) {
+	return file_messages_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *RoomChange) GetFirst() uint64 {
+	if x != nil {
+		return x.First
+	}
+	return 0
+}
+
+func (x *RoomChange) GetJoined() uint64 {
+	if x != nil {
+		return x.Joined
+	}
+	return 0
+}
+
+func (x *RoomChange) GetGone() []uint64 {
+	if x != nil {
+		return x.Gone
+	}
+	return nil
+}
+
+func (x *RoomChange) GetAdmissions() *Admissions {
+	if x != nil {
+		return x.Admissions
+	}
+	return nil
+}
+
+func (x *RoomChange) GetView() *RoomView {
+	if x != nil {
+		return x.View
+	}
+	return nil
+}
+
 var File_messages_proto protoreflect.FileDescriptor
 
 const file_messages_proto_rawDesc = "" +
@@ -1984,7 +3061,10 @@ const file_messages_proto_rawDesc = "" +
 	"\auser_id\x18\x02 \x01(\fR\x06userId\x12\x1a\n" +
 	"\bsequence\x18\x03 \x01(\x04R\bsequence\"H\n" +
 	"\tReadSeats\x12;\n" +
-	"\tadmission\x18\x01 \x01(\v2\x1d.boxoffice.messages.AdmissionR\tadmission\"\x1f\n" +
+	"\tadmission\x18\x01 \x01(\v2\x1d.boxoffice.messages.AdmissionR\tadmission\"&\n" +
+	"\n" +
+	"WatchSeats\x12\x18\n" +
+	"\awatcher\x18\x01 \x01(\tR\awatcher\"\x1f\n" +
 	"\x04Join\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\fR\x06userId\";\n" +
 	"\x04Poll\x12\x17\n" +
@@ -1996,7 +3076,9 @@ const file_messages_proto_rawDesc = "" +
 	"\x05Leave\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\fR\x06userId\x12\x1a\n" +
 	"\bsequence\x18\x02 \x01(\x04R\bsequence\"\v\n" +
-	"\tReadQueue\"\xa5\x01\n" +
+	"\tReadQueue\"%\n" +
+	"\tWatchRoom\x12\x18\n" +
+	"\awatcher\x18\x01 \x01(\tR\awatcher\"\xa5\x01\n" +
 	"\tConfigure\x12\x1f\n" +
 	"\bcapacity\x18\x01 \x01(\x03H\x00R\bcapacity\x88\x01\x01\x12-\n" +
 	"\x10admit_per_second\x18\x02 \x01(\x03H\x01R\x0eadmitPerSecond\x88\x01\x01\x12\x1b\n" +
@@ -2016,7 +3098,7 @@ const file_messages_proto_rawDesc = "" +
 	"held_until\x18\x03 \x01(\x03R\theldUntil\"\x06\n" +
 	"\x04Wake\"\x1f\n" +
 	"\x05Retry\x12\x16\n" +
-	"\x06reason\x18\x01 \x01(\tR\x06reason\"\xe9\x01\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\"\xab\x02\n" +
 	"\aRefusal\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x16\n" +
 	"\x06detail\x18\x02 \x01(\tR\x06detail\x12'\n" +
@@ -2025,18 +3107,24 @@ const file_messages_proto_rawDesc = "" +
 	"\x06amount\x18\x05 \x01(\x03R\x06amount\x12\x1f\n" +
 	"\vretry_after\x18\x06 \x01(\x03R\n" +
 	"retryAfter\x126\n" +
-	"\x06fields\x18\a \x03(\v2\x1e.boxoffice.messages.FieldErrorR\x06fields\"B\n" +
+	"\x06fields\x18\a \x03(\v2\x1e.boxoffice.messages.FieldErrorR\x06fields\x12\x1d\n" +
+	"\n" +
+	"view_epoch\x18\b \x01(\x03R\tviewEpoch\x12!\n" +
+	"\fview_version\x18\t \x01(\x03R\vviewVersion\"B\n" +
 	"\n" +
 	"FieldError\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12\x18\n" +
-	"\amessage\x18\x02 \x01(\tR\amessage\"\x80\x02\n" +
+	"\amessage\x18\x02 \x01(\tR\amessage\"\xc2\x02\n" +
 	"\aOutcome\x12\x0e\n" +
 	"\x02at\x18\x01 \x01(\x03R\x02at\x125\n" +
 	"\arefusal\x18\x02 \x01(\v2\x1b.boxoffice.messages.RefusalR\arefusal\x12\x18\n" +
 	"\acreated\x18\x03 \x01(\bR\acreated\x12A\n" +
 	"\vreservation\x18\x04 \x01(\v2\x1f.boxoffice.messages.ReservationR\vreservation\x125\n" +
 	"\apayment\x18\x05 \x01(\v2\x1b.boxoffice.messages.PaymentR\apayment\x12\x1a\n" +
-	"\breplayed\x18\x06 \x01(\bR\breplayed\"\xa2\x02\n" +
+	"\breplayed\x18\x06 \x01(\bR\breplayed\x12\x1d\n" +
+	"\n" +
+	"view_epoch\x18\a \x01(\x03R\tviewEpoch\x12!\n" +
+	"\fview_version\x18\b \x01(\x03R\vviewVersion\"\xa2\x02\n" +
 	"\vReservation\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x1d\n" +
 	"\n" +
@@ -2073,13 +3161,16 @@ const file_messages_proto_rawDesc = "" +
 	"\aends_at\x18\v \x01(\x03R\x06endsAt\x12\x17\n" +
 	"\apaid_at\x18\f \x01(\x03R\x06paidAt\x12'\n" +
 	"\x0frefunded_amount\x18\r \x01(\x03R\x0erefundedAmount\x12!\n" +
-	"\fcancelled_at\x18\x0e \x01(\x03R\vcancelledAt\"x\n" +
+	"\fcancelled_at\x18\x0e \x01(\x03R\vcancelledAt\"\xba\x01\n" +
 	"\aSeatMap\x12\x1f\n" +
 	"\vschedule_id\x18\x01 \x01(\x03R\n" +
 	"scheduleId\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x03R\aversion\x12\x1a\n" +
 	"\bstatuses\x18\x03 \x01(\fR\bstatuses\x12\x16\n" +
-	"\x06prices\x18\x04 \x03(\x03R\x06prices\"\xba\x03\n" +
+	"\x06prices\x18\x04 \x03(\x03R\x06prices\x12\x1d\n" +
+	"\n" +
+	"view_epoch\x18\x05 \x01(\x03R\tviewEpoch\x12!\n" +
+	"\fview_version\x18\x06 \x01(\x03R\vviewVersion\"\xfc\x03\n" +
 	"\x05Place\x12\x1f\n" +
 	"\vschedule_id\x18\x01 \x01(\x03R\n" +
 	"scheduleId\x12\x17\n" +
@@ -2100,10 +3191,16 @@ const file_messages_proto_rawDesc = "" +
 	"expires_at\x18\f \x01(\x03R\texpiresAt\x12*\n" +
 	"\x11admission_ends_at\x18\r \x01(\x03R\x0fadmissionEndsAt\x12\x19\n" +
 	"\bsold_out\x18\x0e \x01(\bR\asoldOut\x12\x18\n" +
-	"\acreated\x18\x0f \x01(\bR\acreated\"'\n" +
+	"\acreated\x18\x0f \x01(\bR\acreated\x12\x1d\n" +
+	"\n" +
+	"view_epoch\x18\x10 \x01(\x03R\tviewEpoch\x12!\n" +
+	"\fview_version\x18\x11 \x01(\x03R\vviewVersion\"i\n" +
 	"\x04Left\x12\x1f\n" +
 	"\vwas_waiting\x18\x01 \x01(\bR\n" +
-	"wasWaiting\"\xe9\x01\n" +
+	"wasWaiting\x12\x1d\n" +
+	"\n" +
+	"view_epoch\x18\x02 \x01(\x03R\tviewEpoch\x12!\n" +
+	"\fview_version\x18\x03 \x01(\x03R\vviewVersion\"\xab\x02\n" +
 	"\vQueueStatus\x12\x1f\n" +
 	"\vschedule_id\x18\x01 \x01(\x03R\n" +
 	"scheduleId\x12\x14\n" +
@@ -2112,7 +3209,85 @@ const file_messages_proto_rawDesc = "" +
 	"\badmitted\x18\x04 \x01(\x03R\badmitted\x12\x1a\n" +
 	"\bcapacity\x18\x05 \x01(\x03R\bcapacity\x12(\n" +
 	"\x10admit_per_second\x18\x06 \x01(\x03R\x0eadmitPerSecond\x12'\n" +
-	"\x0favailable_seats\x18\a \x01(\x05R\x0eavailableSeatsB\x1bZ\x19boxoffice/actors/messagesb\x06proto3"
+	"\x0favailable_seats\x18\a \x01(\x05R\x0eavailableSeats\x12\x1d\n" +
+	"\n" +
+	"view_epoch\x18\b \x01(\x03R\tviewEpoch\x12!\n" +
+	"\fview_version\x18\t \x01(\x03R\vviewVersion\"}\n" +
+	"\x04Mark\x12\x1b\n" +
+	"\tmember_id\x18\x01 \x01(\tR\bmemberId\x12\x18\n" +
+	"\acounter\x18\x02 \x01(\x04R\acounter\x12\x0e\n" +
+	"\x02at\x18\x03 \x01(\x03R\x02at\x12\x14\n" +
+	"\x05epoch\x18\x04 \x01(\x03R\x05epoch\x12\x18\n" +
+	"\aversion\x18\x05 \x01(\x03R\aversion\"\x83\x01\n" +
+	"\x04Feed\x12\x1b\n" +
+	"\tmember_id\x18\x01 \x01(\tR\bmemberId\x12\x18\n" +
+	"\acounter\x18\x02 \x01(\x04R\acounter\x12\x0e\n" +
+	"\x02at\x18\x03 \x01(\x03R\x02at\x124\n" +
+	"\achanges\x18\x04 \x03(\v2\x1a.boxoffice.messages.ChangeR\achanges\"\x84\x02\n" +
+	"\x06Change\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\x03R\x02id\x12\x14\n" +
+	"\x05epoch\x18\x03 \x01(\x03R\x05epoch\x12\x18\n" +
+	"\aversion\x18\x04 \x01(\x03R\aversion\x121\n" +
+	"\x05ended\x18\x05 \x01(\v2\x19.boxoffice.messages.EndedH\x00R\x05ended\x127\n" +
+	"\x05seats\x18\x06 \x01(\v2\x1f.boxoffice.messages.SeatsChangeH\x00R\x05seats\x124\n" +
+	"\x04room\x18\a \x01(\v2\x1e.boxoffice.messages.RoomChangeH\x00R\x04roomB\x04\n" +
+	"\x02of\"\a\n" +
+	"\x05Ended\"\xb3\x01\n" +
+	"\n" +
+	"SeatsState\x12,\n" +
+	"\x04mark\x18\x01 \x01(\v2\x18.boxoffice.messages.MarkR\x04mark\x12-\n" +
+	"\x03map\x18\x02 \x01(\v2\x1b.boxoffice.messages.SeatMapR\x03map\x122\n" +
+	"\x05holds\x18\x03 \x03(\v2\x1c.boxoffice.messages.SeatHoldR\x05holds\x12\x14\n" +
+	"\x05ended\x18\x04 \x03(\x04R\x05ended\"]\n" +
+	"\bSeatHold\x12\x1f\n" +
+	"\vseat_number\x18\x01 \x01(\x05R\n" +
+	"seatNumber\x12\x1a\n" +
+	"\bsequence\x18\x02 \x01(\x04R\bsequence\x12\x14\n" +
+	"\x05until\x18\x03 \x01(\x03R\x05until\"~\n" +
+	"\vSeatsChange\x12\x1f\n" +
+	"\vmap_version\x18\x01 \x01(\x03R\n" +
+	"mapVersion\x128\n" +
+	"\aupdates\x18\x02 \x03(\v2\x1e.boxoffice.messages.SeatUpdateR\aupdates\x12\x14\n" +
+	"\x05ended\x18\x03 \x03(\x04R\x05ended\"\x80\x01\n" +
+	"\n" +
+	"SeatUpdate\x12\x1f\n" +
+	"\vseat_number\x18\x01 \x01(\x05R\n" +
+	"seatNumber\x12\x16\n" +
+	"\x06status\x18\x02 \x01(\x05R\x06status\x12\x1a\n" +
+	"\bsequence\x18\x03 \x01(\x04R\bsequence\x12\x1d\n" +
+	"\n" +
+	"held_until\x18\x04 \x01(\x03R\theldUntil\"\xb9\x01\n" +
+	"\tRoomState\x12,\n" +
+	"\x04mark\x18\x01 \x01(\v2\x18.boxoffice.messages.MarkR\x04mark\x120\n" +
+	"\x04view\x18\x02 \x01(\v2\x1c.boxoffice.messages.RoomViewR\x04view\x122\n" +
+	"\x04pace\x18\x03 \x03(\v2\x1e.boxoffice.messages.AdmissionsR\x04pace\x12\x18\n" +
+	"\awaiting\x18\x04 \x01(\fR\awaiting\"\xc9\x02\n" +
+	"\bRoomView\x12\"\n" +
+	"\rsales_open_at\x18\x01 \x01(\x03R\vsalesOpenAt\x12$\n" +
+	"\x0esales_close_at\x18\x02 \x01(\x03R\fsalesCloseAt\x12\x1a\n" +
+	"\bcapacity\x18\x03 \x01(\x03R\bcapacity\x12(\n" +
+	"\x10admit_per_second\x18\x04 \x01(\x03R\x0eadmitPerSecond\x12\x16\n" +
+	"\x06paused\x18\x05 \x01(\bR\x06paused\x12\x19\n" +
+	"\bsold_out\x18\x06 \x01(\bR\asoldOut\x12'\n" +
+	"\x0favailable_seats\x18\a \x01(\x05R\x0eavailableSeats\x12\x18\n" +
+	"\awaiting\x18\b \x01(\x03R\awaiting\x12\x1a\n" +
+	"\badmitted\x18\t \x01(\x03R\badmitted\x12\x1b\n" +
+	"\tclaim_ttl\x18\n" +
+	" \x01(\x03R\bclaimTtl\"2\n" +
+	"\n" +
+	"Admissions\x12\x0e\n" +
+	"\x02at\x18\x01 \x01(\x03R\x02at\x12\x14\n" +
+	"\x05count\x18\x02 \x01(\x03R\x05count\"\xc0\x01\n" +
+	"\n" +
+	"RoomChange\x12\x14\n" +
+	"\x05first\x18\x01 \x01(\x04R\x05first\x12\x16\n" +
+	"\x06joined\x18\x02 \x01(\x04R\x06joined\x12\x12\n" +
+	"\x04gone\x18\x03 \x03(\x04R\x04gone\x12>\n" +
+	"\n" +
+	"admissions\x18\x04 \x01(\v2\x1e.boxoffice.messages.AdmissionsR\n" +
+	"admissions\x120\n" +
+	"\x04view\x18\x05 \x01(\v2\x1c.boxoffice.messages.RoomViewR\x04viewB\x1bZ\x19boxoffice/actors/messagesb\x06proto3"
 
 var (
 	file_messages_proto_rawDescOnce sync.Once
@@ -2126,7 +3301,7 @@ func file_messages_proto_rawDescGZIP() []byte {
 	return file_messages_proto_rawDescData
 }
 
-var file_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
+var file_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
 var file_messages_proto_goTypes = []any{
 	(*Operation)(nil),       // 0: boxoffice.messages.Operation
 	(*Key)(nil),             // 1: boxoffice.messages.Key
@@ -2137,25 +3312,39 @@ var file_messages_proto_goTypes = []any{
 	(*CancelSale)(nil),      // 6: boxoffice.messages.CancelSale
 	(*EndPlace)(nil),        // 7: boxoffice.messages.EndPlace
 	(*ReadSeats)(nil),       // 8: boxoffice.messages.ReadSeats
-	(*Join)(nil),            // 9: boxoffice.messages.Join
-	(*Poll)(nil),            // 10: boxoffice.messages.Poll
-	(*Touch)(nil),           // 11: boxoffice.messages.Touch
-	(*Leave)(nil),           // 12: boxoffice.messages.Leave
-	(*ReadQueue)(nil),       // 13: boxoffice.messages.ReadQueue
-	(*Configure)(nil),       // 14: boxoffice.messages.Configure
-	(*ScheduleChanged)(nil), // 15: boxoffice.messages.ScheduleChanged
-	(*PlaceChange)(nil),     // 16: boxoffice.messages.PlaceChange
-	(*Wake)(nil),            // 17: boxoffice.messages.Wake
-	(*Retry)(nil),           // 18: boxoffice.messages.Retry
-	(*Refusal)(nil),         // 19: boxoffice.messages.Refusal
-	(*FieldError)(nil),      // 20: boxoffice.messages.FieldError
-	(*Outcome)(nil),         // 21: boxoffice.messages.Outcome
-	(*Reservation)(nil),     // 22: boxoffice.messages.Reservation
-	(*Payment)(nil),         // 23: boxoffice.messages.Payment
-	(*SeatMap)(nil),         // 24: boxoffice.messages.SeatMap
-	(*Place)(nil),           // 25: boxoffice.messages.Place
-	(*Left)(nil),            // 26: boxoffice.messages.Left
-	(*QueueStatus)(nil),     // 27: boxoffice.messages.QueueStatus
+	(*WatchSeats)(nil),      // 9: boxoffice.messages.WatchSeats
+	(*Join)(nil),            // 10: boxoffice.messages.Join
+	(*Poll)(nil),            // 11: boxoffice.messages.Poll
+	(*Touch)(nil),           // 12: boxoffice.messages.Touch
+	(*Leave)(nil),           // 13: boxoffice.messages.Leave
+	(*ReadQueue)(nil),       // 14: boxoffice.messages.ReadQueue
+	(*WatchRoom)(nil),       // 15: boxoffice.messages.WatchRoom
+	(*Configure)(nil),       // 16: boxoffice.messages.Configure
+	(*ScheduleChanged)(nil), // 17: boxoffice.messages.ScheduleChanged
+	(*PlaceChange)(nil),     // 18: boxoffice.messages.PlaceChange
+	(*Wake)(nil),            // 19: boxoffice.messages.Wake
+	(*Retry)(nil),           // 20: boxoffice.messages.Retry
+	(*Refusal)(nil),         // 21: boxoffice.messages.Refusal
+	(*FieldError)(nil),      // 22: boxoffice.messages.FieldError
+	(*Outcome)(nil),         // 23: boxoffice.messages.Outcome
+	(*Reservation)(nil),     // 24: boxoffice.messages.Reservation
+	(*Payment)(nil),         // 25: boxoffice.messages.Payment
+	(*SeatMap)(nil),         // 26: boxoffice.messages.SeatMap
+	(*Place)(nil),           // 27: boxoffice.messages.Place
+	(*Left)(nil),            // 28: boxoffice.messages.Left
+	(*QueueStatus)(nil),     // 29: boxoffice.messages.QueueStatus
+	(*Mark)(nil),            // 30: boxoffice.messages.Mark
+	(*Feed)(nil),            // 31: boxoffice.messages.Feed
+	(*Change)(nil),          // 32: boxoffice.messages.Change
+	(*Ended)(nil),           // 33: boxoffice.messages.Ended
+	(*SeatsState)(nil),      // 34: boxoffice.messages.SeatsState
+	(*SeatHold)(nil),        // 35: boxoffice.messages.SeatHold
+	(*SeatsChange)(nil),     // 36: boxoffice.messages.SeatsChange
+	(*SeatUpdate)(nil),      // 37: boxoffice.messages.SeatUpdate
+	(*RoomState)(nil),       // 38: boxoffice.messages.RoomState
+	(*RoomView)(nil),        // 39: boxoffice.messages.RoomView
+	(*Admissions)(nil),      // 40: boxoffice.messages.Admissions
+	(*RoomChange)(nil),      // 41: boxoffice.messages.RoomChange
 }
 var file_messages_proto_depIdxs = []int32{
 	1,  // 0: boxoffice.messages.Operation.key:type_name -> boxoffice.messages.Key
@@ -2166,16 +3355,29 @@ var file_messages_proto_depIdxs = []int32{
 	0,  // 5: boxoffice.messages.CancelSale.operation:type_name -> boxoffice.messages.Operation
 	0,  // 6: boxoffice.messages.EndPlace.operation:type_name -> boxoffice.messages.Operation
 	2,  // 7: boxoffice.messages.ReadSeats.admission:type_name -> boxoffice.messages.Admission
-	16, // 8: boxoffice.messages.ScheduleChanged.places:type_name -> boxoffice.messages.PlaceChange
-	20, // 9: boxoffice.messages.Refusal.fields:type_name -> boxoffice.messages.FieldError
-	19, // 10: boxoffice.messages.Outcome.refusal:type_name -> boxoffice.messages.Refusal
-	22, // 11: boxoffice.messages.Outcome.reservation:type_name -> boxoffice.messages.Reservation
-	23, // 12: boxoffice.messages.Outcome.payment:type_name -> boxoffice.messages.Payment
-	13, // [13:13] is the sub-list for method output_type
-	13, // [13:13] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	18, // 8: boxoffice.messages.ScheduleChanged.places:type_name -> boxoffice.messages.PlaceChange
+	22, // 9: boxoffice.messages.Refusal.fields:type_name -> boxoffice.messages.FieldError
+	21, // 10: boxoffice.messages.Outcome.refusal:type_name -> boxoffice.messages.Refusal
+	24, // 11: boxoffice.messages.Outcome.reservation:type_name -> boxoffice.messages.Reservation
+	25, // 12: boxoffice.messages.Outcome.payment:type_name -> boxoffice.messages.Payment
+	32, // 13: boxoffice.messages.Feed.changes:type_name -> boxoffice.messages.Change
+	33, // 14: boxoffice.messages.Change.ended:type_name -> boxoffice.messages.Ended
+	36, // 15: boxoffice.messages.Change.seats:type_name -> boxoffice.messages.SeatsChange
+	41, // 16: boxoffice.messages.Change.room:type_name -> boxoffice.messages.RoomChange
+	30, // 17: boxoffice.messages.SeatsState.mark:type_name -> boxoffice.messages.Mark
+	26, // 18: boxoffice.messages.SeatsState.map:type_name -> boxoffice.messages.SeatMap
+	35, // 19: boxoffice.messages.SeatsState.holds:type_name -> boxoffice.messages.SeatHold
+	37, // 20: boxoffice.messages.SeatsChange.updates:type_name -> boxoffice.messages.SeatUpdate
+	30, // 21: boxoffice.messages.RoomState.mark:type_name -> boxoffice.messages.Mark
+	39, // 22: boxoffice.messages.RoomState.view:type_name -> boxoffice.messages.RoomView
+	40, // 23: boxoffice.messages.RoomState.pace:type_name -> boxoffice.messages.Admissions
+	40, // 24: boxoffice.messages.RoomChange.admissions:type_name -> boxoffice.messages.Admissions
+	39, // 25: boxoffice.messages.RoomChange.view:type_name -> boxoffice.messages.RoomView
+	26, // [26:26] is the sub-list for method output_type
+	26, // [26:26] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_messages_proto_init() }
@@ -2183,14 +3385,19 @@ func file_messages_proto_init() {
 	if File_messages_proto != nil {
 		return
 	}
-	file_messages_proto_msgTypes[14].OneofWrappers = []any{}
+	file_messages_proto_msgTypes[16].OneofWrappers = []any{}
+	file_messages_proto_msgTypes[32].OneofWrappers = []any{
+		(*Change_Ended)(nil),
+		(*Change_Seats)(nil),
+		(*Change_Room)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_messages_proto_rawDesc), len(file_messages_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   28,
+			NumMessages:   42,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

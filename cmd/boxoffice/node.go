@@ -13,6 +13,7 @@ import (
 
 	"boxoffice"
 	"boxoffice/actors"
+	"boxoffice/actors/edge"
 	"boxoffice/chaos/failpoint"
 	"boxoffice/cluster"
 	api "boxoffice/http"
@@ -43,6 +44,7 @@ type node struct {
 	db      *persistence.Database
 	clock   *persistence.Clock
 	journal *persistence.Journal
+	edge    *edge.Edge
 	grains  *actors.Grains
 }
 
@@ -198,12 +200,26 @@ func (n *node) startCluster(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	n.edge, err = edge.New(edge.Config{
+		Caller:   n.member,
+		Notifier: n.member,
+		Bus:      n.member,
+		Lease:    n.member.Lease(),
+		Clock:    n.clock,
+		MemberID: n.member.ID,
+		Logger:   n.logger,
+	})
+	if err != nil {
+		return err
+	}
+	n.life.started("the edge", func(context.Context) error { n.edge.Close(); return nil })
 	n.grains = actors.New(actors.Config{
 		Journal:  n.journal,
 		Rows:     n.db,
 		Clock:    n.clock,
 		Lease:    n.member.Lease(),
 		Notifier: n.member,
+		Views:    n.edge,
 		Owner:    n.member.ID,
 		Limits: boxoffice.RoomLimits{
 			AdmissionTTL: time.Duration(n.settings.AdmissionTTL),
@@ -237,7 +253,6 @@ func (n *node) leave(ctx context.Context) error {
 }
 
 func (n *node) api(keys *api.Keys) api.Config {
-	client := actors.NewClient(n.member, n.member)
 	return api.Config{
 		Log:       n.logger,
 		Clock:     n.clock,
@@ -254,10 +269,10 @@ func (n *node) api(keys *api.Keys) api.Config {
 		Reservations: n.db,
 		Payments:     n.db,
 		Answers:      n.db,
-		Seats:        client,
-		SeatMaps:     client,
-		WaitingRooms: client,
-		Queues:       client,
+		Seats:        n.edge,
+		SeatMaps:     n.edge,
+		WaitingRooms: n.edge,
+		Queues:       n.edge,
 
 		RateLimit: n.settings.RateLimit,
 		Version:   readBuild().version,

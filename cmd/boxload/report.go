@@ -24,6 +24,8 @@ const (
 type report struct {
 	Scenario        string       `json:"scenario"`
 	Connections     int          `json:"connections"`
+	StartedAt       time.Time    `json:"startedAt"` // of the scenario, after its preparation
+	EndedAt         time.Time    `json:"endedAt"`
 	Seconds         float64      `json:"seconds"`
 	Answers         int64        `json:"answers"`
 	AnswersPerSec   float64      `json:"answersPerSecond"`
@@ -33,7 +35,6 @@ type report struct {
 	Shed            int64        `json:"shed"`           // 503
 	Operations      []*operation `json:"operations"`
 	VerifiedSold    int64        `json:"verifiedSold"` // seats that are sold, as the service shows them
-	started, ended  time.Time
 	recorders       []*recorder
 	recordersAccess sync.Mutex
 }
@@ -64,7 +65,7 @@ const showEvery = 64
 
 func newReport(o options) *report { return &report{Scenario: o.scenario, Connections: o.connections} }
 
-func (r *report) begin() { r.started = time.Now() }
+func (r *report) begin() { r.StartedAt = time.Now() }
 
 func (r *report) recorder(b *bar) *recorder {
 	r.recordersAccess.Lock()
@@ -94,8 +95,8 @@ func (r *recorder) record(what string, status int, took time.Duration) {
 
 // end adds up what the connections recorded.
 func (r *report) end() {
-	r.ended = time.Now()
-	r.Seconds = r.ended.Sub(r.started).Seconds()
+	r.EndedAt = time.Now()
+	r.Seconds = r.EndedAt.Sub(r.StartedAt).Seconds()
 	sums := map[string]*operation{}
 	for _, recorder := range r.recorders {
 		r.Booked += recorder.booked

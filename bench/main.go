@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"text/tabwriter"
 	"time"
+
+	"boxoffice/bench/lab"
 )
 
 func main() {
@@ -53,23 +55,23 @@ func comparisons(schedules int, duration time.Duration) []comparison {
 	return []comparison{
 		{
 			name: "sellout", load: []string{"-schedules", fmt.Sprint(schedules), "sellout"},
-			servers: []string{boxoffice, rowlock}, figure: "bookings/s", of: booked,
+			servers: []string{lab.Boxoffice, lab.Rowlock}, figure: "bookings/s", of: booked,
 		},
 		{
 			name: "stampede", load: append(slices.Clone(forSome), "stampede"),
-			servers: []string{boxoffice, rowlock, bare}, figure: "answers/s", of: answers,
+			servers: []string{lab.Boxoffice, lab.Rowlock, lab.Bare}, figure: "answers/s", of: answers,
 		},
 		{
 			name: "seats", load: append(slices.Clone(forSome), "seats"),
-			servers: []string{boxoffice, rowlock, bare}, figure: "answers/s", of: answers,
+			servers: []string{lab.Boxoffice, lab.Rowlock, lab.Bare}, figure: "answers/s", of: answers,
 		},
 		{
 			name: "seats-304", load: append(slices.Clone(forSome), "-etag", "seats"),
-			servers: []string{boxoffice, bare}, figure: "answers/s", of: answers,
+			servers: []string{lab.Boxoffice, lab.Bare}, figure: "answers/s", of: answers,
 		},
 		{
 			name: "polls", load: append(slices.Clone(forSome), "polls"),
-			servers: []string{boxoffice, bare}, figure: "answers/s", of: answers,
+			servers: []string{lab.Boxoffice, lab.Bare}, figure: "answers/s", of: answers,
 		},
 	}
 }
@@ -83,18 +85,18 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	lab, err := newLab(ctx, stderr)
+	servers, err := lab.New(ctx, stderr, lab.Boxoffice, lab.Rowlock, lab.Bare, lab.Boxload)
 	if err != nil {
 		return err
 	}
-	defer lab.close()
+	defer servers.Close()
 	table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(table, "scenario\tserver\tfigure\tmedian\tboxoffice is\tp50 ms\tp99 ms\tshed\t")
 	for _, c := range comparisons(*schedules, *duration) {
 		if flags.NArg() > 0 && !slices.Contains(flags.Args(), c.name) {
 			continue
 		}
-		if err := compare(ctx, lab, c, *rounds, table); err != nil {
+		if err := compare(ctx, servers, c, *rounds, table); err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
 	}
@@ -102,22 +104,22 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 }
 
 // compare runs a scenario on its servers in turn, and writes a row for each.
-func compare(ctx context.Context, lab *lab, c comparison, rounds int, table io.Writer) error {
+func compare(ctx context.Context, l *lab.Lab, c comparison, rounds int, table io.Writer) error {
 	results := map[string][]result{}
 	for range rounds {
 		for _, server := range c.servers {
-			r, err := lab.load(ctx, server, c.load)
-			if err != nil {
+			var r result
+			if err := l.Load(ctx, server, c.load, &r); err != nil {
 				return fmt.Errorf("%s: %w", server, err)
 			}
 			results[server] = append(results[server], r)
 		}
 	}
-	ours := median(results[boxoffice], c.of)
+	ours := median(results[lab.Boxoffice], c.of)
 	for _, server := range c.servers {
 		theirs := median(results[server], c.of)
 		ratio := ""
-		if server != boxoffice {
+		if server != lab.Boxoffice {
 			ratio = fmt.Sprintf("%.2f ×", ours/theirs)
 		}
 		slowest50 := median(results[server], func(r result) float64 { return slowest(r, false) })

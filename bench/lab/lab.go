@@ -1,0 +1,212 @@
+// Package lab gives benchmarks the programs that they compare, freshly built, and a
+// Postgres that these share, all of it private and gone afterwards.
+package lab
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"boxoffice/persistence/localpostgres"
+)
+
+// The programs.
+const (
+	Boxoffice = "boxoffice"
+	Rowlock   = "rowlock"
+	Bare      = "bare"
+	Boxload   = "boxload" // the client
+)
+
+const (
+	startTimeout = 30 * time.Second
+	stopTimeout  = 15 * time.Second
+)
+
+// Lab is a directory with the programs, and a Postgres that the servers share.
+type Lab struct {
+	Postgres *localpostgres.Server
+
+	dir    string
+	stderr io.Writer
+}
+
+// New builds programs ([Boxoffice], "boxload", …) and starts Postgres.
+func New(ctx context.Context, stderr io.Writer, programs ...string) (*Lab, error) {
+	dir, err := os.MkdirTemp("", "boxoffice-bench-")
+	if err != nil {
+		return nil, err
+	}
+	l := &Lab{dir: dir, stderr: stderr}
+	for _, name := range programs {
+		path := "boxoffice/bench/" + name
+		if name == Boxoffice || name == Boxload {
+			path = "boxoffice/cmd/" + name
+		}
+		build := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(dir, name), path)
+		build.Stderr = stderr
+		if err := build.Run(); err != nil {
+			l.Close()
+			return nil, fmt.Errorf("build %s: %w", name, err)
+		}
+	}
+	l.Postgres, err = localpostgres.Start(ctx, localpostgres.Config{
+		DataDir: filepath.Join(dir, "postgres"),
+		Logger:  slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		l.Close()
+		return nil, fmt.Errorf("start Postgres: %w", err)
+	}
+	return l, nil
+}
+
+// Close stops Postgres and removes everything. What went wrong is only said.
+func (l *Lab) Close() {
+	if l.Postgres != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+		defer cancel()
+		if err := l.Postgres.Stop(ctx); err != nil {
+			fmt.Fprintln(l.stderr, "bench: stop Postgres:", err)
+		}
+	}
+	if err := os.RemoveAll(l.dir); err != nil {
+		fmt.Fprintln(l.stderr, "bench:", err)
+	}
+}
+
+// Load starts a server, lets boxload loose on it, and stops it. Boxload's report goes
+// into report.
+func (l *Lab) Load(ctx context.Context, server string, args []string, report any) error {
+	s, err := l.Start(ctx, server)
+	if err != nil {
+		return err
+	}
+	arguments := append([]string{"-quiet", "-json", "-addr", s.Address, "-admin-token", s.AdminToken}, args...)
+	boxload := exec.CommandContext(ctx, filepath.Join(l.dir, Boxload), arguments...)
+	boxload.Stderr = l.stderr
+	var out bytes.Buffer
+	boxload.Stdout = &out
+	err = errors.Join(boxload.Run(), s.Stop())
+	if err != nil {
+		return fmt.Errorf("boxload %s: %w", strings.Join(args, " "), err)
+	}
+	if err := json.Unmarshal(out.Bytes(), report); err != nil {
+		return fmt.Errorf("read boxload's report: %w", err)
+	}
+	return nil
+}
+
+// Server is a server that was started.
+type Server struct {
+	Address    string // host and port
+	AdminToken string
+	PID        int
+
+	command *exec.Cmd
+	drained chan struct{} // closed when its stderr has ended
+}
+
+// Stop stops a server as its operator would, and waits for it.
+func (s *Server) Stop() error {
+	_ = s.command.Process.Signal(syscall.SIGTERM) // it may be gone; Wait tells
+	<-s.drained
+	return s.command.Wait()
+}
+
+// Kill ends a server without giving it a chance, and waits until it is gone.
+func (s *Server) Kill() {
+	_ = s.command.Process.Kill() // it may be gone, which is as good
+	<-s.drained
+	_ = s.command.Wait() // it was killed
+}
+
+// Start starts a server and waits until it says where it listens. Settings are added to
+// the environment of a [Boxoffice].
+func (l *Lab) Start(ctx context.Context, server string, settings ...string) (*Server, error) {
+	path := filepath.Join(l.dir, server)
+	switch server {
+	case Boxoffice:
+		environment := slices.Concat(os.Environ(), []string{
+			"BOXOFFICE_LISTEN=127.0.0.1:0", "BOXOFFICE_DEMO=false", "BOXOFFICE_LOG_LEVEL=warn",
+			"BOXOFFICE_DATABASE_URL=" + l.Postgres.URL, "BOXOFFICE_DATA_DIR=" + filepath.Join(l.dir, "data"),
+		}, settings)
+		if err := l.once(ctx, environment, path, "migrate"); err != nil {
+			return nil, err
+		}
+		var out bytes.Buffer
+		token := exec.CommandContext(ctx, path, "token", "-role", "admin")
+		token.Env, token.Stdout, token.Stderr = environment, &out, l.stderr
+		if err := token.Run(); err != nil {
+			return nil, fmt.Errorf("make an admin token: %w", err)
+		}
+		command := exec.CommandContext(ctx, path, "serve")
+		command.Env = environment
+		return l.await(command, strings.TrimSpace(out.String()))
+	case Rowlock:
+		return l.await(exec.CommandContext(ctx, path, "-listen", "127.0.0.1:0", "-database", l.Postgres.URL), anyAdmin)
+	default:
+		return l.await(exec.CommandContext(ctx, path, "-listen", "127.0.0.1:0"), anyAdmin)
+	}
+}
+
+// anyAdmin is a token for servers that do not look at it.
+const anyAdmin = "01930000-0000-7000-8000-000000000000"
+
+func (l *Lab) once(ctx context.Context, environment []string, path string, args ...string) error {
+	command := exec.CommandContext(ctx, path, args...)
+	command.Env, command.Stderr = environment, l.stderr
+	if err := command.Run(); err != nil {
+		return fmt.Errorf("%s: %w", strings.Join(args, " "), err)
+	}
+	return nil
+}
+
+var listening = regexp.MustCompile(`http://(127\.0\.0\.1:\d+)`)
+
+// await starts a command and reads on its stderr where it listens.
+func (l *Lab) await(command *exec.Cmd, adminToken string) (*Server, error) {
+	output, err := command.StderrPipe()
+	if err != nil {
+		return nil, err
+	}
+	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }
+	command.WaitDelay = stopTimeout
+	if err := command.Start(); err != nil {
+		return nil, err
+	}
+	s := &Server{AdminToken: adminToken, PID: command.Process.Pid, command: command, drained: make(chan struct{})}
+	found := make(chan string, 1)
+	go func() {
+		defer close(s.drained)
+		lines := bufio.NewScanner(output)
+		for lines.Scan() {
+			if m := listening.FindStringSubmatch(lines.Text()); m != nil && len(found) == 0 {
+				found <- m[1]
+			} else {
+				fmt.Fprintln(l.stderr, lines.Text())
+			}
+		}
+	}()
+	select {
+	case s.Address = <-found:
+		return s, nil
+	case <-s.drained:
+		return nil, fmt.Errorf("it ended at once: %w", command.Wait())
+	case <-time.After(startTimeout):
+		return nil, errors.Join(errors.New("it did not start in time"), s.Stop())
+	}
+}

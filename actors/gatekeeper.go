@@ -18,8 +18,9 @@ import (
 type gatekeeperGrain struct {
 	shell      *shell
 	room       *boxoffice.WaitingRoom
-	learned    []boxoffice.Event // applied, and to be committed with the next batch
-	reconciled time.Time         // when the rows of the admitted were last asked for
+	learned    []boxoffice.Event  // applied, and to be committed with the next batch
+	reconciled time.Time          // when the rows of the admitted were last asked for
+	told       boxoffice.RoomView // what those who watch were shown last
 }
 
 func (g *gatekeeperGrain) load(ctx context.Context) (boxoffice.Activation, error) {
@@ -70,6 +71,8 @@ func (g *gatekeeperGrain) decide(b *batch) {
 			b.replies[i] = g.configure(b, m)
 		case *messages.ReadQueue:
 			b.replies[i] = func() proto.Message { return queueStatusMessage(g.room.Status(b.now)) }
+		case *messages.WatchRoom:
+			b.replies[i] = g.watch(m)
 		case *messages.ScheduleChanged:
 			g.scheduleChanged(m)
 			g.takeLearned(b)
@@ -78,7 +81,11 @@ func (g *gatekeeperGrain) decide(b *batch) {
 			b.replies[i] = unknownMessage(m)
 		}
 	}
-	g.apply(b, g.room.Admit(b.now, firstNew))
+	admitted := g.room.Admit(b.now, firstNew)
+	g.apply(b, admitted)
+	if len(admitted) > 0 {
+		g.shell.woken = true // there may be more than one batch may let in
+	}
 	for i, c := range b.commands {
 		switch m := c.message.(type) {
 		case *messages.Poll:
@@ -221,9 +228,6 @@ func (g *gatekeeperGrain) committed(b *batch) {
 		g.room.Apply(e)
 	}
 }
-
-// shown has nothing to tell: nobody can watch a waiting room yet.
-func (g *gatekeeperGrain) shown(*batch) *messages.Change { return nil }
 
 // nextWake is when time makes something due; while people wait for slots it is also
 // when the rows are to be looked at again.

@@ -1,0 +1,100 @@
+package actors
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/RoaringBitmap/roaring/v2"
+	"google.golang.org/protobuf/proto"
+
+	"boxoffice"
+	"boxoffice/actors/messages"
+)
+
+// maxReplicatedSequence is the last sequence that replicas of a waiting room can count.
+// In a room with more than four billion joins this node's grain answers every poll.
+const maxReplicatedSequence = math.MaxUint32
+
+// watch answers a member with all that its replica of the waiting room starts with.
+func (g *gatekeeperGrain) watch(m *messages.WatchRoom) func() proto.Message {
+	return func() proto.Message {
+		waiting, err := encodeWaiting(g.room)
+		if err != nil {
+			return refusalMessage(boxoffice.Unavailable(err))
+		}
+		g.told = g.room.View()
+		state := &messages.RoomState{
+			Mark:    g.shell.watch(m.GetWatcher()),
+			View:    roomViewMessage(&g.told),
+			Waiting: waiting,
+		}
+		for at, count := range g.told.Pace.Admissions() {
+			state.Pace = append(state.Pace, &messages.Admissions{At: millis(at), Count: int64(count)})
+		}
+		return state
+	}
+}
+
+// encodeWaiting tells who waits. It takes some 10 ms for a million.
+func encodeWaiting(room *boxoffice.WaitingRoom) ([]byte, error) {
+	if next := room.NextSequence(); next > maxReplicatedSequence {
+		return nil, fmt.Errorf("replicas count to %d, the next to join is %d", maxReplicatedSequence, next)
+	}
+	const chunk = 4096
+	waiting := roaring.New()
+	sequences := make([]uint32, 0, chunk)
+	for sequence := range room.WaitingSequences() {
+		if sequences = append(sequences, uint32(sequence)); len(sequences) == chunk {
+			waiting.AddMany(sequences)
+			sequences = sequences[:0]
+		}
+	}
+	waiting.AddMany(sequences)
+	waiting.RunOptimize()
+	return waiting.ToBytes()
+}
+
+// shown tells what a batch changed of what the room shows. What time alone has changed is
+// for whoever looks at it.
+func (g *gatekeeperGrain) shown(b *batch) *messages.Change {
+	view := g.room.View()
+	change := &messages.RoomChange{}
+	for _, e := range b.events {
+		switch d := e.Data.(type) {
+		case boxoffice.PlacesJoined:
+			if change.GetJoined() == 0 {
+				change.First = d.First
+			}
+			change.Joined += uint64(len(d.UserIDs)) // nothing comes between the joins of a batch
+		case boxoffice.PlacesAdmitted:
+			change.Gone = append(change.GetGone(), d.Sequences...)
+			if change.GetAdmissions() == nil {
+				change.Admissions = &messages.Admissions{At: millis(e.At)}
+			}
+			change.Admissions.Count += int64(len(d.Sequences))
+		case boxoffice.PlacesEnded:
+			change.Gone = append(change.GetGone(), d.Sequences...)
+		}
+	}
+	if view == g.told && change.GetJoined() == 0 && len(change.GetGone()) == 0 {
+		return nil
+	}
+	g.told = view
+	change.View = roomViewMessage(&view)
+	return &messages.Change{Of: &messages.Change_Room{Room: change}}
+}
+
+func roomViewMessage(v *boxoffice.RoomView) *messages.RoomView {
+	return &messages.RoomView{
+		SalesOpenAt:    millis(v.SalesOpenAt),
+		SalesCloseAt:   millis(v.SalesCloseAt),
+		Capacity:       int64(v.Capacity),
+		AdmitPerSecond: int64(v.AdmitPerSecond),
+		Paused:         v.Paused,
+		SoldOut:        v.SoldOut,
+		AvailableSeats: int32(v.AvailableSeats),
+		Waiting:        int64(v.Waiting),
+		Admitted:       int64(v.Admitted),
+		ClaimTtl:       v.ClaimTTL.Milliseconds(),
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -46,10 +47,16 @@ type api struct {
 	knownSchedules *lru.Cache[int64, struct{}]
 	knownConcerts  *lru.Cache[int64, struct{}]
 
-	kinds   map[boxoffice.Code]problemKind
-	router  *chi.Mux
-	huma    huma.API
-	schemas huma.Registry
+	knownReservations *lru.Cache[uuid.UUID, claim]
+	encodedSeats      *lru.Cache[seatsKey, *encodedSeats]
+	buffers           sync.Pool // of *answerBuffer
+
+	kinds    map[boxoffice.Code]problemKind
+	router   *chi.Mux
+	routings sync.Pool // of *chi.Context
+	hot      map[hotKey]hotCall
+	huma     huma.API
+	schemas  huma.Registry
 
 	document []byte // OpenAPI, as JSON
 	assets   map[string]asset
@@ -83,15 +90,19 @@ func newAPI(config Config) (*api, error) {
 		users: config.Users, points: config.Points, catalogue: config.Catalogue, organiser: config.Organiser,
 		reservations: config.Reservations, payments: config.Payments, answers: config.Answers,
 		seats: config.Seats, seatMaps: config.SeatMaps, rooms: config.WaitingRooms, queues: config.Queues,
-		kinds: map[boxoffice.Code]problemKind{},
+		kinds: map[boxoffice.Code]problemKind{}, hot: map[hotKey]hotCall{},
+		routings: sync.Pool{New: func() any { return chi.NewRouteContext() }},
+		buffers:  sync.Pool{New: newAnswerBuffer},
 	}
 	for _, kind := range problemKinds() {
 		a.kinds[kind.code] = kind
 	}
-	var errs [3]error
+	var errs [5]error
 	a.knownUsers, errs[0] = lru.New[uuid.UUID, struct{}](maxKnownUsers)
 	a.knownSchedules, errs[1] = lru.New[int64, struct{}](maxKnownSchedules)
 	a.knownConcerts, errs[2] = lru.New[int64, struct{}](maxKnownConcerts)
+	a.knownReservations, errs[3] = lru.New[uuid.UUID, claim](maxKnownReservations)
+	a.encodedSeats, errs[4] = lru.New[seatsKey, *encodedSeats](maxEncodedSeats)
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, fmt.Errorf("make caches: %w", err)
 	}
@@ -176,7 +187,7 @@ func (a *api) transformErrors(ctx huma.Context, _ string, body any) (any, error)
 	for i, detail := range model.Errors {
 		errs[i] = detail
 	}
-	return a.problem(ctx.Context(), invalid(fieldErrors(errs))), nil
+	return a.problem(callOf(ctx.Context()), invalid(fieldErrors(errs))), nil
 }
 
 // reply is what a call answers with: a status of the operation's, and a body.
@@ -195,7 +206,7 @@ func handle[I, T any](a *api, op operation, fn func(ctx context.Context, c *call
 		c := callOf(ctx)
 		body, err := fn(ctx, c, query)
 		if err != nil {
-			return nil, a.problem(ctx, err)
+			return nil, a.problem(c, err)
 		}
 		return &reply[T]{Status: cmp.Or(c.status, op.status), Body: body}, nil
 	})
@@ -203,12 +214,12 @@ func handle[I, T any](a *api, op operation, fn func(ctx context.Context, c *call
 }
 
 // handleRaw adds a call that writes its own bytes: what a T would be encoded to.
-func handleRaw[T any](a *api, op operation, fn func(w http.ResponseWriter, r *http.Request, c *call) error) {
+func handleRaw[T any](a *api, op operation, fn handler) {
 	described := a.describe(op)
 	if op.status != http.StatusNoContent {
 		described.Responses[statusText(op.status)].Content = jsonContent(schemaOf[T](a), op.example)
 	}
 	a.huma.OpenAPI().AddOperation(&described)
-	a.router.Method(op.method, op.pattern, a.serve(&op.route, fn))
+	a.addRaw(&op.route, fn)
 	a.complete(op)
 }

@@ -21,7 +21,7 @@ const maxBody = 64 << 10
 
 // readBody reads what a call has for a body, and tells what is wrong with it in the
 // order content type, size, JSON.
-func readBody(w http.ResponseWriter, r *http.Request, c *call) error {
+func readBody(r *http.Request, c *call) error {
 	if c.route.body == bodyIgnored {
 		return nil
 	}
@@ -30,7 +30,7 @@ func readBody(w http.ResponseWriter, r *http.Request, c *call) error {
 	if !bodyless && !isJSON(r.Header.Get("Content-Type")) {
 		return boxoffice.Errorf(boxoffice.CodeUnsupportedMediaType, "send the body as application/json")
 	}
-	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	data, err := readAll(&c.writer, r)
 	if errors.As(err, new(*http.MaxBytesError)) {
 		c.header.Set("Connection", "close") // rather than read the rest
 		return boxoffice.Errorf(boxoffice.CodeBodyTooLarge, "the body has more than %d bytes", maxBody)
@@ -42,14 +42,32 @@ func readBody(w http.ResponseWriter, r *http.Request, c *call) error {
 	if len(data) == 0 && c.route.body == bodyEmpty {
 		return nil
 	}
+	if c.route.quick != nil && r.Header[idempotencyKeyHeader] == nil {
+		if c.body = c.route.quick(data); c.body != nil {
+			return nil
+		}
+	}
 	c.raw = data
 	c.body, err = decodeBody(data)
 	return err
 }
 
+// readAll reads a body of at most [maxBody] bytes.
+func readAll(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if r.ContentLength < 0 || r.ContentLength > maxBody {
+		return io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	}
+	data := make([]byte, r.ContentLength)
+	_, err := io.ReadFull(r.Body, data)
+	return data, err
+}
+
 // isJSON tells whether a content type is JSON. None counts as JSON.
 func isJSON(contentType string) bool {
 	if contentType == "" {
+		return true
+	}
+	if contentType == "application/json" {
 		return true
 	}
 	mediaType, _, err := mime.ParseMediaType(contentType)

@@ -1,7 +1,6 @@
 package http
 
 import (
-	"context"
 	"log/slog"
 	"net/http"
 	"time"
@@ -11,10 +10,6 @@ import (
 
 	"boxoffice"
 )
-
-// requestTimeout is how long a request may be under way behind the interfaces before
-// it is told unavailable. It leaves time to write that before [writeTimeout].
-const requestTimeout = 8 * time.Second
 
 // Headers of the contract that net/http has no names for.
 const (
@@ -62,17 +57,28 @@ type route struct {
 	body    bodyRule
 	key     keyRule
 	cached  bool // by clients, with a strong ETag of the body
+	stream  bool // answered for as long as the client likes
 
 	schema *huma.Schema // of the body
+	// quick reads a body in its usual spelling, as what the call's handler then finds in
+	// call.body; nil: the long way. It is not asked where the request has a key, whose
+	// digest is made of the decoded body. Nil: there is no usual spelling.
+	quick func(data []byte) any
 }
 
 // call is one request on its way through this package. Its fields are filled from the
 // top down: by the outermost handler, by [api.admit], by the call's own handler.
 type call struct {
-	id     string // X-Request-Id
+	ctx    callContext // what is done for the call is done under it
+	writer recorder    // of the response
+	id     string      // X-Request-Id
 	trace  trace
 	header http.Header // of the response
+	values [8]string   // where set keeps the values of header
+	used   int         // of values
 	route  *route      // nil until one is found
+
+	scheduleText string // of the path, where chi was not asked for it
 
 	now        time.Time
 	concertID  int64     // of the path
@@ -89,11 +95,17 @@ type call struct {
 	status     int                // of the response; 0: the call's usual one
 }
 
-type callKey struct{}
-
-// callOf gives the call that a context belongs to. There is always one: the outermost
-// handler makes it.
-func callOf(ctx context.Context) *call { return ctx.Value(callKey{}).(*call) }
+// set sets a header of the response that has one value. Its name is in canonical form.
+// It keeps the value in the call, where net/http would allocate a slice.
+func (c *call) set(name, value string) {
+	if c.used == len(c.values) {
+		c.header[name] = []string{value}
+		return
+	}
+	c.values[c.used] = value
+	c.header[name] = c.values[c.used : c.used+1 : c.used+1]
+	c.used++
+}
 
 // attributes is what every log line of a call says. Tokens are no part of it.
 func (c *call) attributes() []slog.Attr {
@@ -119,8 +131,9 @@ func (c *call) attributes() []slog.Attr {
 // the call's handler is the values.
 //
 // A request whose key has an answer is not asked for its queue token: its body and key
-// are read first, and what is wrong with them is told after the guard.
-func (a *api) admit(w http.ResponseWriter, r *http.Request, c *call) error {
+// are read first, and what is wrong with them is told after the guard. Whether there is
+// an answer is looked up only where the guard would refuse: see [api.decided].
+func (a *api) admit(r *http.Request, c *call) error {
 	c.now = a.clock.Now()
 	if err := a.findPath(r, c); err != nil {
 		return err
@@ -128,56 +141,43 @@ func (a *api) admit(w http.ResponseWriter, r *http.Request, c *call) error {
 	if err := a.identify(r, c); err != nil {
 		return err
 	}
-	err := readBody(w, r, c)
+	err := readBody(r, c)
 	if err == nil {
-		err = a.readKey(r, c)
+		err = readKey(r, c)
 	}
-	if c.route.guarded && c.stored == nil {
-		if refusal := a.guard(r, c); refusal != nil {
-			return refusal
-		}
-		if err != nil {
-			return a.afterGuard(r.Context(), c, err)
-		}
+	if !c.route.guarded {
+		return err
 	}
-	return err
+	if refusal := a.guard(r, c); refusal != nil {
+		return a.unlessAnswered(c, refusal)
+	}
+	if err != nil {
+		return a.afterGuard(c, err)
+	}
+	return nil
 }
 
 // serve answers a call that was found: admit, then handle.
-func (a *api) serve(rt *route, handle func(w http.ResponseWriter, r *http.Request, c *call) error) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
+func (a *api) serve(rt *route, handle handler) http.HandlerFunc {
+	return func(_ http.ResponseWriter, r *http.Request) {
 		c := callOf(r.Context())
-		c.route = rt
-		w.Header().Set("Cache-Control", "private, no-store")
-		ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
-		defer cancel()
-		r = r.WithContext(ctx)
-		err := a.admit(w, r, c)
-		if err == nil {
-			err = handle(w, r, c)
-		}
-		if err != nil {
-			a.writeProblem(w, r, err)
-		}
+		a.answer(rt, handle, r, c)
 	}
 }
 
-// decided gives the answer to an operation: the one that the request got before, or
-// what do makes of it. A refusal comes as an error.
-func (c *call) decided(do func() (boxoffice.Outcome, error)) (boxoffice.Outcome, error) {
-	var outcome boxoffice.Outcome
-	var err error
-	if c.stored != nil {
-		outcome = *c.stored
-		outcome.Replayed = true
-	} else if outcome, err = do(); err != nil {
-		return outcome, err
+// handler answers a call that was admitted, or fails before it wrote anything.
+type handler func(w http.ResponseWriter, r *http.Request, c *call) error
+
+func (a *api) answer(rt *route, handle handler, r *http.Request, c *call) {
+	c.route = rt
+	c.ctx.unbounded = rt.stream
+	defer c.ctx.end()
+	c.set("Cache-Control", "private, no-store")
+	err := a.admit(r, c)
+	if err == nil {
+		err = handle(&c.writer, r, c)
 	}
-	if outcome.Replayed {
-		c.header.Set(idempotencyReplayedHeader, "true")
+	if err != nil {
+		a.writeProblem(c, err)
 	}
-	if outcome.Refusal != nil {
-		return outcome, outcome.Refusal
-	}
-	return outcome, nil
 }

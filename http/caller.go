@@ -32,26 +32,26 @@ const (
 
 // findPath reads the concert and the schedule of a path, which must exist.
 func (a *api) findPath(r *http.Request, c *call) error {
-	if text := pathValue(r, concertParam); text != "" {
+	if text := c.param(r, concertParam); text != "" {
 		id, ok := parseID(text)
 		if !ok {
 			return boxoffice.Errorf(boxoffice.CodeConcertNotFound, "there is no such concert")
 		}
 		if !a.knownConcerts.Contains(id) {
-			if _, err := a.catalogue.Concert(r.Context(), id); err != nil {
+			if _, err := a.catalogue.Concert(&c.ctx, id); err != nil {
 				return err
 			}
 			a.knownConcerts.Add(id, struct{}{})
 		}
 		c.concertID = id
 	}
-	if text := pathValue(r, scheduleParam); text != "" {
+	if text := c.param(r, scheduleParam); text != "" {
 		id, ok := parseID(text)
 		if !ok {
 			return boxoffice.Errorf(boxoffice.CodeScheduleNotFound, "there is no such schedule")
 		}
 		if !a.knownSchedules.Contains(id) {
-			if _, err := a.catalogue.Schedule(r.Context(), id); err != nil {
+			if _, err := a.catalogue.Schedule(&c.ctx, id); err != nil {
 				return err
 			}
 			a.knownSchedules.Add(id, struct{}{})
@@ -93,7 +93,7 @@ func (a *api) identify(r *http.Request, c *call) error {
 	if caller.Admin {
 		return nil
 	}
-	return a.knowUser(r.Context(), caller.UserID)
+	return a.knowUser(&c.ctx, caller.UserID)
 }
 
 // identifyPathUser reads the user that a path names: the caller, or anybody who is
@@ -109,7 +109,7 @@ func (a *api) identifyPathUser(r *http.Request, c *call) error {
 	}
 	c.userID = id
 	if c.caller.Admin && c.route.access == signedIn {
-		return a.knowUser(r.Context(), id)
+		return a.knowUser(&c.ctx, id)
 	}
 	if id != c.caller.UserID {
 		return forbidden("this is another user's")
@@ -142,6 +142,14 @@ func bearerToken(header http.Header) (string, bool) {
 	scheme, token, found := strings.Cut(values[0], " ")
 	token = strings.Trim(token, " ")
 	return token, found && token != "" && strings.EqualFold(scheme, "Bearer")
+}
+
+// param gives a path parameter.
+func (c *call) param(r *http.Request, name string) string {
+	if name == scheduleParam && c.scheduleText != "" {
+		return c.scheduleText
+	}
+	return pathValue(r, name)
 }
 
 // pathValue gives a path parameter as it is meant: chi routes by the escaped path.

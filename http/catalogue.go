@@ -182,7 +182,10 @@ func notModified(w http.ResponseWriter) {
 // matches tells whether If-None-Match names the entity tag, or any. The comparison is
 // weak, as RFC 9110 has it for this header.
 func matches(header http.Header, etag string) bool {
-	for _, field := range header.Values("If-None-Match") {
+	for _, field := range header["If-None-Match"] {
+		if field == etag {
+			return true
+		}
 		for candidate := range strings.SplitSeq(field, ",") {
 			candidate = strings.TrimSpace(candidate)
 			if candidate == "*" || strings.TrimPrefix(candidate, "W/") == etag {

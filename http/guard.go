@@ -1,7 +1,6 @@
 package http
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 
@@ -26,7 +25,7 @@ func (a *api) guard(r *http.Request, c *call) error {
 	if c.place.admitted() {
 		return nil
 	}
-	if _, err := a.rooms.Place(r.Context(), c.scheduleID, c.place.ref()); err != nil {
+	if _, err := a.rooms.Place(&c.ctx, c.scheduleID, c.place.ref()); err != nil {
 		return err
 	}
 	return linked{
@@ -38,8 +37,8 @@ func (a *api) guard(r *http.Request, c *call) error {
 // afterGuard gives the error to tell where a guarded call is wrong in a way that comes
 // after the guard, but never reaches the schedule that would say that its place has
 // ended: that refusal if it has, else err.
-func (a *api) afterGuard(ctx context.Context, c *call, err error) error {
-	if _, refusal := a.seatMaps.SeatMap(ctx, c.scheduleID, c.place.admission()); refusal != nil {
+func (a *api) afterGuard(c *call, err error) error {
+	if _, refusal := a.seatMaps.SeatMap(&c.ctx, c.scheduleID, c.place.admission()); refusal != nil {
 		return refusal
 	}
 	return err

@@ -16,9 +16,8 @@ import (
 // maxKeyLength bounds an idempotency key, in characters.
 const maxKeyLength = 255
 
-// readKey reads the idempotency key of a call that has one, and the answer that the
-// same request got before. A key that is already another request's is refused.
-func (a *api) readKey(r *http.Request, c *call) error {
+// readKey reads the idempotency key of a call that has one.
+func readKey(r *http.Request, c *call) error {
 	if c.route.key == keyIgnored {
 		return nil
 	}
@@ -27,7 +26,7 @@ func (a *api) readKey(r *http.Request, c *call) error {
 		return fmt.Errorf("make an operation's id: %w", err)
 	}
 	c.operation.ID = id
-	given := r.Header.Values(idempotencyKeyHeader)
+	given := r.Header[idempotencyKeyHeader]
 	if len(given) == 0 || (len(given) == 1 && given[0] == "") {
 		if c.route.key == keyRequired {
 			return boxoffice.Errorf(boxoffice.CodeIdempotencyKeyRequired, "send an Idempotency-Key, so that this can be repeated safely")
@@ -47,14 +46,73 @@ func (a *api) readKey(r *http.Request, c *call) error {
 		Key:       given[0],
 		Digest:    digest,
 	}
-	stored, found, err := a.answers.StoredAnswer(r.Context(), c.operation.Key)
-	if err != nil {
-		return err
-	}
-	if found {
-		c.stored = &stored
-	}
 	return nil
+}
+
+// decided gives the answer to an operation: the one that the request got before, or what
+// do makes of it. A refusal comes as an error.
+//
+// Whether a key has an answer is for the commit to find out that would store one; nothing
+// is asked of the database before. So the answers that are not stored, which no commit
+// stands behind, must be the ones that nobody got another for: see [api.unlessAnswered].
+func (a *api) decided(c *call, do func() (boxoffice.Outcome, error)) (boxoffice.Outcome, error) {
+	var outcome boxoffice.Outcome
+	if c.stored == nil {
+		var err error
+		outcome, err = do()
+		if err == nil && outcome.Refusal != nil && !outcome.Storable() {
+			err = outcome.Refusal
+		}
+		if err != nil {
+			if err = a.unlessAnswered(c, err); err != nil {
+				return outcome, err
+			}
+		}
+	}
+	if c.stored != nil {
+		outcome = *c.stored
+		outcome.Replayed = true
+	}
+	if outcome.Replayed {
+		c.set(idempotencyReplayedHeader, "true")
+	}
+	if outcome.Refusal != nil {
+		return outcome, outcome.Refusal
+	}
+	return outcome, nil
+}
+
+// unlessAnswered gives the refusal of a request, unless that very request got an answer
+// before: then it fills c.stored and gives nil. A key that is another request's is told
+// in the refusal's place, except where the guard refuses, which comes before keys.
+//
+// What may be sent again is not looked up: it will be answered then.
+func (a *api) unlessAnswered(c *call, refusal error) error {
+	code := boxoffice.CodeOf(refusal)
+	if c.operation.Key.IsZero() || code == boxoffice.CodeUnavailable || code == boxoffice.CodeInternal {
+		return refusal
+	}
+	stored, found, err := a.answers.StoredAnswer(&c.ctx, c.operation.Key)
+	switch {
+	case boxoffice.CodeOf(err) == boxoffice.CodeIdempotencyKeyReused && guards(code):
+		return refusal
+	case err != nil:
+		return err
+	case !found:
+		return refusal
+	}
+	c.stored = &stored
+	return nil
+}
+
+// guards tells the refusals of the guard.
+func guards(code boxoffice.Code) bool {
+	switch code { //nolint:exhaustive // all others are not the guard's
+	case boxoffice.CodeQueueTokenRequired, boxoffice.CodeQueueTokenInvalid, boxoffice.CodeNotAdmitted, boxoffice.CodeQueueTokenExpired:
+		return true
+	default:
+		return false
+	}
 }
 
 func keyProblem(given []string) string {
@@ -75,7 +133,7 @@ func keyProblem(given []string) string {
 func (c *call) digest(r *http.Request) ([sha256.Size]byte, error) {
 	var b bytes.Buffer
 	for _, name := range []string{concertParam, scheduleParam, userParam, reservationParam, paymentParam} {
-		text := pathValue(r, name)
+		text := c.param(r, name)
 		if id, ok := parseUUID(text); ok {
 			text = id.String()
 		}

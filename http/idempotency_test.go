@@ -38,29 +38,48 @@ func keyed() map[string]boxoffice.Outcome {
 	}
 }
 
+// refuseUnstored makes a call fail in a way that no commit stands behind.
+func refuseUnstored(f *fixture, id string) {
+	s := sampleOf(f.t, id)
+	s.arrange(f)
+	f.charge = func(boxoffice.Operation, uuid.UUID, int64, time.Time) (boxoffice.Outcome, error) {
+		return boxoffice.Outcome{At: start, Refusal: boxoffice.Errorf(boxoffice.CodeBalanceLimit, "too many points")}, nil
+	}
+	f.hold = func(int64, boxoffice.Hold) (boxoffice.Outcome, error) {
+		return boxoffice.Outcome{At: start, Refusal: expired("used up by the payment")}, nil
+	}
+	f.reservation = func(uuid.UUID, time.Time) (boxoffice.Reservation, error) {
+		return boxoffice.Reservation{}, reservationNotFound()
+	}
+	f.payment = func(uuid.UUID) (boxoffice.Payment, error) {
+		return boxoffice.Payment{}, boxoffice.Errorf(boxoffice.CodePaymentNotFound, "gone")
+	}
+}
+
+// The journal finds the answer of a key in the commit that would store another one. Where
+// a request is refused without a commit, the answer that it got before comes first.
 func TestStoredAnswersAreToldAgain(t *testing.T) {
 	t.Parallel()
 	for id, outcome := range keyed() {
 		t.Run(id, func(t *testing.T) {
 			t.Parallel()
 			f, s := setup(t), sampleOf(t, id)
-			var asked boxoffice.IdempotencyKey
+			refuseUnstored(f, id)
+			asked := 0
 			f.storedAnswer = func(key boxoffice.IdempotencyKey) (boxoffice.Outcome, bool, error) {
-				asked = key
+				asked++
+				require.Equal(t, userID, key.UserID)
+				require.Equal(t, "k-1", key.Key)
+				require.Equal(t, s.method+" "+f.routeOf(id).pattern, key.Operation)
+				require.NotZero(t, key.Digest)
 				return outcome, true, nil
 			}
 			f.now = func() time.Time { return start.Add(2 * time.Minute) } // time has passed, the answer has not
-			options := f.right(s)
-			if id == "holdSeat" {
-				options = []option{f.as(userID), key("k-1")} // the guard is not asked
-			}
-			a := f.do(s.method, s.target, s.body, options...)
+			a := f.do(s.method, s.target, s.body, f.right(s)...)
 			a.succeeded(s.status, s.want)
 			require.Equal(t, "true", a.Header().Get(idempotencyReplayedHeader))
 			require.Equal(t, s.header["Location"], a.Header().Get("Location"))
-			require.Equal(t, userID, asked.UserID)
-			require.Equal(t, "k-1", asked.Key)
-			require.Equal(t, s.method+" "+f.routeOf(id).pattern, asked.Operation)
+			require.Equal(t, 1, asked)
 
 			// A refusal that was stored is told again as well.
 			outcome := boxoffice.Outcome{At: start, Refusal: boxoffice.Errorf(boxoffice.CodeHoldExpired, "over")}
@@ -69,13 +88,107 @@ func TestStoredAnswersAreToldAgain(t *testing.T) {
 			}
 			f.storedAnswer = func(boxoffice.IdempotencyKey) (boxoffice.Outcome, bool, error) { return outcome, true, nil }
 			if id == "holdSeat" || id == "pay" {
-				a = f.do(s.method, s.target, s.body, options...)
+				a = f.do(s.method, s.target, s.body, f.right(s)...)
 				p := a.refused(a.Code, outcome.Refusal.Code)
 				require.Equal(t, outcome.Refusal.AvailableSeats, p.AvailableSeats)
 				require.Equal(t, "true", a.Header().Get(idempotencyReplayedHeader))
 			}
 		})
 	}
+}
+
+// What a request was told before comes before the guard, whatever the guard would say.
+func TestReplaysNeedNoQueueToken(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.place = func(int64, boxoffice.PlaceRef) (boxoffice.Place, error) { return waitingPlace(), nil }
+	elsewhere := admittedClaims()
+	elsewhere.ScheduleID++
+	f.storedAnswer = func(boxoffice.IdempotencyKey) (boxoffice.Outcome, bool, error) {
+		return keyed()["holdSeat"], true, nil
+	}
+	tokens := map[string]option{
+		"none": without(queueTokenHeader), "forged": with(queueTokenHeader, "a.b.c"), "another schedule's": f.queue(elsewhere), "waiting": f.queue(waitingClaims()),
+	}
+	for name, token := range tokens {
+		a := f.do("POST", holdTarget, `{"seatNumber":17}`, f.as(userID), key("k-1"), token)
+		require.Equal(t, 201, a.Code, name)
+		require.Equal(t, heldText, a.Body.String())
+		require.Equal(t, "true", a.Header().Get(idempotencyReplayedHeader))
+	}
+	// Another request's key does not let anybody past the guard, nor tell them about keys.
+	f.storedAnswer = func(boxoffice.IdempotencyKey) (boxoffice.Outcome, bool, error) {
+		return boxoffice.Outcome{}, false, boxoffice.Errorf(boxoffice.CodeIdempotencyKeyReused, "another request's")
+	}
+	for name, token := range tokens {
+		a := f.do("POST", holdTarget, `{"seatNumber":17}`, f.as(userID), key("k-1"), token)
+		require.Contains(t, []int{401, 403}, a.Code, name)
+	}
+	// While nobody can tell whether there is an answer, there is none.
+	f.storedAnswer = func(boxoffice.IdempotencyKey) (boxoffice.Outcome, bool, error) {
+		return boxoffice.Outcome{}, false, boxoffice.Unavailable(nil)
+	}
+	f.do("POST", holdTarget, `{"seatNumber":17}`, f.as(userID), key("k-1")).refused(503, boxoffice.CodeUnavailable)
+}
+
+// A commit looks keys up itself: nothing is asked before it, nor after an answer that it
+// stored, nor where it will be asked again.
+func TestKeysAreLookedUpByTheirCommits(t *testing.T) {
+	t.Parallel()
+	for id := range keyed() {
+		t.Run(id, func(t *testing.T) {
+			t.Parallel()
+			f, s := setup(t), sampleOf(t, id)
+			s.arrange(f)
+			f.storedAnswer = nil // fails the test if it is asked
+			f.do(s.method, s.target, s.body, f.right(s)...).succeeded(s.status, s.want)
+			for _, refusal := range []*boxoffice.Error{
+				boxoffice.Errorf(boxoffice.CodeHoldExpired, "over"), boxoffice.Unavailable(nil),
+				{Code: boxoffice.CodeSeatTaken, Detail: "taken"}, boxoffice.Errorf(boxoffice.CodeAlreadyCancelled, "before"),
+			} {
+				outcome := boxoffice.Outcome{At: start, Refusal: refusal}
+				f.hold = func(int64, boxoffice.Hold) (boxoffice.Outcome, error) { return outcome, nil }
+				f.pay = func(int64, boxoffice.Pay) (boxoffice.Outcome, error) { return outcome, nil }
+				if (id == "holdSeat") == (refusal.Code == boxoffice.CodeSeatTaken) && (id == "holdSeat" || id == "pay") && refusal.Code != boxoffice.CodeAlreadyCancelled {
+					a := f.do(s.method, s.target, s.body, f.right(s)...)
+					a.refused(a.Code, refusal.Code)
+				}
+			}
+		})
+	}
+}
+
+// The reservations that a node gave out are paid without a look at the database.
+func TestReservationsThatWereGivenOutAreKnown(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	sampleOf(t, "pay").arrange(f)
+	sampleOf(t, "holdSeat").arrange(f)
+	f.reservation = nil // fails the test if it is asked
+	hold := func() answer {
+		return f.do("POST", holdTarget, `{"seatNumber":17}`, f.as(userID), f.queue(admittedClaims()))
+	}
+	require.Equal(t, 201, hold().Code)
+	var paid []int64
+	pay := f.pay
+	f.pay = func(id int64, cmd boxoffice.Pay) (boxoffice.Outcome, error) {
+		require.Equal(t, thingID, cmd.ReservationID)
+		require.Equal(t, userID, cmd.UserID)
+		paid = append(paid, id)
+		return pay(id, cmd)
+	}
+	f.do("POST", payTarget, payBody, f.as(userID), key("k")).succeeded(201, paidText)
+	f.do("POST", payTarget, payBody, f.as(otherID), key("k")).refused(404, boxoffice.CodeReservationNotFound)
+	f.do("POST", payTarget, payBody, f.admin(), key("k")).refused(404, boxoffice.CodeReservationNotFound)
+	require.Equal(t, []int64{knownSchedule}, paid)
+	// One of another node is looked up once.
+	f.api.knownReservations.Purge()
+	lookups := 0
+	f.reservation = func(uuid.UUID, time.Time) (boxoffice.Reservation, error) { lookups++; return held(), nil }
+	for range 2 {
+		f.do("POST", payTarget, payBody, f.as(userID), key("k")).succeeded(201, paidText)
+	}
+	require.Equal(t, 1, lookups)
 }
 
 // Of concurrent requests with one key the journal finds out who was first.
@@ -117,9 +230,18 @@ func TestSameRequestIsTheSameValueNotTheSameBytes(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	digests := map[string][32]byte{}
-	f.storedAnswer = func(key boxoffice.IdempotencyKey) (boxoffice.Outcome, bool, error) {
-		digests[key.Key] = key.Digest
-		return boxoffice.Outcome{At: start, Entry: new(entry()), Reservation: new(held()), Payment: new(paid())}, true, nil
+	f.charge = func(op boxoffice.Operation, _ uuid.UUID, _ int64, _ time.Time) (boxoffice.Outcome, error) {
+		digests[op.Key.Key] = op.Key.Digest
+		return boxoffice.Outcome{At: start, Entry: new(entry())}, nil
+	}
+	f.payment = func(id uuid.UUID) (boxoffice.Payment, error) {
+		payment := paid()
+		payment.ID = id
+		return payment, nil
+	}
+	f.cancelSale = func(_ int64, cmd boxoffice.CancelSale) (boxoffice.Outcome, error) {
+		digests[cmd.Key.Key] = cmd.Key.Digest
+		return boxoffice.Outcome{At: start, Created: true, Payment: new(refunded())}, nil
 	}
 	send := func(name, target, body string) {
 		require.Contains(t, []int{200, 201}, f.do("POST", target, body, f.as(userID), key(name)).Code, name)

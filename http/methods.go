@@ -9,8 +9,8 @@ import (
 	"boxoffice"
 )
 
-func (a *api) notFound(w http.ResponseWriter, r *http.Request) {
-	a.writeProblem(w, r, boxoffice.Errorf(boxoffice.CodeNotFound, "there is nothing at this path"))
+func (a *api) notFound(_ http.ResponseWriter, r *http.Request) {
+	a.writeProblem(callOf(r.Context()), boxoffice.Errorf(boxoffice.CodeNotFound, "there is nothing at this path"))
 }
 
 // methodNotAllowed answers methods that the path does not have: OPTIONS with those that
@@ -27,7 +27,7 @@ func (a *api) methodNotAllowed(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
-	a.writeProblem(w, r, boxoffice.Errorf(boxoffice.CodeMethodNotAllowed, "this path has no such method"))
+	a.writeProblem(callOf(r.Context()), boxoffice.Errorf(boxoffice.CodeMethodNotAllowed, "this path has no such method"))
 }
 
 // methodsOf lists the methods of a path.

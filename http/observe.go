@@ -1,7 +1,7 @@
 package http
 
 import (
-	"context"
+	"encoding/binary"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -24,19 +24,19 @@ func (a *api) handler(limit *rateLimit) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := a.stopwatch()
 		c := &call{id: requestID(r.Header), trace: parseTrace(r.Header), header: w.Header()}
-		w.Header().Set(requestIDHeader, c.id)
-		w.Header().Set("X-Content-Type-Options", "nosniff")
+		c.ctx.Context, c.ctx.call = r.Context(), c
+		c.writer.ResponseWriter = w
+		c.set(requestIDHeader, c.id)
+		c.set("X-Content-Type-Options", "nosniff")
 		if c.trace.valid() {
-			w.Header().Set("Traceparent", c.trace.child(rand.Uint64()))
+			c.set("Traceparent", c.trace.child(rand.Uint64()))
 		}
-		r = r.WithContext(context.WithValue(r.Context(), callKey{}, c))
-		recorder := &recorder{ResponseWriter: w}
-		defer a.finish(recorder, r, c, start)
+		defer a.finish(r, c, start)
 		if wait := limit.wait(r, start); wait > 0 {
-			a.writeProblem(recorder, r, tooMany(wait))
+			a.writeProblem(c, tooMany(wait))
 			return
 		}
-		a.router.ServeHTTP(recorder, r)
+		a.dispatch(r, c)
 	})
 }
 
@@ -47,31 +47,31 @@ func tooMany(wait time.Duration) error {
 }
 
 // finish ends every request, also one whose handler panicked.
-func (a *api) finish(w *recorder, r *http.Request, c *call, start time.Time) {
+func (a *api) finish(r *http.Request, c *call, start time.Time) {
 	if cause := recover(); cause != nil {
 		if cause == http.ErrAbortHandler { //nolint:errorlint // net/http compares it like that
 			panic(cause)
 		}
 		err := fmt.Errorf("panic: %v\n%s", cause, debug.Stack())
-		if w.status != 0 { // too late to say so: cut the answer short
-			_ = a.problem(r.Context(), err) // logs it
+		if c.writer.status != 0 { // too late to say so: cut the answer short
+			_ = a.problem(c, err) // logs it
 			panic(http.ErrAbortHandler)
 		}
-		a.writeProblem(w, r, err)
+		a.writeProblem(c, err)
 	}
 	duration := a.stopwatch().Sub(start)
 	pattern := unmatched
 	if c.route != nil {
 		pattern = c.route.pattern
 	}
-	a.observe(pattern, r.Method, w.status, duration)
+	a.observe(pattern, r.Method, c.writer.status, duration)
 	level := slog.LevelDebug
-	if w.status >= http.StatusInternalServerError {
+	if c.writer.status >= http.StatusInternalServerError {
 		level = slog.LevelInfo // the cause was logged where it was seen
 	}
 	if a.log.Enabled(r.Context(), level) {
 		a.log.LogAttrs(r.Context(), level, "request", append(c.attributes(),
-			slog.String("method", r.Method), slog.Int("status", w.status), slog.Duration("duration", duration))...)
+			slog.String("method", r.Method), slog.Int("status", c.writer.status), slog.Duration("duration", duration))...)
 	}
 }
 
@@ -108,7 +108,17 @@ func requestID(header http.Header) string {
 	if given != "" && len(given) <= maxRequestID && !strings.ContainsFunc(given, unfitForID) {
 		return given
 	}
-	return uuid.New().String()
+	return randomID()
+}
+
+// randomID makes a UUIDv4 that nobody must be kept from guessing.
+func randomID() string {
+	var id uuid.UUID
+	binary.BigEndian.PutUint64(id[:8], rand.Uint64())
+	binary.BigEndian.PutUint64(id[8:], rand.Uint64())
+	id[6] = id[6]&0x0f | 0x40
+	id[8] = id[8]&0x3f | 0x80
+	return id.String()
 }
 
 func unfitForID(r rune) bool {

@@ -150,6 +150,9 @@ func TestWhatIsDownIsUnavailable(t *testing.T) {
 	f.storedAnswer = func(boxoffice.IdempotencyKey) (boxoffice.Outcome, bool, error) {
 		return boxoffice.Outcome{}, false, boxoffice.Unavailable(nil)
 	}
+	f.reservation = func(uuid.UUID, time.Time) (boxoffice.Reservation, error) {
+		return boxoffice.Reservation{}, reservationNotFound()
+	}
 	f.do("POST", payTarget, payBody, f.as(userID), key("k")).refused(503, boxoffice.CodeUnavailable)
 }
 

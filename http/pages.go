@@ -93,7 +93,7 @@ func (a *api) getDocs(w http.ResponseWriter, r *http.Request) {
 func (a *api) getDocsAsset(w http.ResponseWriter, r *http.Request) {
 	found, ok := a.assets[pathValue(r, "asset")]
 	if !ok {
-		a.writeProblem(w, r, boxoffice.Errorf(boxoffice.CodeNotFound, "there is nothing at this path"))
+		a.writeProblem(callOf(r.Context()), boxoffice.Errorf(boxoffice.CodeNotFound, "there is nothing at this path"))
 		return
 	}
 	found.write(w, r)

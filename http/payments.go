@@ -106,25 +106,25 @@ func (a *api) pay(ctx context.Context, c *call, _ *noQuery) (paymentJSON, error)
 	if err != nil {
 		return paymentJSON{}, fmt.Errorf("make a payment's id: %w", err)
 	}
-	return c.paid(func() (boxoffice.Outcome, error) {
-		reservation, err := a.reservationOf(ctx, c, body.ReservationID, false)
+	return a.paid(c, func() (boxoffice.Outcome, error) {
+		scheduleID, err := a.scheduleOf(ctx, c, body.ReservationID)
 		if err != nil {
 			return boxoffice.Outcome{}, err
 		}
-		return a.seats.Pay(ctx, reservation.ScheduleID, boxoffice.Pay{
+		return a.seats.Pay(ctx, scheduleID, boxoffice.Pay{
 			Operation:     c.operation,
 			PaymentID:     id,
-			ReservationID: reservation.ID,
+			ReservationID: body.ReservationID,
 			UserID:        c.caller.UserID,
 		})
 	})
 }
 
 func (a *api) cancelPayment(ctx context.Context, c *call, _ *noQuery) (paymentJSON, error) {
-	if err := a.validateBody(c); err != nil {
+	if _, err := values[struct{}](a, c); err != nil {
 		return paymentJSON{}, err
 	}
-	return c.paid(func() (boxoffice.Outcome, error) {
+	return a.paid(c, func() (boxoffice.Outcome, error) {
 		payment, err := a.paymentOf(ctx, c, false)
 		if err != nil {
 			return boxoffice.Outcome{}, err
@@ -138,8 +138,8 @@ func (a *api) cancelPayment(ctx context.Context, c *call, _ *noQuery) (paymentJS
 }
 
 // paid answers a payment or its cancellation.
-func (c *call) paid(do func() (boxoffice.Outcome, error)) (paymentJSON, error) {
-	outcome, err := c.decided(do)
+func (a *api) paid(c *call, do func() (boxoffice.Outcome, error)) (paymentJSON, error) {
+	outcome, err := a.decided(c, do)
 	if err != nil {
 		return paymentJSON{}, err
 	}

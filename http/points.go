@@ -76,7 +76,7 @@ func (a *api) chargePoints(ctx context.Context, c *call, _ *noQuery) (chargeJSON
 	if err != nil {
 		return chargeJSON{}, err
 	}
-	outcome, err := c.decided(func() (boxoffice.Outcome, error) {
+	outcome, err := a.decided(c, func() (boxoffice.Outcome, error) {
 		return a.points.Charge(ctx, c.operation, c.userID, body.Amount, c.now)
 	})
 	if err != nil {

@@ -109,9 +109,8 @@ func (e linked) Unwrap() error { return e.error }
 
 // problem tells an error in the words of the contract, and sets the headers that go
 // with it. It is the one place where errors that the client must not see are logged.
-func (a *api) problem(ctx context.Context, err error) *problem {
-	c := callOf(ctx)
-	refusal, kind := a.classify(ctx, c, err)
+func (a *api) problem(c *call, err error) *problem {
+	refusal, kind := a.classify(c, err)
 	p := &problem{
 		Type:      problemURI(kind.code),
 		Title:     kind.title,
@@ -121,23 +120,26 @@ func (a *api) problem(ctx context.Context, err error) *problem {
 		RequestID: c.id,
 		Retryable: kind.status == http.StatusTooManyRequests || kind.status >= http.StatusInternalServerError,
 	}
-	c.header.Set("Cache-Control", "no-store")
-	c.header.Del("ETag")
-	if errors.As(err, new(ended)) {
+	c.set("Cache-Control", "no-store")
+	delete(c.header, "Etag")
+	if _, ok := errors.AsType[ended](err); ok {
 		p.Status = http.StatusGone
 	}
 	if link, ok := errors.AsType[linked](err); ok {
-		c.header.Set("Link", link.link)
+		c.set("Link", link.link)
 	}
 	switch {
 	case kind.status == http.StatusTooManyRequests || kind.status == http.StatusServiceUnavailable:
-		c.header.Set("Retry-After", strconv.Itoa(wholeSeconds(max(refusal.RetryAfter, defaultRetryAfter))))
+		c.set("Retry-After", strconv.Itoa(wholeSeconds(max(refusal.RetryAfter, defaultRetryAfter))))
 	case kind.code == boxoffice.CodeUnauthenticated:
-		c.header.Set("WWW-Authenticate", `Bearer realm="boxoffice"`)
+		c.set("Www-Authenticate", `Bearer realm="boxoffice"`)
 	case kind.status == http.StatusUnauthorized:
-		c.header.Set("WWW-Authenticate", queueTokenHeader)
+		c.set("Www-Authenticate", queueTokenHeader)
 	case kind.code == boxoffice.CodeSeatTaken:
-		p.AvailableSeats = append([]int{}, refusal.AvailableSeats...)
+		p.AvailableSeats = refusal.AvailableSeats
+		if p.AvailableSeats == nil {
+			p.AvailableSeats = []int{}
+		}
 	case kind.code == boxoffice.CodeInsufficientPoints:
 		p.Balance, p.Amount = &refusal.Balance, &refusal.Amount
 	case kind.code == boxoffice.CodeInvalidRequest:
@@ -150,7 +152,7 @@ func (a *api) problem(ctx context.Context, err error) *problem {
 }
 
 // classify finds the row of an error, and logs it if the fault is not the client's.
-func (a *api) classify(ctx context.Context, c *call, err error) (*boxoffice.Error, problemKind) {
+func (a *api) classify(c *call, err error) (*boxoffice.Error, problemKind) {
 	var refusal *boxoffice.Error
 	switch {
 	case errors.As(err, &refusal):
@@ -161,19 +163,22 @@ func (a *api) classify(ctx context.Context, c *call, err error) (*boxoffice.Erro
 	}
 	kind, ok := a.kinds[refusal.Code]
 	if !ok || kind.code == boxoffice.CodeInternal {
-		a.log.LogAttrs(ctx, slog.LevelError, "request failed", append(c.attributes(), slog.Any("error", err))...)
+		a.log.LogAttrs(&c.ctx, slog.LevelError, "request failed", append(c.attributes(), slog.Any("error", err))...)
 		return &boxoffice.Error{Detail: "something went wrong on our side"}, a.kinds[boxoffice.CodeInternal]
 	}
-	if kind.code == boxoffice.CodeUnavailable && ctx.Err() == nil {
-		a.log.LogAttrs(ctx, slog.LevelWarn, "request not answered", append(c.attributes(), slog.Any("error", err))...)
+	if kind.code == boxoffice.CodeUnavailable && c.ctx.Err() == nil {
+		a.log.LogAttrs(&c.ctx, slog.LevelWarn, "request not answered", append(c.attributes(), slog.Any("error", err))...)
 	}
 	return refusal, kind
 }
 
 // writeProblem answers a request with an error.
-func (a *api) writeProblem(w http.ResponseWriter, r *http.Request, err error) {
-	p := a.problem(r.Context(), err)
-	writeJSON(w, p.Status, problemType, p)
+func (a *api) writeProblem(c *call, err error) {
+	p := a.problem(c, err)
+	buffer := a.buffers.Get().(*answerBuffer)
+	buffer.bytes = p.appendTo(buffer.bytes[:0])
+	c.write(p.Status, problemType, buffer.bytes)
+	a.buffers.Put(buffer)
 }
 
 func writeJSON(w http.ResponseWriter, status int, contentType string, body any) {

@@ -2,9 +2,7 @@ package http
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
@@ -114,35 +112,35 @@ func exampleQueue() map[string]any {
 	return map[string]any{"state": "open", "waiting": 940, "admitted": 100, "capacity": 100, "admitPerSecond": 0, "availableSeats": 42}
 }
 
-func (a *api) joinQueue(w http.ResponseWriter, r *http.Request, c *call) error {
+func (a *api) joinQueue(_ http.ResponseWriter, _ *http.Request, c *call) error {
 	if err := a.validateBody(c); err != nil {
 		return err
 	}
-	place, created, err := a.rooms.Join(r.Context(), c.scheduleID, c.caller.UserID)
+	place, created, err := a.rooms.Join(&c.ctx, c.scheduleID, c.caller.UserID)
 	if err != nil {
 		return err
 	}
 	status := http.StatusOK
 	if created {
 		status = http.StatusCreated
-		w.Header().Set("Location", placePath(c.scheduleID))
+		c.set("Location", placePath(c.scheduleID))
 	}
-	return a.writePlace(w, c, status, place)
+	return a.writePlace(c, status, place)
 }
 
-func (a *api) getPlace(w http.ResponseWriter, r *http.Request, c *call) error {
-	place, err := a.rooms.Place(r.Context(), c.scheduleID, c.place.ref())
+func (a *api) getPlace(_ http.ResponseWriter, _ *http.Request, c *call) error {
+	place, err := a.rooms.Place(&c.ctx, c.scheduleID, c.place.ref())
 	if boxoffice.CodeOf(err) == boxoffice.CodeQueueTokenExpired {
 		return ended{err}
 	}
 	if err != nil {
 		return err
 	}
-	return a.writePlace(w, c, http.StatusOK, place)
+	return a.writePlace(c, http.StatusOK, place)
 }
 
-func (a *api) leaveQueue(w http.ResponseWriter, r *http.Request, c *call) error {
-	err := a.rooms.Leave(r.Context(), c.scheduleID, c.place.ref(), c.place.admitted())
+func (a *api) leaveQueue(w http.ResponseWriter, _ *http.Request, c *call) error {
+	err := a.rooms.Leave(&c.ctx, c.scheduleID, c.place.ref(), c.place.admitted())
 	if err != nil && !errors.Is(err, &boxoffice.Error{Code: boxoffice.CodeQueueTokenExpired}) {
 		return err
 	}
@@ -151,22 +149,27 @@ func (a *api) leaveQueue(w http.ResponseWriter, r *http.Request, c *call) error 
 }
 
 // writePlace answers with a place. The poll is the call that a crowd makes.
-func (a *api) writePlace(w http.ResponseWriter, c *call, status int, place boxoffice.Place) error {
+func (a *api) writePlace(c *call, status int, place boxoffice.Place) error {
+	rendered := a.renderPlace(c, place)
+	if place.Status == boxoffice.PlaceWaiting {
+		c.set("Retry-After", strconv.FormatInt(max(1, (rendered.PollAfterMS+999)/1000), 10))
+	}
+	buffer := a.buffers.Get().(*answerBuffer)
+	buffer.bytes = rendered.appendTo(buffer.bytes[:0])
+	c.write(status, jsonType, buffer.bytes)
+	a.buffers.Put(buffer)
+	return nil
+}
+
+// renderPlace shows a place to its holder, with the token that they sent where that is
+// still its token.
+func (a *api) renderPlace(c *call, place boxoffice.Place) placeJSON {
 	token := c.queueToken
 	if claims := claimsOf(place); token == "" || claims != c.place {
 		token = a.keys.signQueue(claims)
 	}
-	pollAfter := jitter(place.PollAfter)
-	if place.Status == boxoffice.PlaceWaiting {
-		w.Header().Set("Retry-After", strconv.Itoa(max(1, wholeSeconds(pollAfter))))
-	}
 	// The place is younger than the request.
-	body, err := json.Marshal(renderPlace(place, token, pollAfter, a.clock.Now()))
-	if err != nil {
-		return fmt.Errorf("encode a place: %w", err)
-	}
-	writeBytes(w, status, body)
-	return nil
+	return renderPlace(place, token, jitter(place.PollAfter), a.clock.Now())
 }
 
 // jitterShare is how far a poll may be told sooner or later than the room said, so that

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/base64"
+	"encoding/hex"
+	"hash"
 	"strconv"
 	"strings"
 	"time"
@@ -18,14 +21,16 @@ import (
 // place has the same token, byte for byte, on every node, and that a check needs no
 // parser that could be talked into another algorithm or type:
 //
-//	{"alg":"HS256","typ":"queue+jwt"} . {"iss","sub","schedule","sequence"[,"admittedUntil"]} . MAC
+//	{"alg":"HS256","typ":"queue+jwt"} . {"iss","sub","schedule","sequence","joinedAt"[,"admittedUntil"]} . MAC
 //
 // It has no "exp": whether a place has ended is for its waiting room and its schedule to
-// say (a live hold lengthens an admission).
+// say (a live hold lengthens an admission). What it says of its place is all that the
+// answer to a poll needs beside the line itself.
 type queueClaims struct {
 	ScheduleID int64
 	UserID     uuid.UUID
 	Sequence   uint64
+	JoinedAt   int64 // Unix milliseconds
 	// AdmittedUntil is the end of the admission, without holds, in Unix milliseconds; 0
 	// while waiting.
 	AdmittedUntil int64
@@ -33,8 +38,9 @@ type queueClaims struct {
 
 const (
 	queueTokenHead = `{"alg":"HS256","typ":"queue+jwt"}`
-	// maxQueueToken bounds what is looked at. The longest token has 313 bytes.
-	maxQueueToken = 320
+	// maxQueueToken bounds what is looked at. The longest token has 355 bytes.
+	maxQueueToken = 360
+	macLength     = 43 // of SHA-256 in base64url
 )
 
 func (q queueClaims) admitted() bool { return q.AdmittedUntil != 0 }
@@ -46,12 +52,12 @@ func (q queueClaims) admission() *boxoffice.Admission {
 
 // ref is what the waiting room is asked with.
 func (q queueClaims) ref() boxoffice.PlaceRef {
-	return boxoffice.PlaceRef{UserID: q.UserID, Sequence: q.Sequence}
+	return boxoffice.PlaceRef{UserID: q.UserID, Sequence: q.Sequence, JoinedAt: time.UnixMilli(q.JoinedAt).UTC()}
 }
 
 // claimsOf is what the token of a place says.
 func claimsOf(p boxoffice.Place) queueClaims {
-	claims := queueClaims{ScheduleID: p.ScheduleID, UserID: p.UserID, Sequence: p.Sequence}
+	claims := queueClaims{ScheduleID: p.ScheduleID, UserID: p.UserID, Sequence: p.Sequence, JoinedAt: p.JoinedAt.UnixMilli()}
 	if p.Status != boxoffice.PlaceWaiting {
 		claims.AdmittedUntil = p.AdmissionEndsAt.UnixMilli()
 	}
@@ -60,11 +66,13 @@ func claimsOf(p boxoffice.Place) queueClaims {
 
 func (q queueClaims) appendJSON(b []byte) []byte {
 	b = append(b, `{"iss":"`+issuer+`","sub":"`...)
-	b = append(b, q.UserID.String()...)
+	b = appendUUID(b, q.UserID)
 	b = append(b, `","schedule":`...)
 	b = strconv.AppendInt(b, q.ScheduleID, 10)
 	b = append(b, `,"sequence":`...)
 	b = strconv.AppendUint(b, q.Sequence, 10)
+	b = append(b, `,"joinedAt":`...)
+	b = strconv.AppendInt(b, q.JoinedAt, 10)
 	if q.admitted() {
 		b = append(b, `,"admittedUntil":`...)
 		b = strconv.AppendInt(b, q.AdmittedUntil, 10)
@@ -72,44 +80,67 @@ func (q queueClaims) appendJSON(b []byte) []byte {
 	return append(b, '}')
 }
 
+// appendUUID appends an id in the form of RFC 9562.
+func appendUUID(b []byte, id uuid.UUID) []byte {
+	for i, part := range [...][]byte{id[:4], id[4:6], id[6:8], id[8:10], id[10:]} {
+		if i > 0 {
+			b = append(b, '-')
+		}
+		b = hex.AppendEncode(b, part)
+	}
+	return b
+}
+
+// queueMAC is what a token is signed or checked with: the keyed hash, which is dear to
+// make, and room to work in. It is used by one goroutine at a time.
+type queueMAC struct {
+	hash hash.Hash
+	work [2 * maxQueueToken]byte
+}
+
+func newQueueMAC(key []byte) *queueMAC { return &queueMAC{hash: hmac.New(sha256.New, key)} }
+
+// append appends the third part of a token. It is compared in this form, because
+// decoders take more than one spelling.
+func (m *queueMAC) append(b, signed []byte) []byte {
+	m.hash.Reset()
+	m.hash.Write(signed)
+	sum := m.hash.Sum(m.work[len(m.work)-sha256.Size : len(m.work)-sha256.Size])
+	return base64.RawURLEncoding.AppendEncode(b, sum)
+}
+
 // signQueue makes the token of a place.
 func (k *Keys) signQueue(q queueClaims) string {
-	token := make([]byte, 0, maxQueueToken)
-	token = base64.RawURLEncoding.AppendEncode(token, []byte(queueTokenHead))
-	token = append(token, '.')
-	token = base64.RawURLEncoding.AppendEncode(token, q.appendJSON(make([]byte, 0, maxQueueToken)))
-	mac := k.queueMAC(token)
-	token = append(token, '.')
-	return string(append(token, mac...))
+	mac := k.macs.Get().(*queueMAC)
+	defer k.macs.Put(mac)
+	token := append(make([]byte, 0, maxQueueToken), k.queueHead...)
+	token = base64.RawURLEncoding.AppendEncode(token, q.appendJSON(mac.work[:0]))
+	return string(mac.append(append(token, '.'), token))
 }
 
 // verifyQueue reads a token that signQueue made, and nothing else.
 func (k *Keys) verifyQueue(token string) (queueClaims, bool) {
 	dot := strings.LastIndexByte(token, '.')
-	if len(token) > maxQueueToken || dot < 0 {
+	if len(token) > maxQueueToken || dot < 0 || len(token)-dot-1 != macLength {
 		return queueClaims{}, false
 	}
-	if !hmac.Equal([]byte(token[dot+1:]), k.queueMAC([]byte(token[:dot]))) {
+	mac := k.macs.Get().(*queueMAC)
+	defer k.macs.Put(mac)
+	given := append(mac.work[:0], token...)
+	expected := mac.append(given[len(given):], given[:dot])
+	if subtle.ConstantTimeCompare(given[dot+1:], expected) == 0 {
 		return queueClaims{}, false
 	}
 	// What follows cannot fail for a token of ours, unless it is of another version.
-	head, payload, _ := strings.Cut(token[:dot], ".")
-	if head != base64.RawURLEncoding.EncodeToString([]byte(queueTokenHead)) {
+	payload, ok := bytes.CutPrefix(given[:dot], k.queueHead)
+	if !ok {
 		return queueClaims{}, false
 	}
-	data, err := base64.RawURLEncoding.DecodeString(payload)
+	data, err := base64.RawURLEncoding.AppendDecode(given[len(given):], payload)
 	if err != nil {
 		return queueClaims{}, false
 	}
 	return parseQueueClaims(data)
-}
-
-// queueMAC gives the third part of a token. It is compared in this form, because
-// decoders take more than one spelling.
-func (k *Keys) queueMAC(signed []byte) []byte {
-	mac := hmac.New(sha256.New, k.queueKey)
-	mac.Write(signed)
-	return base64.RawURLEncoding.AppendEncode(nil, mac.Sum(nil))
 }
 
 // parseQueueClaims reads what appendJSON wrote: any other spelling is refused.
@@ -118,17 +149,20 @@ func parseQueueClaims(data []byte) (queueClaims, bool) {
 	rest, ok := bytes.CutPrefix(data, []byte(`{"iss":"`+issuer+`","sub":"`))
 	user, rest, found := bytes.Cut(rest, []byte(`","schedule":`))
 	schedule, rest, found2 := bytes.Cut(rest, []byte(`,"sequence":`))
+	sequence, rest, found3 := bytes.Cut(rest, []byte(`,"joinedAt":`))
 	rest, closed := bytes.CutSuffix(rest, []byte("}"))
-	if !ok || !found || !found2 || !closed {
+	if !ok || !found || !found2 || !found3 || !closed {
 		return q, false
 	}
-	sequence, until, admitted := bytes.Cut(rest, []byte(`,"admittedUntil":`))
-	if q.UserID, ok = parseUUID(string(user)); !ok {
+	joined, until, admitted := bytes.Cut(rest, []byte(`,"admittedUntil":`))
+	var err error
+	if q.UserID, err = uuid.ParseBytes(user); err != nil {
 		return q, false
 	}
 	// A number that cannot be parsed is not written in the same way again either.
 	q.ScheduleID, _ = strconv.ParseInt(string(schedule), 10, 64)
 	q.Sequence, _ = strconv.ParseUint(string(sequence), 10, 64)
+	q.JoinedAt, _ = strconv.ParseInt(string(joined), 10, 64)
 	if admitted {
 		q.AdmittedUntil, _ = strconv.ParseInt(string(until), 10, 64)
 	}

@@ -77,8 +77,8 @@ func (a *api) getReservation(ctx context.Context, c *call, _ *noQuery) (reservat
 	return renderReservation(reservation, c.now), err
 }
 
-func (a *api) releaseReservation(w http.ResponseWriter, r *http.Request, c *call) error {
-	reservation, err := a.reservationOf(r.Context(), c, c.pathID, false)
+func (a *api) releaseReservation(w http.ResponseWriter, _ *http.Request, c *call) error {
+	reservation, err := a.reservationOf(&c.ctx, c, c.pathID, false)
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func (a *api) releaseReservation(w http.ResponseWriter, r *http.Request, c *call
 	case boxoffice.ReservationExpired, boxoffice.ReservationReleased, boxoffice.ReservationCancelled:
 		// It is over for good; the schedule may have forgotten it.
 	default:
-		outcome, err := a.seats.Release(r.Context(), reservation.ScheduleID, boxoffice.Release{
+		outcome, err := a.seats.Release(&c.ctx, reservation.ScheduleID, boxoffice.Release{
 			Operation:     boxoffice.Operation{ID: id},
 			ReservationID: reservation.ID,
 			UserID:        c.caller.UserID,
@@ -117,15 +117,45 @@ func (a *api) listReservations(ctx context.Context, c *call, query *reservations
 // reservationOf reads a reservation that is the caller's; an admin may see anybody's,
 // where reading is all that is asked. Every other one is not found.
 func (a *api) reservationOf(ctx context.Context, c *call, id uuid.UUID, reads bool) (boxoffice.Reservation, error) {
-	notFound := boxoffice.Errorf(boxoffice.CodeReservationNotFound, "you have no such reservation")
 	if id == uuid.Nil {
-		return boxoffice.Reservation{}, notFound
+		return boxoffice.Reservation{}, reservationNotFound()
 	}
 	reservation, err := a.reservations.Reservation(ctx, id, c.now)
 	if err != nil {
 		return boxoffice.Reservation{}, err
 	}
-	return reservation, c.mayTouch(reservation.UserID, reads, notFound)
+	return reservation, c.mayTouch(reservation.UserID, reads, reservationNotFound())
+}
+
+// maxKnownReservations bounds the reservations whose holder and schedule are remembered.
+const maxKnownReservations = 100_000
+
+// claim is what never changes of a reservation.
+type claim struct {
+	scheduleID int64
+	userID     uuid.UUID
+}
+
+// scheduleOf finds the schedule of a reservation that is the caller's to pay. The
+// reservations that this node gave out are remembered: they are paid next.
+func (a *api) scheduleOf(ctx context.Context, c *call, id uuid.UUID) (int64, error) {
+	known, ok := a.knownReservations.Get(id)
+	if !ok {
+		reservation, err := a.reservationOf(ctx, c, id, false)
+		if err == nil {
+			a.remember(reservation)
+		}
+		return reservation.ScheduleID, err
+	}
+	return known.scheduleID, c.mayTouch(known.userID, false, reservationNotFound())
+}
+
+func (a *api) remember(reservation boxoffice.Reservation) {
+	a.knownReservations.Add(reservation.ID, claim{reservation.ScheduleID, reservation.UserID})
+}
+
+func reservationNotFound() error {
+	return boxoffice.Errorf(boxoffice.CodeReservationNotFound, "you have no such reservation")
 }
 
 // mayTouch gives notFound for what is somebody else's, except that an admin may read it.

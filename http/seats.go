@@ -1,6 +1,7 @@
 package http
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -43,7 +44,7 @@ func (a *api) addSeats() {
 	handleRaw[reservationJSON](a, operation{
 		route: route{
 			method: http.MethodPost, pattern: "/api/v1/schedules/{scheduleId}/reservations",
-			access: usersOnly, guarded: true, body: bodyObject, key: keyHonoured, schema: schemaOf[newReservationJSON](a),
+			access: usersOnly, guarded: true, body: bodyObject, key: keyHonoured, schema: schemaOf[newReservationJSON](a), quick: quickSeat,
 		},
 		id:          "holdSeat",
 		tag:         tagSeats,
@@ -58,53 +59,95 @@ func (a *api) addSeats() {
 	}, a.holdSeat)
 }
 
-func (a *api) getSeats(w http.ResponseWriter, r *http.Request, c *call) error {
+func (a *api) getSeats(_ http.ResponseWriter, r *http.Request, c *call) error {
 	var admission *boxoffice.Admission
 	if !c.caller.Admin {
 		admission = c.place.admission()
 	}
-	seatMap, err := a.seatMaps.SeatMap(r.Context(), c.scheduleID, admission)
+	seatMap, err := a.seatMaps.SeatMap(&c.ctx, c.scheduleID, admission)
 	if err != nil {
 		return err
 	}
-	etag := `"` + strconv.FormatInt(seatMap.Version, 10) + `"`
-	w.Header().Set("ETag", etag)
-	w.Header().Set("Cache-Control", "private, no-cache")
-	if matches(r.Header, etag) {
-		notModified(w)
+	seats := a.encodeSeats(seatMap)
+	c.set("Etag", seats.etag)
+	c.set("Cache-Control", "private, no-cache")
+	if matches(r.Header, seats.etag) {
+		c.writer.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	body, err := json.Marshal(renderSeatMap(seatMap))
-	if err != nil {
-		return fmt.Errorf("encode a seat map: %w", err)
-	}
-	writeBytes(w, http.StatusOK, body)
+	c.write(http.StatusOK, jsonType, seats.body)
 	return nil
 }
 
-func renderSeatMap(seatMap *boxoffice.SeatMap) seatMapJSON {
-	seats := make([]seatJSON, len(seatMap.Seats))
-	for i, seat := range seatMap.Seats {
-		seats[i] = seatJSON{SeatNumber: i + 1, Status: seat.Status, Price: seat.Price}
-	}
-	return seatMapJSON{ScheduleID: seatMap.ScheduleID, Version: seatMap.Version, Seats: seats}
+// maxEncodedSeats bounds the seat maps that are kept as bytes, about 3 KB each.
+const maxEncodedSeats = 4096
+
+// seatsKey names what a seat map says: one version of a schedule's seats is the same
+// everywhere and for ever.
+type seatsKey struct{ scheduleID, version int64 }
+
+// encodedSeats is a seat map as it is sent, shared by all answers.
+type encodedSeats struct {
+	etag string
+	body []byte
 }
 
-func (a *api) holdSeat(w http.ResponseWriter, r *http.Request, c *call) error {
-	body, err := values[newReservationJSON](a, c)
-	if err != nil && c.stored == nil {
-		return a.afterGuard(r.Context(), c, err)
+// encodeSeats gives the bytes of a seat map, encoding it once for everybody.
+func (a *api) encodeSeats(seatMap *boxoffice.SeatMap) *encodedSeats {
+	key := seatsKey{seatMap.ScheduleID, seatMap.Version}
+	if known, ok := a.encodedSeats.Get(key); ok {
+		return known
+	}
+	encoded := &encodedSeats{
+		etag: `"` + strconv.FormatInt(seatMap.Version, 10) + `"`,
+		body: appendSeatMap(nil, seatMap),
+	}
+	a.encodedSeats.Add(key, encoded)
+	return encoded
+}
+
+// seatNumber is the body of a hold that was read the quick way: a seat from 1 to 50.
+type seatNumber int
+
+// quickSeat reads {"seatNumber":N}, which is what everybody sends.
+func quickSeat(data []byte) any {
+	digits, ok := bytes.CutPrefix(data, []byte(`{"seatNumber":`))
+	digits, closed := bytes.CutSuffix(digits, []byte(`}`))
+	if !ok || !closed || len(digits) == 0 || len(digits) > 2 || digits[0] == '0' {
+		return nil
+	}
+	number := seatNumber(0)
+	for _, digit := range digits {
+		if digit < '0' || digit > '9' {
+			return nil
+		}
+		number = 10*number + seatNumber(digit-'0')
+	}
+	if number > boxoffice.SeatCount {
+		return nil
+	}
+	return number
+}
+
+func (a *api) holdSeat(_ http.ResponseWriter, _ *http.Request, c *call) error {
+	seat, ok := c.body.(seatNumber)
+	if !ok {
+		body, err := values[newReservationJSON](a, c)
+		if err != nil {
+			return a.afterGuard(c, err)
+		}
+		seat = seatNumber(body.SeatNumber)
 	}
 	id, err := uuid.NewV7()
 	if err != nil {
 		return fmt.Errorf("make a reservation's id: %w", err)
 	}
-	outcome, err := c.decided(func() (boxoffice.Outcome, error) {
-		return a.seats.Hold(r.Context(), c.scheduleID, boxoffice.Hold{
+	outcome, err := a.decided(c, func() (boxoffice.Outcome, error) {
+		return a.seats.Hold(&c.ctx, c.scheduleID, boxoffice.Hold{
 			Operation:     c.operation,
 			Admission:     *c.place.admission(),
 			ReservationID: id,
-			SeatNumber:    body.SeatNumber,
+			SeatNumber:    int(seat),
 		})
 	})
 	if err != nil {
@@ -113,23 +156,35 @@ func (a *api) holdSeat(w http.ResponseWriter, r *http.Request, c *call) error {
 	if outcome.Reservation == nil {
 		return fmt.Errorf("the outcome of a hold has no reservation")
 	}
+	a.remember(*outcome.Reservation)
 	status := http.StatusOK
 	if outcome.Created {
 		status = http.StatusCreated
-		w.Header().Set("Location", reservationPath(outcome.Reservation.ID))
+		c.set("Location", reservationPath(outcome.Reservation.ID))
 	}
 	rendered, err := json.Marshal(renderReservation(*outcome.Reservation, outcome.At))
 	if err != nil {
 		return fmt.Errorf("encode a reservation: %w", err)
 	}
-	writeBytes(w, status, rendered)
+	c.write(status, jsonType, rendered)
 	return nil
 }
 
-// writeBytes answers with JSON that is encoded already.
-func writeBytes(w http.ResponseWriter, status int, body []byte) {
-	w.Header().Set("Content-Type", "application/json")
-	writeSized(w, status, body)
+// jsonType is the content type of everything that is no problem.
+const jsonType = "application/json"
+
+// sizedByServer is what net/http tells the length of by itself, in bytes: all of it fits
+// into its buffer.
+const sizedByServer = 2048
+
+// write answers with bytes that are encoded already.
+func (c *call) write(status int, contentType string, body []byte) {
+	c.set("Content-Type", contentType)
+	if len(body) >= sizedByServer {
+		c.set("Content-Length", strconv.Itoa(len(body)))
+	}
+	c.writer.WriteHeader(status)
+	_, _ = c.writer.Write(body) // fails only if the client is gone
 }
 
 // writeSized tells the length, so that net/http need not send a long body in chunks.

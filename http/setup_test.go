@@ -167,7 +167,7 @@ func (f *fixture) accessToken(caller Caller, ttl time.Duration) string {
 }
 
 func waitingClaims() queueClaims {
-	return queueClaims{ScheduleID: knownSchedule, UserID: userID, Sequence: 5}
+	return queueClaims{ScheduleID: knownSchedule, UserID: userID, Sequence: 5, JoinedAt: start.Add(-time.Minute).UnixMilli()}
 }
 
 func admittedClaims() queueClaims {

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -41,11 +42,13 @@ type Caller struct {
 // at every poll and by this program only, and carry a MAC whose key is derived from the
 // node key. It is safe for concurrent use.
 type Keys struct {
-	private  ed25519.PrivateKey
-	id       string // RFC 7638 thumbprint
-	queueKey []byte
-	parser   *jwt.Parser
-	verified *lru.Cache[string, verifiedToken]
+	private   ed25519.PrivateKey
+	id        string // RFC 7638 thumbprint
+	queueKey  []byte
+	macs      sync.Pool // of *queueMAC, with queueKey
+	queueHead []byte    // what every queue token begins with, its first dot included
+	parser    *jwt.Parser
+	verified  *lru.Cache[string, verifiedToken]
 }
 
 type verifiedToken struct {
@@ -67,8 +70,10 @@ func NewKeys(private ed25519.PrivateKey) (*Keys, error) {
 		return nil, fmt.Errorf("make the cache of tokens: %w", err)
 	}
 	k := &Keys{
-		private:  private,
-		queueKey: queueKey,
+		private:   private,
+		queueKey:  queueKey,
+		macs:      sync.Pool{New: func() any { return newQueueMAC(queueKey) }},
+		queueHead: append(base64.RawURLEncoding.AppendEncode(nil, []byte(queueTokenHead)), '.'),
 		parser: jwt.NewParser(
 			jwt.WithValidMethods([]string{jwt.SigningMethodEdDSA.Alg()}),
 			jwt.WithStrictDecoding(),

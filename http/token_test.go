@@ -148,7 +148,7 @@ func TestAuthorizationHeader(t *testing.T) {
 func queueExtremes() []queueClaims {
 	return []queueClaims{
 		waitingClaims(), admittedClaims(),
-		{ScheduleID: math.MaxInt64, UserID: uuid.Max, Sequence: math.MaxUint64, AdmittedUntil: math.MinInt64},
+		{ScheduleID: math.MaxInt64, UserID: uuid.Max, Sequence: math.MaxUint64, JoinedAt: math.MinInt64, AdmittedUntil: math.MinInt64},
 		{ScheduleID: 1, UserID: userID, Sequence: 0},
 	}
 }
@@ -182,9 +182,9 @@ func TestQueueTokensHaveOneSpelling(t *testing.T) {
 	keys := newKeys(t, 1)
 	sign := func(head, payload string) string {
 		signed := base64.RawURLEncoding.EncodeToString([]byte(head)) + "." + base64.RawURLEncoding.EncodeToString([]byte(payload))
-		return signed + "." + string(keys.queueMAC([]byte(signed)))
+		return signed + "." + string(newQueueMAC(keys.queueKey).append(nil, []byte(signed)))
 	}
-	const payload = `{"iss":"boxoffice","sub":"01939d3a-5c6e-7a11-8f00-5b2f6d1c9e01","schedule":7,"sequence":5}`
+	const payload = `{"iss":"boxoffice","sub":"01939d3a-5c6e-7a11-8f00-5b2f6d1c9e01","schedule":7,"sequence":5,"joinedAt":1}`
 	_, ok := keys.verifyQueue(sign(queueTokenHead, payload))
 	require.True(t, ok, "the others must differ in what they are here for")
 	for _, token := range []string{
@@ -196,8 +196,8 @@ func TestQueueTokensHaveOneSpelling(t *testing.T) {
 		sign(queueTokenHead, strings.Replace(payload, "7,", "-7 ,", 1)),
 		sign(queueTokenHead, strings.Replace(payload, "7,", "99999999999999999999,", 1)),
 		sign(queueTokenHead, strings.Replace(payload, "01939d3a", "01939D3A", 1)),
-		sign(queueTokenHead, strings.Replace(payload, "5}", `5,"admittedUntil":0}`, 1)),
-		sign(queueTokenHead, strings.Replace(payload, "5}", `5,"x":1}`, 1)),
+		sign(queueTokenHead, strings.Replace(payload, "1}", `1,"admittedUntil":0}`, 1)),
+		sign(queueTokenHead, strings.Replace(payload, "1}", `1,"x":1}`, 1)),
 		sign(queueTokenHead, payload+" "),
 		sign(queueTokenHead, payload) + "=",
 		sign(queueTokenHead, payload) + "\n",

@@ -21,7 +21,7 @@ const maxValueErrors = 50
 func values[T any](a *api, c *call) (T, error) {
 	var v T
 	if err := a.validateBody(c); err != nil {
-		return v, err
+		return v, a.unlessAnswered(c, err)
 	}
 	if c.body == nil {
 		return v, nil

@@ -147,17 +147,24 @@ func (s *shell) shed(b *batch) {
 	}
 }
 
-// again decides a refused batch once more, with what the refusals tell. Every round
+// again decides a refused batch once more, with what the refusals tell. Of what is told of
+// one operation the answer of its key comes first: whoever asks again with a key is told
+// what they were told before, whatever has become of the place or the points. Every round
 // settles at least one more operation, so it ends.
 func (s *shell) again(b *batch) {
 	if b.refusals == nil {
 		b.refusals = make(map[uuid.UUID]boxoffice.CommitRefusal, len(b.result.Refusals))
 	}
-	settled := len(b.refusals)
+	settled := false
 	for _, refusal := range b.result.Refusals {
+		known, ok := b.refusals[refusal.OperationID]
+		if ok && (known.Reason == boxoffice.RefusedKey || refusal.Reason != boxoffice.RefusedKey) {
+			continue
+		}
 		b.refusals[refusal.OperationID] = refusal
+		settled = true
 	}
-	if len(b.refusals) == settled {
+	if !settled {
 		b.result.Err = fmt.Errorf("the journal refused the same operations twice: %+v", b.result.Refusals)
 		s.fail(b)
 		return

@@ -51,7 +51,7 @@ func (g *scheduleGrain) census() Census {
 func (g *scheduleGrain) decide(b *batch) {
 	g.draft = g.state
 	g.apply(b, g.draft.Expire(b.now))
-	keys := make(map[boxoffice.IdempotencyKey]int)
+	keys := make(map[boxoffice.IdempotencyKey]keyUse)
 	for i, c := range b.commands {
 		switch m := c.message.(type) {
 		case *messages.ReadSeats:
@@ -116,10 +116,19 @@ func (g *scheduleGrain) command(m proto.Message) (boxoffice.ScheduleCommand, box
 	}
 }
 
+// keyUse is who used an idempotency key first, as far as a batch knows: an operation of
+// this batch, whose answer it gives, or one that the journal found, and told of when it
+// refused an operation of this batch with this digest.
+type keyUse struct {
+	digest  [32]byte
+	answer  boxoffice.Answer
+	refusal *boxoffice.CommitRefusal
+}
+
 // operate decides one operation: the journal's refusal of it, the answer that another
-// request with its key got in this batch, or what the seats say. Keys gives the index
-// of the batch's answer to a key, whatever its digest.
-func (g *scheduleGrain) operate(b *batch, keys map[boxoffice.IdempotencyKey]int,
+// request with its key got, or what the seats say. Keys are known by their scope, without
+// a digest.
+func (g *scheduleGrain) operate(b *batch, keys map[boxoffice.IdempotencyKey]keyUse,
 	cmd boxoffice.ScheduleCommand, operation boxoffice.Operation,
 ) boxoffice.Outcome {
 	keyed := !operation.Key.IsZero()
@@ -127,10 +136,13 @@ func (g *scheduleGrain) operate(b *batch, keys map[boxoffice.IdempotencyKey]int,
 	scope.Digest = [32]byte{}
 	refusal, refused := b.refusals[operation.ID]
 	if refused && refusal.Reason == boxoffice.RefusedKey {
+		keys[scope] = keyUse{digest: operation.Key.Digest, refusal: &refusal}
 		return storedOutcome(refusal, operation, b.now)
 	}
 	if first, ok := keys[scope]; keyed && ok {
-		return repeated(b.answers[first], operation, b.now)
+		if outcome, known := first.outcome(operation, b.now); known {
+			return outcome
+		}
 	}
 	events, outcome := g.draft.Decide(cmd, b.now)
 	if refused {
@@ -138,10 +150,26 @@ func (g *scheduleGrain) operate(b *batch, keys map[boxoffice.IdempotencyKey]int,
 	}
 	g.apply(b, events)
 	if keyed && outcome.Storable() {
-		keys[scope] = len(b.answers)
-		b.answers = append(b.answers, boxoffice.Answer{OperationID: operation.ID, Key: operation.Key, Outcome: outcome})
+		answer := boxoffice.Answer{OperationID: operation.ID, Key: operation.Key, Outcome: outcome}
+		keys[scope] = keyUse{digest: operation.Key.Digest, answer: answer}
+		b.answers = append(b.answers, answer)
 	}
 	return outcome
+}
+
+// outcome is what a later operation with the key is told; false if only the journal knows
+// whether it is the request that the key belongs to.
+func (u keyUse) outcome(operation boxoffice.Operation, now time.Time) (boxoffice.Outcome, bool) {
+	switch same := u.digest == operation.Key.Digest; {
+	case u.refusal == nil:
+		return repeated(u.answer, operation, now), true
+	case same:
+		return storedOutcome(*u.refusal, operation, now), true
+	case u.refusal.SameRequest:
+		return boxoffice.Outcome{At: now, Refusal: keyReused()}, true
+	default:
+		return boxoffice.Outcome{}, false
+	}
 }
 
 // overrule gives the outcome of an operation that the journal refused for what its rows

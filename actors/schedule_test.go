@@ -261,6 +261,87 @@ func TestStoredAnswerOfAKeyIsToldAgain(t *testing.T) {
 	require.Len(t, h.journal.committed(), 1, "only the hold")
 }
 
+// refuseKeys refuses every answer that a commit would store, and says so next to what else
+// is wrong with its operation.
+func refuseKeys(stored boxoffice.Outcome, digest [32]byte, also boxoffice.RefusalReason) func(boxoffice.Commit) boxoffice.CommitResult {
+	return func(c boxoffice.Commit) boxoffice.CommitResult {
+		var refusals []boxoffice.CommitRefusal
+		for _, a := range c.Answers {
+			refusals = append(refusals,
+				boxoffice.CommitRefusal{
+					Reason: boxoffice.RefusedKey, OperationID: a.OperationID,
+					Stored: stored, StoredID: uuid.Max, SameRequest: a.Key.Digest == digest,
+				},
+				boxoffice.CommitRefusal{Reason: also, OperationID: a.OperationID})
+		}
+		return boxoffice.CommitResult{Refusals: refusals}
+	}
+}
+
+// Somebody who asks again is told what they were told, whatever has become of their points
+// or their place since.
+func TestTheAnswerOfAKeyComesBeforeWhatElseIsWrong(t *testing.T) {
+	t.Parallel()
+	for _, also := range []boxoffice.RefusalReason{boxoffice.RefusedPoints, boxoffice.RefusedPlace} {
+		h := setup(t)
+		h.schedule = h.spawn(boxoffice.KindSchedule, scheduleID)
+		b := newBuyer(1)
+		pay := h.pay(b, h.held(b, 1), "k")
+		earlier := boxoffice.Outcome{At: h.start, Refusal: boxoffice.Errorf(boxoffice.CodeInsufficientPoints, "as it was then")}
+		h.journal.mu.Lock()
+		h.journal.verdict = refuseKeys(earlier, operationOf(pay.GetOperation()).Key.Digest, also)
+		h.journal.mu.Unlock()
+		o := outcome(t, h.ask(h.schedule, pay)())
+		require.True(t, o.GetReplayed())
+		require.Equal(t, "as it was then", o.GetRefusal().GetDetail())
+	}
+}
+
+// A crowd that asks again with one key costs a commit, not one each.
+func TestReplaysOfOneKeyInOneBatchAreSettledTogether(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	h.schedule = h.spawn(boxoffice.KindSchedule, scheduleID)
+	b := newBuyer(1)
+	reservation := h.held(b, 1)
+	again := h.pay(b, reservation, "k")
+	earlier := boxoffice.Outcome{At: h.start, Created: true, Payment: &boxoffice.Payment{ID: uuid.New(), Amount: 9}}
+	refuse := refuseKeys(earlier, operationOf(again.GetOperation()).Key.Digest, boxoffice.RefusedPoints)
+	commits := 0
+	h.journal.mu.Lock()
+	h.journal.gate = make(chan struct{})
+	h.journal.mu.Unlock()
+	blocker := h.ask(h.schedule, h.hold(newBuyer(3), 3))
+	require.Eventually(t, func() bool { return h.journal.waiting.Load() == 1 }, patience, time.Millisecond)
+	h.journal.mu.Lock()
+	h.journal.verdict = func(c boxoffice.Commit) boxoffice.CommitResult { // under the journal's lock
+		if len(c.Answers) > 0 {
+			commits++
+		}
+		return refuse(c)
+	}
+	h.journal.mu.Unlock()
+	answers := make([]func() proto.Message, 20)
+	for i := range answers {
+		answers[i] = h.ask(h.schedule, h.pay(b, reservation, "k"))
+	}
+	other := h.pay(b, reservation, "k")
+	other.Operation.Key.Digest = make([]byte, 32)
+	reused := h.ask(h.schedule, other)
+	h.journal.gate <- struct{}{} // the blocker
+	h.journal.gate <- struct{}{} // everything else
+	require.True(t, outcome(t, blocker()).GetCreated())
+	for _, answer := range answers {
+		o := outcome(t, answer())
+		require.True(t, o.GetReplayed())
+		require.Equal(t, earlier.Payment.ID[:], o.GetPayment().GetId())
+	}
+	require.Equal(t, string(boxoffice.CodeIdempotencyKeyReused), outcome(t, reused()).GetRefusal().GetCode())
+	h.journal.mu.Lock()
+	defer h.journal.mu.Unlock()
+	require.Equal(t, 1, commits)
+}
+
 func TestHoldWithAnEndedPlaceIsRefusedAndItsTokenBarred(t *testing.T) {
 	t.Parallel()
 	h := setup(t)

@@ -180,7 +180,7 @@ func (s *Schedule) Expire(now time.Time) []Event {
 // unless its user holds a seat that was taken with it.
 func (s *Schedule) CheckAdmission(a Admission, now time.Time) *Error {
 	if _, barred := s.barred[a.Sequence]; barred || slices.Contains(s.spent, a.Sequence) {
-		return Errorf(CodeQueueTokenExpired, "this place in line has ended")
+		return placeHasEnded()
 	}
 	if now.Before(a.EndsAt) {
 		return nil
@@ -188,6 +188,14 @@ func (s *Schedule) CheckAdmission(a Admission, now time.Time) *Error {
 	if own := s.claimBy(a.UserID); own.held(now) && own.sequence == a.Sequence {
 		return nil
 	}
+	return admissionIsOver()
+}
+
+func placeHasEnded() *Error {
+	return Errorf(CodeQueueTokenExpired, "this place in line has ended")
+}
+
+func admissionIsOver() *Error {
 	return Errorf(CodeQueueTokenExpired, "this admission is over")
 }
 

@@ -120,6 +120,7 @@ type scheduleRun struct {
 	snapshot   []byte            // of the state after the first `snapshotAt` events
 	snapshotAt int
 	version    int64 // of the newest seat map that was seen
+	view       followedView
 }
 
 func newScheduleRun(t *rapid.T) *scheduleRun {
@@ -128,6 +129,7 @@ func newScheduleRun(t *rapid.T) *scheduleRun {
 		model:    scheduleModel{ended: make(map[uint64]bool)},
 		now:      at(0),
 		events:   []boxoffice.Event{opened()},
+		view:     followedView{view: newSchedule(t).View(), told: 1},
 	}
 }
 
@@ -189,6 +191,7 @@ func (r *scheduleRun) decide(t *rapid.T) {
 	events, outcome := act(clone, cmd, r.now)
 	if end, ok := cmd.(boxoffice.EndPlace); ok {
 		clone.BarPlaces([]uint64{end.Sequence})
+		r.view.ended = append(r.view.ended, end.Sequence)
 	}
 	want := r.model.decide(cmd, r.now)
 	var got boxoffice.Code
@@ -253,6 +256,7 @@ func (r *scheduleRun) check(t *rapid.T) {
 	require.Equal(t, len(available), r.schedule.Available(r.now))
 	require.GreaterOrEqual(t, seats.Version, r.version)
 	r.version = seats.Version
+	r.view.check(t, r)
 }
 
 // replay rebuilds the state from what is stored.

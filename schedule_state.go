@@ -103,16 +103,21 @@ func (s *Schedule) BarPlaces(sequences []uint64) {
 	for _, sequence := range sequences {
 		s.barred[sequence] = struct{}{}
 	}
-	if len(s.barred) <= maxBarred {
+	forgetOldest(s.barred, maxBarred)
+}
+
+// forgetOldest keeps the newer half of places that are more than limit.
+func forgetOldest(places map[uint64]struct{}, limit int) {
+	if len(places) <= limit {
 		return
 	}
-	all := make([]uint64, 0, len(s.barred))
-	for sequence := range s.barred {
+	all := make([]uint64, 0, len(places))
+	for sequence := range places {
 		all = append(all, sequence)
 	}
 	slices.Sort(all)
-	for _, sequence := range all[:len(all)-maxBarred/2] {
-		delete(s.barred, sequence)
+	for _, sequence := range all[:len(all)-limit/2] {
+		delete(places, sequence)
 	}
 }
 

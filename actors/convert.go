@@ -223,14 +223,19 @@ func seatMapMessage(s *boxoffice.SeatMap) *messages.SeatMap {
 		Prices:     make([]int64, len(s.Seats)),
 	}
 	for i, seat := range s.Seats {
-		for code, status := range seatStatuses() {
-			if seat.Status == status {
-				m.Statuses[i] = byte(code)
-			}
-		}
+		m.Statuses[i] = statusByte(seat.Status)
 		m.Prices[i] = seat.Price
 	}
 	return m
+}
+
+func statusByte(status boxoffice.SeatStatus) byte {
+	for code, s := range seatStatuses() {
+		if s == status {
+			return byte(code)
+		}
+	}
+	return 0
 }
 
 func seatMapOf(m *messages.SeatMap) *boxoffice.SeatMap {

@@ -57,7 +57,8 @@ type Views interface {
 	// depends on it. It tells whether anybody still watches; if not, it is not called
 	// again before somebody does. The change must not be changed by anybody.
 	Changed(change *messages.Change) (watched bool)
-	// Ended is called when an activation stops to vouch for the view of a watched grain.
+	// Ended is called when nobody on this node vouches any more for what a grain showed in
+	// an epoch and those before: an activation stops that was watched, or a new one begins.
 	Ended(grain boxoffice.Grain, epoch int64)
 }
 

@@ -15,7 +15,13 @@ type scheduleGrain struct {
 	shell *shell
 	state *boxoffice.Schedule // durable
 	draft *boxoffice.Schedule // after the batch that is being decided; the same until an event
+	// ended are places that have ended without an event and that those who watch were not
+	// told of yet.
+	ended []uint64
 }
+
+// maxUntold bounds the ended places that wait to be told while no commit succeeds.
+const maxUntold = 1 << 14
 
 func (g *scheduleGrain) load(ctx context.Context) (boxoffice.Activation, error) {
 	activation, state, err := g.shell.cfg.Journal.ActivateSchedule(ctx, g.shell.id, g.shell.cfg.Owner)
@@ -56,6 +62,10 @@ func (g *scheduleGrain) decide(b *batch) {
 		switch m := c.message.(type) {
 		case *messages.ReadSeats:
 			b.replies[i] = g.readSeats(m, b.now)
+		case *messages.WatchSeats:
+			b.replies[i] = func() proto.Message {
+				return seatsStateMessage(g.state.View(), g.shell.watch(m.GetWatcher()))
+			}
 		case *messages.EndPlace:
 			cmd := boxoffice.EndPlace{
 				Operation: operationOf(m.GetOperation()),
@@ -63,7 +73,7 @@ func (g *scheduleGrain) decide(b *batch) {
 				Sequence:  m.GetSequence(),
 			}
 			outcome := g.operate(b, keys, cmd, cmd.Operation)
-			g.change().BarPlaces([]uint64{cmd.Sequence})
+			g.bar(cmd.Sequence)
 			b.replies[i] = func() proto.Message { return outcomeMessage(outcome) }
 		default:
 			cmd, operation := g.command(m)
@@ -190,7 +200,7 @@ func (g *scheduleGrain) overrule(refusal boxoffice.CommitRefusal, cmd boxoffice.
 			"the balance would pass %d points", boxoffice.MaxBalance)}
 	case boxoffice.RefusedPlace:
 		if hold, ok := cmd.(boxoffice.Hold); ok {
-			g.change().BarPlaces([]uint64{hold.Sequence})
+			g.bar(hold.Sequence)
 		}
 		return boxoffice.Outcome{At: at, Refusal: boxoffice.Errorf(boxoffice.CodeQueueTokenExpired,
 			"this place in line has ended")}
@@ -246,6 +256,18 @@ func (g *scheduleGrain) apply(b *batch, events []boxoffice.Event) {
 	b.events = append(b.events, events...)
 }
 
+// bar makes the guard refuse a place from now on.
+func (g *scheduleGrain) bar(sequence uint64) {
+	g.change().BarPlaces([]uint64{sequence})
+	if !g.shell.watched {
+		return
+	}
+	if g.ended = append(g.ended, sequence); len(g.ended) > maxUntold {
+		g.shell.unwatch()
+		g.ended = nil
+	}
+}
+
 // change gives a draft that may be changed.
 func (g *scheduleGrain) change() *boxoffice.Schedule {
 	if g.draft == g.state {
@@ -297,8 +319,20 @@ func (g *scheduleGrain) committed(b *batch) {
 	g.shell.cfg.Notifier.Notify(string(boxoffice.KindGatekeeper), g.shell.id, changed)
 }
 
-// shown has nothing to tell: nobody can watch the seats yet.
-func (g *scheduleGrain) shown(*batch) *messages.Change { return nil }
+// shown tells what b did to seats, and which places have ended.
+func (g *scheduleGrain) shown(b *batch) *messages.Change {
+	change := &messages.SeatsChange{Ended: g.ended}
+	g.ended = nil
+	for _, e := range b.events {
+		if update, ok := boxoffice.SeatUpdateOf(e); ok {
+			change.Updates = append(change.Updates, seatUpdateMessage(update))
+		}
+	}
+	if len(change.GetUpdates()) == 0 && len(change.GetEnded()) == 0 {
+		return nil
+	}
+	return &messages.Change{Of: &messages.Change_Seats{Seats: change}}
+}
 
 // unknownMessage answers a message that this grain has no ear for.
 func unknownMessage(m proto.Message) func() proto.Message {

@@ -220,6 +220,7 @@ func (s *shell) onLoaded(m *loaded) {
 		s.phase = serving
 		s.woken = true
 		s.count(s.machine.census())
+		s.cfg.Views.Ended(boxoffice.Grain{Kind: s.kind, ID: s.id}, s.state.Epoch-1)
 		if s.cfg.Observer.Activated != nil {
 			s.cfg.Observer.Activated(s.kind, m.took)
 		}

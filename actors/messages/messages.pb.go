@@ -2574,9 +2574,8 @@ func (x *SeatHold) GetUntil() int64 {
 // SeatsChange is what one commit changed.
 type SeatsChange struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	MapVersion    int64                  `protobuf:"varint,1,opt,name=map_version,json=mapVersion,proto3" json:"map_version,omitempty"` // after all of it
-	Updates       []*SeatUpdate          `protobuf:"bytes,2,rep,name=updates,proto3" json:"updates,omitempty"`                          // each counts one version up, in order
-	Ended         []uint64               `protobuf:"varint,3,rep,packed,name=ended,proto3" json:"ended,omitempty"`                      // places that have ended
+	Updates       []*SeatUpdate          `protobuf:"bytes,1,rep,name=updates,proto3" json:"updates,omitempty"`     // in order; each counts one version of the map up
+	Ended         []uint64               `protobuf:"varint,2,rep,packed,name=ended,proto3" json:"ended,omitempty"` // places that have ended in other ways than by a payment
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2609,13 +2608,6 @@ func (x *SeatsChange) ProtoReflect() protoreflect.Message {
 // Deprecated: Use SeatsChange.ProtoReflect.Descriptor instead.
 func (*SeatsChange) Descriptor() ([]byte, []int) {
 	return file_messages_proto_rawDescGZIP(), []int{36}
-}
-
-func (x *SeatsChange) GetMapVersion() int64 {
-	if x != nil {
-		return x.MapVersion
-	}
-	return 0
 }
 
 func (x *SeatsChange) GetUpdates() []*SeatUpdate {
@@ -3244,12 +3236,10 @@ const file_messages_proto_rawDesc = "" +
 	"\vseat_number\x18\x01 \x01(\x05R\n" +
 	"seatNumber\x12\x1a\n" +
 	"\bsequence\x18\x02 \x01(\x04R\bsequence\x12\x14\n" +
-	"\x05until\x18\x03 \x01(\x03R\x05until\"~\n" +
-	"\vSeatsChange\x12\x1f\n" +
-	"\vmap_version\x18\x01 \x01(\x03R\n" +
-	"mapVersion\x128\n" +
-	"\aupdates\x18\x02 \x03(\v2\x1e.boxoffice.messages.SeatUpdateR\aupdates\x12\x14\n" +
-	"\x05ended\x18\x03 \x03(\x04R\x05ended\"\x80\x01\n" +
+	"\x05until\x18\x03 \x01(\x03R\x05until\"]\n" +
+	"\vSeatsChange\x128\n" +
+	"\aupdates\x18\x01 \x03(\v2\x1e.boxoffice.messages.SeatUpdateR\aupdates\x12\x14\n" +
+	"\x05ended\x18\x02 \x03(\x04R\x05ended\"\x80\x01\n" +
 	"\n" +
 	"SeatUpdate\x12\x1f\n" +
 	"\vseat_number\x18\x01 \x01(\x05R\n" +

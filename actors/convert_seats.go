@@ -1,0 +1,63 @@
+package actors
+
+import (
+	"boxoffice"
+	"boxoffice/actors/messages"
+)
+
+// seatsStateMessage is all that a replica of the seats consists of.
+func seatsStateMessage(v *boxoffice.SeatView, mark *messages.Mark) *messages.SeatsState {
+	m := &messages.SeatsState{Mark: mark, Map: seatMapMessage(v.Map)}
+	for _, h := range v.Holds {
+		m.Holds = append(m.Holds, &messages.SeatHold{
+			SeatNumber: int32(h.SeatNumber), Sequence: h.Sequence, Until: millis(h.Until),
+		})
+	}
+	// Differences of sorted numbers are small, and so are small numbers on the wire.
+	m.Ended = v.Ended()
+	for i := len(m.Ended) - 1; i > 0; i-- {
+		m.Ended[i] -= m.Ended[i-1]
+	}
+	return m
+}
+
+// SeatViewOf reads a whole view of seats.
+func SeatViewOf(m *messages.SeatsState) *boxoffice.SeatView {
+	var holds []boxoffice.SeatHold
+	for _, h := range m.GetHolds() {
+		holds = append(holds, boxoffice.SeatHold{
+			SeatNumber: int(h.GetSeatNumber()), Sequence: h.GetSequence(), Until: timeOf(h.GetUntil()),
+		})
+	}
+	ended := make([]uint64, len(m.GetEnded()))
+	var last uint64
+	for i, difference := range m.GetEnded() {
+		last += difference
+		ended[i] = last
+	}
+	return boxoffice.NewSeatView(seatMapOf(m.GetMap()), holds, ended)
+}
+
+func seatUpdateMessage(u boxoffice.SeatUpdate) *messages.SeatUpdate {
+	return &messages.SeatUpdate{
+		SeatNumber: int32(u.SeatNumber), Status: int32(statusByte(u.Status)),
+		Sequence: u.Sequence, HeldUntil: millis(u.HeldUntil),
+	}
+}
+
+// SeatUpdatesOf reads what one commit made of seats. An update of a seat that does not
+// exist is left out.
+func SeatUpdatesOf(m *messages.SeatsChange) []boxoffice.SeatUpdate {
+	updates := make([]boxoffice.SeatUpdate, 0, len(m.GetUpdates()))
+	statuses := seatStatuses()
+	for _, u := range m.GetUpdates() {
+		if n := u.GetSeatNumber(); n < 1 || n > boxoffice.SeatCount {
+			continue
+		}
+		updates = append(updates, boxoffice.SeatUpdate{
+			SeatNumber: int(u.GetSeatNumber()), Status: statuses[int(u.GetStatus())%len(statuses)],
+			Sequence: u.GetSequence(), HeldUntil: timeOf(u.GetHeldUntil()),
+		})
+	}
+	return updates
+}

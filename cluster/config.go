@@ -34,6 +34,10 @@ const (
 	laggingExpiry  = 3                      // expiries after which a member that does not follow is evicted
 	stallFraction  = 2                      // a pause of expiry/2 between two ticks is a stall of our own
 	departedMemory = bucketTTL              // how long the ids of departed members are known
+	// unableFor is how long a node must have been unable, and another one able, before it
+	// gives its grains away; ableFor, how long it must be able before it takes grains again.
+	unableFor = time.Second
+	ableFor   = time.Second
 )
 
 // Config is what a node needs. Everything without a stated default is required.

@@ -23,6 +23,7 @@ func (m *membership) judge() {
 		m.mu.Lock()
 		overdue := m.roster.judge(now)
 		blind := m.roster.isBlind(now)
+		m.reconsider(now, blind)
 		victims := make([]victim, 0, len(overdue))
 		for _, o := range overdue {
 			victims = append(victims, victim{o.record, o.revision})

@@ -42,6 +42,7 @@ type membership struct {
 	own    record // what to write next; Seen, Store and Grains are filled in then
 	base   uint64 // the revision of what stands in the bucket
 	view   *view
+	able   ability
 }
 
 func newMembership(cfg Config, s store, lease *Lease, own record) *membership {

@@ -10,23 +10,27 @@ import (
 type state string
 
 const (
-	stateReady   state = "ready"   // owns its share of the grains
-	stateLeaving state = "leaving" // owns none, but still answers
-	stateLeft    state = "left"    // has ended
-	stateEvicted state = "evicted" // was found silent; must end
+	stateReady     state = "ready"     // owns its share of the grains
+	stateSuspended state = "suspended" // owns none until it is able again, but still answers
+	stateLeaving   state = "leaving"   // owns none, but still answers
+	stateLeft      state = "left"      // has ended
+	stateEvicted   state = "evicted"   // was found silent; must end
 )
 
 // record is a member's entry in the bucket, and its heartbeat. A member that ends, or
 // is evicted, leaves a last record rather than no record: so a key that is not there
 // at all says that the store was lost, and never that somebody was evicted.
 type record struct {
-	ID          string         `json:"id"`
-	Address     string         `json:"address"` // host:port for other nodes
-	HTTPAddress string         `json:"httpAddress,omitempty"`
-	StartedAt   time.Time      `json:"startedAt"`
-	State       state          `json:"state"`
-	By          string         `json:"by,omitempty"` // who evicted it
-	Grains      map[string]int `json:"grains,omitempty"`
+	ID          string    `json:"id"`
+	Address     string    `json:"address"` // host:port for other nodes
+	HTTPAddress string    `json:"httpAddress,omitempty"`
+	StartedAt   time.Time `json:"startedAt"`
+	State       state     `json:"state"`
+	By          string    `json:"by,omitempty"` // who evicted it
+	// Unable tells that the member lacks what its grains need. It owns grains all the same
+	// until it is suspended.
+	Unable bool           `json:"unable,omitempty"`
+	Grains map[string]int `json:"grains,omitempty"`
 	// Seen is the revision of Store up to which the member has applied the records: it
 	// gave up, and will not answer for, what it does not own as of then.
 	Seen  uint64 `json:"seen"`
@@ -34,7 +38,9 @@ type record struct {
 }
 
 // member tells whether the record is of somebody who is there.
-func (r record) member() bool { return r.State == stateReady || r.State == stateLeaving }
+func (r record) member() bool {
+	return r.State == stateReady || r.State == stateSuspended || r.State == stateLeaving
+}
 
 func (r record) encode() ([]byte, error) {
 	data, err := json.Marshal(r)

@@ -34,6 +34,7 @@ type member struct {
 	revision uint64    // 0: this incarnation of the bucket has nothing of it yet
 	heard    time.Time // when its last record was received
 	behind   time.Time // since when it has not followed; zero: it has
+	able     time.Time // since when it has said that it is able; zero: it says that it is not
 }
 
 func newRoster(self string, expiry, blind time.Duration, now time.Time) *roster {
@@ -75,6 +76,12 @@ func (r *roster) observe(rec record, revision uint64, now time.Time) (departed *
 	}
 	if departed == nil {
 		m.record, m.revision, m.heard = rec, revision, now
+		switch {
+		case rec.Unable:
+			m.able = time.Time{}
+		case m.able.IsZero():
+			m.able = now
+		}
 		if rec.ID == r.self {
 			r.echoed = now
 		}
@@ -150,6 +157,18 @@ func (r *roster) judge(now time.Time) []*member {
 		}
 	}
 	return overdue
+}
+
+// relief tells whether another member owns grains, is not silent, and has been able for so
+// long: somebody who would do better with the grains of one that is not.
+func (r *roster) relief(now time.Time, long time.Duration) bool {
+	for _, m := range r.members {
+		if m.record.ID != r.self && m.record.State == stateReady && now.Sub(m.heard) < r.blind &&
+			!m.able.IsZero() && now.Sub(m.able) >= long {
+			return true
+		}
+	}
+	return false
 }
 
 // isBlind tells whether this node's own records do not come back to it.

@@ -76,7 +76,7 @@ func Catalogue() []Entry {
 		{Kind: Term, Goal: 3 * s, Since: FromStart, Nodes: 1},
 		{Kind: Rolling, Goal: 500 * ms, Since: FromStart, Nodes: 2},
 		{Kind: Join, Goal: 500 * ms, Since: FromStart, Longest: 3 * s, Shortest: 2 * s, Nodes: 2},
-		{Kind: CutPostgres, Goal: 3 * s, Since: FromHeal, Shortest: 1 * s, Longest: 4 * s, Nodes: 1},
+		{Kind: CutPostgres, Goal: 3 * s, Since: FromStart, Shortest: 2 * s, Longest: 6 * s, Nodes: 1},
 		{Kind: CutNATS, Goal: 3 * s, Since: FromStart, Shortest: 1 * s, Longest: 5 * s, Nodes: 1},
 		{Kind: CutNodes, Goal: 3 * s, Since: FromHeal, Shortest: 1 * s, Longest: 4 * s, Nodes: 2},
 		{Kind: CutNodesOneWay, Goal: 3 * s, Since: FromHeal, Shortest: 1 * s, Longest: 4 * s, Nodes: 2},

@@ -88,6 +88,7 @@ func (n *node) start(ctx context.Context) error {
 	}
 	n.life.goes("the sweep", func(ctx context.Context) { n.grains.Sweep(ctx, sweepEvery) })
 	n.life.goes("the cleaning of keys", n.cleanKeys)
+	n.life.goes("the watch over PostgreSQL", n.watchDatabase)
 	door.open(handler)
 	n.life.started("the HTTP server", shutdown)
 	n.life.started("the cluster's hold on grains", n.leave)

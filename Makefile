@@ -5,6 +5,8 @@ TOOL := go tool -modfile=tools/go.mod
 BENCH ?= .
 FUZZTIME ?= 20s
 ARGS ?=
+SEEDS ?= 30
+RUNS ?= 5
 
 .DEFAULT_GOAL := help
 .PHONY: help
@@ -64,6 +66,14 @@ fuzz: ## fuzz every decoder for FUZZTIME (20s) each
 			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime '$(FUZZTIME)' "$$dir" || exit 1; \
 		done; \
 	done
+
+.PHONY: chaos
+chaos: ## break three nodes for a minute with each of SEEDS (30) seeds, and judge what they did
+	go run ./chaos -seeds 1-$(SEEDS) -minutes 1 -faults all -tags failpoint
+
+.PHONY: figures
+figures: ## measure what a fault costs the clients of three nodes, RUNS (5) times each
+	go run ./chaos figures -runs $(RUNS)
 
 .PHONY: cover
 cover: ## run all tests and write coverage.html

@@ -7,9 +7,8 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
+	"runtime"
 	"sync"
 	"time"
 
@@ -17,18 +16,21 @@ import (
 
 	"boxoffice/chaos/check"
 	"boxoffice/chaos/history"
-	"boxoffice/chaos/mutant"
 	"boxoffice/chaos/plan"
 	"boxoffice/chaos/system"
 	"boxoffice/chaos/workload"
 	"boxoffice/persistence"
 )
 
-// Times of life that are short enough to be reached often in a run.
+// times are how long things live.
+type times struct{ hold, admission, claim time.Duration }
+
+// shortTimes are reached often in a run.
+func shortTimes() times {
+	return times{hold: 1200 * time.Millisecond, admission: 5 * time.Second, claim: 2 * time.Second}
+}
+
 const (
-	holdTTL      = 1200 * time.Millisecond
-	admissionTTL = 5 * time.Second
-	claimTTL     = 2 * time.Second
 	// staleness is how old the contract lets a seat map or a place be.
 	staleness = time.Second
 	// patience is how long the search for linearizations may take.
@@ -43,13 +45,17 @@ type experiment struct {
 	options  options
 	logger   *slog.Logger
 	stdout   io.Writer
-	commit   string
+	program  program
 	plan     []plan.Fault
 	system   *system.System
+	times    times
 	fleet    *workload.Fleet
+	clients  func(context.Context) // what the fleet does until the context ends
+	steady   *workload.Steady      // the fleet, where it is one of a steady load; else nil
 	recorder *history.Recorder
 	faults   []faultRun
 	stalls   []stall
+	machine  *machine
 	zero     time.Time // of the database's clock at the history's zero
 	began    time.Duration
 	ended    time.Duration
@@ -67,18 +73,17 @@ type faultRun struct {
 }
 
 // chaos makes one run and judges it.
-func chaos(ctx context.Context, o options, logger *slog.Logger, stdout io.Writer) (verdict, error) {
+func chaos(ctx context.Context, o options, p program, logger *slog.Logger, stdout io.Writer) (verdict, error) {
 	faults, err := plan.Draw(o.seed, o.faults, o.length, o.nodes)
 	if err != nil {
 		return verdict{}, err
 	}
-	x := &experiment{options: o, logger: logger, stdout: stdout, plan: faults}
-	if err := x.makeDirectory(); err != nil {
-		return verdict{}, err
-	}
-	if err := x.build(ctx); err != nil {
-		return verdict{}, err
-	}
+	x := &experiment{options: o, program: p, times: shortTimes(), logger: logger, stdout: stdout, plan: faults}
+	return x.run(ctx)
+}
+
+// run makes the run and judges it.
+func (x *experiment) run(ctx context.Context) (verdict, error) {
 	state, err := x.perform(ctx)
 	if err != nil {
 		return verdict{}, err
@@ -90,9 +95,9 @@ func chaos(ctx context.Context, o options, logger *slog.Logger, stdout io.Writer
 	return v, err
 }
 
-// tidy removes what nobody looks at after a run that passed: the program and the data.
+// tidy removes what nobody looks at after a run that passed: the data.
 func (x *experiment) tidy() error {
-	names := []string{"boxoffice", "postgres", "nats"}
+	names := []string{"postgres", "nats"}
 	for i := range x.options.nodes + 1 {
 		names = append(names, fmt.Sprintf("node-%d", i))
 	}
@@ -104,64 +109,7 @@ func (x *experiment) tidy() error {
 	return nil
 }
 
-// makeDirectory makes the output directory, which must be empty: what an earlier run
-// left in it would be judged as if it were this one's.
-func (x *experiment) makeDirectory() (err error) {
-	if x.options.out == "" {
-		x.options.out, err = os.MkdirTemp("", fmt.Sprintf("chaos-%d-", x.options.seed))
-	} else if x.options.out, err = filepath.Abs(x.options.out); err == nil {
-		err = os.MkdirAll(x.options.out, 0o700)
-	}
-	if err != nil {
-		return fmt.Errorf("make the output directory: %w", err)
-	}
-	entries, err := os.ReadDir(x.options.out)
-	if err != nil {
-		return fmt.Errorf("look into the output directory: %w", err)
-	}
-	if len(entries) > 0 {
-		return fmt.Errorf("the output directory %s is not empty", x.options.out)
-	}
-	return nil
-}
-
 func (x *experiment) path(name string) string { return filepath.Join(x.options.out, name) }
-
-// build builds the program and finds out which one it is.
-func (x *experiment) build(ctx context.Context) error {
-	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
-	if err != nil {
-		return fmt.Errorf("find the module: %w", err)
-	}
-	dir := strings.TrimSpace(string(root))
-	args := []string{"build", "-tags", x.options.tags, "-o", x.path("boxoffice")}
-	if x.options.race {
-		args = append(args, "-race")
-	}
-	if x.options.mutant != "" {
-		m, err := mutant.Find(x.options.mutant)
-		if err != nil {
-			return err
-		}
-		overlay, err := m.Overlay(dir, x.options.out)
-		if err != nil {
-			return err
-		}
-		args = append(args, "-overlay", overlay)
-	}
-	cmd := exec.CommandContext(ctx, "go", append(args, "./cmd/boxoffice")...)
-	cmd.Dir = dir
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("build the program: %w: %s", err, out)
-	}
-	x.commit = "unknown" // without a repository: the program is judged all the same
-	describe := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty")
-	describe.Dir = dir
-	if out, err := describe.Output(); err == nil {
-		x.commit = strings.TrimSpace(string(out))
-	}
-	return nil
-}
 
 // perform starts everything, lets clients and faults go, heals, and reads what is left.
 func (x *experiment) perform(ctx context.Context) (state check.State, err error) {
@@ -170,11 +118,11 @@ func (x *experiment) perform(ctx context.Context) (state check.State, err error)
 		return state, fmt.Errorf("find the harness's own program: %w", err)
 	}
 	x.system, err = system.Start(ctx, system.Config{
-		Dir: x.options.out, Binary: x.path("boxoffice"), Harness: harness, Nodes: x.options.nodes,
+		Dir: x.options.out, Binary: x.program.path, Harness: harness, Nodes: x.options.nodes,
 		Settings: map[string]string{
-			"BOXOFFICE_HOLD_TTL":      holdTTL.String(),
-			"BOXOFFICE_ADMISSION_TTL": admissionTTL.String(),
-			"BOXOFFICE_CLAIM_TTL":     claimTTL.String(),
+			"BOXOFFICE_HOLD_TTL":      x.times.hold.String(),
+			"BOXOFFICE_ADMISSION_TTL": x.times.admission.String(),
+			"BOXOFFICE_CLAIM_TTL":     x.times.claim.String(),
 		},
 		Logger: x.logger,
 	})
@@ -190,7 +138,7 @@ func (x *experiment) perform(ctx context.Context) (state check.State, err error)
 	if err != nil {
 		return state, err
 	}
-	x.fleet, err = workload.NewFleet(ctx, workload.Config{
+	err = x.hire(ctx, workload.Config{
 		Seed: x.options.seed, Clients: x.options.clients, URLs: x.system.URLs(), AdminToken: token, Recorder: x.recorder,
 	})
 	if err != nil {
@@ -202,6 +150,22 @@ func (x *experiment) perform(ctx context.Context) (state check.State, err error)
 		return state, err
 	}
 	return x.calm(ctx)
+}
+
+// hire gets the clients of the run.
+func (x *experiment) hire(ctx context.Context, cfg workload.Config) (err error) {
+	if x.options.rate == 0 {
+		x.fleet, err = workload.NewFleet(ctx, cfg)
+		if err == nil {
+			x.clients = x.fleet.Run
+		}
+		return err
+	}
+	x.steady, err = workload.NewSteady(ctx, cfg, x.options.rate, steadySchedules)
+	if err == nil {
+		x.fleet, x.clients = x.steady.Fleet, x.steady.Run
+	}
+	return err
 }
 
 func (x *experiment) measureClock(ctx context.Context) error {
@@ -227,11 +191,15 @@ func (x *experiment) now() time.Duration { return x.recorder.Since(time.Now()) }
 func (x *experiment) storm(ctx context.Context) {
 	x.began = x.now()
 	pulse := startPulse(x.now)
-	defer func() { x.stalls = pulse.end() }()
+	x.machine = watchMachine(runtime.NumCPU(), x.now, readUsage)
+	defer func() {
+		x.machine.end()
+		x.stalls = pulse.end()
+	}()
 	running, stop := context.WithTimeout(ctx, x.options.length)
 	defer stop()
 	var clients sync.WaitGroup
-	clients.Go(func() { x.fleet.Run(running) })
+	clients.Go(func() { x.clients(running) })
 	for _, f := range x.plan {
 		timer := time.NewTimer(x.began + f.At - x.now())
 		select {

@@ -31,6 +31,7 @@ func main() {
 // options are what a run is asked to be.
 type options struct {
 	seed     uint64
+	seeds    []uint64 // of a campaign; empty: one run with seed
 	length   time.Duration
 	nodes    int
 	clients  int
@@ -42,6 +43,7 @@ type options struct {
 	epsilon  time.Duration
 	slowdown float64
 	minRate  float64
+	rate     int // of a steady load, requests a second; 0: clients in closed loops
 }
 
 // errNotPassed makes the exit status tell what verdict.json says.
@@ -51,6 +53,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if len(args) > 0 && args[0] == system.NATSCommand {
 		return system.RunNATS(ctx, args[1:])
 	}
+	logger := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	if len(args) > 0 && args[0] == figuresCommand {
+		return figures(ctx, args[1:], logger, stdout, stderr)
+	}
 	o, err := parse(args, stderr)
 	if errors.Is(err, flag.ErrHelp) {
 		return nil
@@ -58,24 +64,40 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	verdict, err := chaos(ctx, o, slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn})), stdout)
+	if len(o.seeds) > 0 {
+		return campaign(ctx, o, logger, stdout)
+	}
+	return once(ctx, o, logger, stdout)
+}
+
+// once makes one run and tells all about it.
+func once(ctx context.Context, o options, logger *slog.Logger, stdout io.Writer) (err error) {
+	if o.out, err = makeDirectory(o.out, fmt.Sprintf("chaos-%d-", o.seed)); err != nil {
+		return err
+	}
+	p, err := build(ctx, o, o.out)
 	if err != nil {
 		return err
 	}
-	verdict.print(stdout)
-	if verdict.Result != pass {
+	v, err := chaos(ctx, o, p, logger, stdout)
+	if err != nil {
+		return err
+	}
+	v.print(stdout)
+	if v.Result != pass {
 		return errNotPassed
 	}
-	return nil
+	return os.Remove(p.path)
 }
 
 func parse(args []string, stderr io.Writer) (options, error) {
 	var o options
 	var minutes float64
-	var faults string
+	var faults, seeds string
 	flags := flag.NewFlagSet("chaos", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.Uint64Var(&o.seed, "seed", 1, "what the plan and the workload are drawn from")
+	flags.StringVar(&seeds, "seeds", "", "make one run for each of these seeds, as in 1-30, and tell each in a line")
 	flags.Float64Var(&minutes, "minutes", 1, "how long clients go on, in minutes")
 	flags.IntVar(&o.nodes, "nodes", 3, "how many nodes")
 	flags.IntVar(&o.clients, "clients", 16, "how many clients, in closed loops")
@@ -102,7 +124,12 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		return o, errors.New("there must be at least one node, one client and some time")
 	}
 	o.faults = chosen(faults, o)
-	return o, nil
+	if seeds == "" {
+		return o, nil
+	}
+	var err error
+	o.seeds, err = parseSeeds(seeds)
+	return o, err
 }
 
 // chosen gives the faults that were asked for; "all" is all that this run can do.

@@ -38,10 +38,12 @@ type verdict struct {
 	Operations map[history.Result]int `json:"operations"`
 	Rate       float64                `json:"successesPerSecond"`
 	Stalls     []stall                `json:"stalls,omitempty"` // of the harness itself
-	Exits      []system.Exit          `json:"exits"`
-	Invalid    []string               `json:"invalid,omitempty"`
-	Violations []check.Violation      `json:"violations,omitempty"`
-	Directory  string                 `json:"directory"`
+	// Slowdown is how many times longer things took because of what else the machine did.
+	Slowdown   float64           `json:"slowdown"`
+	Exits      []system.Exit     `json:"exits"`
+	Invalid    []string          `json:"invalid,omitempty"`
+	Violations []check.Violation `json:"violations,omitempty"`
+	Directory  string            `json:"directory"`
 }
 
 // faultVerdict is what one fault did to the schedules.
@@ -60,14 +62,14 @@ type faultVerdict struct {
 func (x *experiment) judge(state check.State) (verdict, error) {
 	operations := x.recorder.Operations()
 	v := verdict{
-		Seed: x.options.seed, Commit: x.commit, Tags: x.options.tags, Mutant: x.options.mutant, Nodes: x.options.nodes,
+		Seed: x.options.seed, Commit: x.program.commit, Tags: x.options.tags, Mutant: x.options.mutant, Nodes: x.options.nodes,
 		Seconds: (x.ended - x.began).Seconds(), Plan: x.plan, Operations: make(map[history.Result]int),
-		Stalls: x.stalls, Exits: x.system.Exits(), Invalid: x.invalid, Violations: x.violations, Directory: x.options.out,
+		Stalls: x.stalls, Slowdown: x.machine.slowdown(x.began, x.ended), Exits: x.system.Exits(), Invalid: x.invalid, Violations: x.violations, Directory: x.options.out,
 	}
 	evidence := check.Evidence{Operations: operations, State: state, Zero: x.zero}
 	result := check.Run(evidence, check.Limits{
-		Epsilon: x.options.epsilon, Staleness: staleness, HoldTTL: holdTTL, AdmissionTTL: admissionTTL,
-		ClaimTTL: claimTTL, Patience: patience,
+		Epsilon: x.options.epsilon, Staleness: staleness, HoldTTL: x.times.hold, AdmissionTTL: x.times.admission,
+		ClaimTTL: x.times.claim, Patience: patience,
 	}, time.Now)
 	v.Violations = append(v.Violations, result.Violations...)
 	v.Violations = append(v.Violations, x.checkExits(v.Exits)...)
@@ -139,7 +141,7 @@ func (x *experiment) checkOutages(v *verdict, operations []history.Operation) {
 		}
 		v.Faults = append(v.Faults, judged)
 		for _, outage := range judged.Outages {
-			limit := time.Duration(float64(goal)*x.options.slowdown) + during(x.stalls, outage.From, outage.From+outage.Length)
+			limit := x.limit(goal, outage)
 			if outage.Length > limit {
 				v.Violations = append(v.Violations, check.Violation{
 					Check: "outage",
@@ -149,6 +151,14 @@ func (x *experiment) checkOutages(v *verdict, operations []history.Operation) {
 			}
 		}
 	}
+}
+
+// limit is how long an outage may be: the goal, by what others left of the machine at the
+// time, and what the harness itself did not get to run.
+func (x *experiment) limit(goal time.Duration, o check.Outage) time.Duration {
+	until := o.From + o.Length
+	factor := x.options.slowdown * x.machine.slowdown(o.From, until)
+	return time.Duration(float64(goal)*factor) + during(x.stalls, o.From, until)
 }
 
 // mayFence are the faults after which a node may end by itself, to be started again:

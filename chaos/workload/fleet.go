@@ -49,12 +49,10 @@ type Fleet struct {
 
 // NewFleet puts schedules on sale and registers everybody.
 func NewFleet(ctx context.Context, cfg Config) (*Fleet, error) {
-	f := &Fleet{cfg: cfg, api: NewAPI(cfg.URLs, cfg.Recorder), admin: &user{access: cfg.AdminToken}}
-	var concert struct{ ConcertID int64 }
-	if err := f.manage(ctx, "/api/v1/admin/concerts", map[string]any{"title": "Chaos", "price": price}, &concert); err != nil {
+	f, err := newShop(ctx, cfg)
+	if err != nil {
 		return nil, err
 	}
-	f.concert = concert.ConcertID
 	for _, door := range []map[string]any{{"capacity": 6}, {"capacity": 100}, {"capacity": 60, "admitPerSecond": 40}} {
 		id, err := f.addSchedule(ctx, door)
 		if err != nil {
@@ -68,6 +66,17 @@ func NewFleet(ctx context.Context, cfg Config) (*Fleet, error) {
 	if err := f.prepare(ctx); err != nil {
 		return nil, err
 	}
+	return f, nil
+}
+
+// newShop makes a fleet that has a concert and nothing else yet.
+func newShop(ctx context.Context, cfg Config) (*Fleet, error) {
+	f := &Fleet{cfg: cfg, api: NewAPI(cfg.URLs, cfg.Recorder), admin: &user{access: cfg.AdminToken}}
+	var concert struct{ ConcertID int64 }
+	if err := f.manage(ctx, "/api/v1/admin/concerts", map[string]any{"title": "Chaos", "price": price}, &concert); err != nil {
+		return nil, err
+	}
+	f.concert = concert.ConcertID
 	return f, nil
 }
 

@@ -62,7 +62,7 @@ func (l *timeline) now(local time.Time) time.Time {
 // it.
 func NewClock(ctx context.Context, db *Database, config ClockConfig) (*Clock, error) {
 	return startClock(ctx, config, func(ctx context.Context) (now time.Time, err error) {
-		err = db.pool.QueryRow(ctx, "SELECT clock_timestamp()").Scan(&now)
+		err = db.control.QueryRow(ctx, "SELECT clock_timestamp()").Scan(&now)
 		return now, err
 	})
 }

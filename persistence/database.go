@@ -30,10 +30,14 @@ const (
 // not say.
 const DefaultMaxConns = 16
 
+// controlConns is how many connections tell the time and whether Postgres is there.
+const controlConns = 2
+
 // Config is how a Database is used. Its zero value is good.
 type Config struct {
 	// MaxConns bounds the connections for queries, charges and activations; 0 means
-	// DefaultMaxConns. The journal has journalFlushers more.
+	// DefaultMaxConns. The journal has journalFlushers more, clock and readiness
+	// controlConns.
 	MaxConns int
 	// ApplicationName is shown in pg_stat_activity; "" means boxoffice.
 	ApplicationName string
@@ -50,6 +54,9 @@ type Database struct {
 	pool   *pgxpool.Pool // queries, charges, activations
 	// journal is a pool of its own, so that no amount of queries delays a commit.
 	journal *pgxpool.Pool
+	// control is for Ready and the clock: a node with more queries than connections must
+	// not take that for a database that is away.
+	control *pgxpool.Pool
 	// activations bounds how many connections wait for locks that commits hold.
 	activations chan struct{}
 	// charges bounds to one how many connections wait for the row of an account.
@@ -74,8 +81,14 @@ func Open(ctx context.Context, url string, c Config) (*Database, error) {
 		pool.Close()
 		return nil, err
 	}
+	control, err := newPool(ctx, url, c.ApplicationName+" control", controlConns, nil)
+	if err != nil {
+		journal.Close()
+		pool.Close()
+		return nil, err
+	}
 	return &Database{
-		config: c, pool: pool, journal: journal, activations: make(chan struct{}, max(1, c.MaxConns/2)),
+		config: c, pool: pool, journal: journal, control: control, activations: make(chan struct{}, max(1, c.MaxConns/2)),
 		charges: newTurns(),
 	}, nil
 }
@@ -132,13 +145,14 @@ func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseco
 // Close closes the pools and waits for what still uses them.
 func (d *Database) Close() {
 	d.journal.Close()
+	d.control.Close()
 	d.pool.Close()
 }
 
 // Ready tells whether the database answers and can be written to, for readiness.
 func (d *Database) Ready(ctx context.Context) error {
 	var readOnly bool
-	err := d.pool.QueryRow(ctx, "SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool").
+	err := d.control.QueryRow(ctx, "SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool").
 		Scan(&readOnly)
 	if err != nil {
 		return failure("ask the database", err)

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"boxoffice"
+	"boxoffice/persistence"
 )
 
 func TestSessionsHaveBounds(t *testing.T) {
@@ -37,6 +38,20 @@ func TestSessionsHaveBounds(t *testing.T) {
 	require.Equal(t, 16, queries.Max)
 	require.Equal(t, 2, journal.Max)
 	require.Zero(t, queries.Acquired)
+}
+
+// A node that is short of connections still has its database.
+func TestABusyDatabaseIsReady(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	db, err := persistence.Open(f.ctx, f.url, persistence.Config{MaxConns: 1})
+	require.NoError(t, err)
+	defer db.Close()
+	release := db.Occupy(f.ctx, t)
+	defer release()
+	queries, _ := db.Stats()
+	require.Equal(t, queries.Max, queries.Acquired)
+	require.NoError(t, db.Ready(f.ctx))
 }
 
 func TestAReadOnlyDatabaseIsNotReady(t *testing.T) {

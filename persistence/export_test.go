@@ -30,3 +30,11 @@ func (d *Database) Setting(ctx context.Context, t *testing.T, name string) (valu
 	require.NoError(t, d.pool.QueryRow(ctx, "SELECT current_setting($1)", name).Scan(&value))
 	return value
 }
+
+// Occupy takes a connection for queries until release is called.
+func (d *Database) Occupy(ctx context.Context, t *testing.T) (release func()) {
+	t.Helper()
+	conn, err := d.pool.Acquire(ctx)
+	require.NoError(t, err)
+	return conn.Release
+}

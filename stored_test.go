@@ -3,6 +3,7 @@ package boxoffice_test
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -145,6 +146,22 @@ func TestStoredOutcomes(t *testing.T) {
 			require.Equal(t, o.Refusal.Error(), decoded.Refusal.Error())
 		}
 		require.Equal(t, o, decoded)
+	}
+}
+
+// An outcome whose balance is put in later is stored in the same bytes.
+func TestUnsettledOutcomes(t *testing.T) {
+	t.Parallel()
+	for _, o := range storedOutcomes() {
+		before, after, err := boxoffice.EncodeUnsettled(o)
+		if o.Payment == nil {
+			require.Error(t, err)
+			continue
+		}
+		require.NoError(t, err)
+		whole, err := boxoffice.EncodeOutcome(o)
+		require.NoError(t, err)
+		require.Equal(t, string(whole), string(before)+strconv.FormatInt(o.Payment.Balance, 10)+string(after))
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -54,11 +55,35 @@ type movement struct {
 	at            time.Time
 }
 
-// answerRow is an answer to store. One that tells of a payment is encoded again when the
-// balance is known.
+// answerRow is an answer to store. The balance of one that tells of a movement is known
+// only when the points have moved: it belongs between before and after.
 type answerRow struct {
 	boxoffice.Answer
-	encoded []byte
+	encoded       []byte // nil while the balance is not known
+	before, after []byte // nil unless the answer tells of a movement
+}
+
+func (a *answerRow) encode(movements []movement) (err error) {
+	if slices.ContainsFunc(movements, a.tellsOf) {
+		a.before, a.after, err = boxoffice.EncodeUnsettled(a.Outcome)
+	} else {
+		a.encoded, err = boxoffice.EncodeOutcome(a.Outcome)
+	}
+	return err
+}
+
+func (a *answerRow) tellsOf(m movement) bool {
+	told := a.Outcome.Payment
+	return told != nil && told.ID == m.paymentID &&
+		(told.Status == boxoffice.PaymentCancelled) == (m.entryType == boxoffice.EntryRefund)
+}
+
+// settle puts the balance into an answer that tells of a movement.
+func (a *answerRow) settle(balance int64) {
+	payment := *a.Outcome.Payment
+	payment.Balance = balance
+	a.Outcome.Payment = &payment
+	a.encoded = slices.Concat(a.before, strconv.AppendInt(nil, balance, 10), a.after)
 }
 
 // changesOf tells the rows that a commit implies. It fails on events that cannot be
@@ -80,11 +105,11 @@ func changesOf(c boxoffice.Commit) (*changes, error) {
 		if a.Key.IsZero() {
 			return nil, fmt.Errorf("answer to operation %v has no idempotency key", a.OperationID)
 		}
-		encoded, err := boxoffice.EncodeOutcome(a.Outcome)
-		if err != nil {
+		row := answerRow{Answer: a}
+		if err := row.encode(rows.movements); err != nil {
 			return nil, fmt.Errorf("answer to operation %v: %w", a.OperationID, err)
 		}
-		rows.answers = append(rows.answers, answerRow{Answer: a, encoded: encoded})
+		rows.answers = append(rows.answers, row)
 	}
 	return rows, nil
 }

@@ -246,11 +246,7 @@ func (d *decision) pass(p *pending, moved []ledgerRow) error {
 		}
 		moved[i].transactionID = id
 	}
-	for i := range p.rows.answers {
-		if err := tellBalance(&p.rows.answers[i], moved); err != nil {
-			return err
-		}
-	}
+	p.settle(moved)
 	for _, m := range moved {
 		account := d.facts.accounts[m.userID]
 		account.balance, account.version, account.moved = m.balance, m.sequence, true
@@ -265,26 +261,16 @@ func (d *decision) pass(p *pending, moved []ledgerRow) error {
 	return nil
 }
 
-// tellBalance puts the balance into an answer that tells of a payment that is made or
-// refunded with it.
-func tellBalance(a *answerRow, moved []ledgerRow) error {
-	if a.Outcome.Payment == nil {
-		return nil
-	}
-	for _, m := range moved {
-		if m.paymentID != a.Outcome.Payment.ID {
-			continue
+// settle puts the balances into the answers that tell of movements.
+func (p *pending) settle(moved []ledgerRow) {
+	for i := range p.rows.answers {
+		a := &p.rows.answers[i]
+		for _, m := range moved {
+			if a.tellsOf(m.movement) {
+				a.settle(m.balance)
+			}
 		}
-		payment := *a.Outcome.Payment
-		payment.Balance = m.balance
-		a.Outcome.Payment = &payment
 	}
-	encoded, err := boxoffice.EncodeOutcome(a.Outcome)
-	if err != nil {
-		return fmt.Errorf("answer to operation %v: %w", a.OperationID, err)
-	}
-	a.encoded = encoded
-	return nil
 }
 
 // accountRows are the accounts that were moved, by id.

@@ -144,28 +144,19 @@ func (w *groupWriter) readFacts(
 	}
 	b := &w.batch
 	b.reset(conn)
+	b.looks = true
 	b.run(ctx, beginStatement())
-	readers := []func([][]byte){nil}
 	if isLarge(group) {
 		b.run(ctx, allowTimeStatement())
-		readers = append(readers, nil)
 	}
-	read := func(reader func([][]byte)) { readers = append(readers, reader) }
-
-	read(b.lockGrains(ctx, group, f))
-	if reader := b.lockPlaces(ctx, group, f); reader != nil {
-		read(reader)
-	}
-	if reader := b.lockAccounts(ctx, group, f); reader != nil {
-		read(reader)
-	}
-	if reader := b.readKeys(ctx, group, f); reader != nil {
-		read(reader)
-	}
-	return f, b.send(ctx, readers...)
+	b.lockGrains(ctx, group, f)
+	b.lockPlaces(ctx, group, f)
+	b.lockAccounts(ctx, group, f)
+	b.readKeys(ctx, group, f)
+	return f, b.send(ctx)
 }
 
-func (b *batch) lockGrains(ctx context.Context, group []*pending, f *facts) func([][]byte) {
+func (b *batch) lockGrains(ctx context.Context, group []*pending, f *facts) {
 	s := lockGrainsStatement(f.locking)
 	c := b.columnsOf(s)
 	for _, p := range group {
@@ -173,12 +164,12 @@ func (b *batch) lockGrains(ctx context.Context, group []*pending, f *facts) func
 		c[1].int8(p.commit.Grain.ID)
 	}
 	b.run(ctx, s)
-	return func(values [][]byte) {
+	b.read(func(values [][]byte) {
 		f.grains[group[int8Of(values[0])-1].commit.Grain] = grainFact{int8Of(values[1]), int8Of(values[2])}
-	}
+	})
 }
 
-func (b *batch) lockPlaces(ctx context.Context, group []*pending, f *facts) func([][]byte) {
+func (b *batch) lockPlaces(ctx context.Context, group []*pending, f *facts) {
 	s := lockPlacesStatement(f.locking)
 	c := b.columnsOf(s)
 	for _, p := range group {
@@ -188,10 +179,10 @@ func (b *batch) lockPlaces(ctx context.Context, group []*pending, f *facts) func
 		}
 	}
 	if c[0].count == 0 {
-		return nil
+		return
 	}
 	b.run(ctx, s)
-	return func(values [][]byte) {
+	b.read(func(values [][]byte) {
 		sequence := uint64(int8Of(values[1]))
 		f.places[placeKey{int8Of(values[0]), sequence}] = placeFact{
 			PlaceRow: boxoffice.PlaceRow{
@@ -201,10 +192,10 @@ func (b *batch) lockPlaces(ctx context.Context, group []*pending, f *facts) func
 			},
 			userID: uuidOf(values[3]),
 		}
-	}
+	})
 }
 
-func (b *batch) lockAccounts(ctx context.Context, group []*pending, f *facts) func([][]byte) {
+func (b *batch) lockAccounts(ctx context.Context, group []*pending, f *facts) {
 	var ids []uuid.UUID
 	for _, p := range group {
 		for _, m := range p.rows.movements {
@@ -212,7 +203,7 @@ func (b *batch) lockAccounts(ctx context.Context, group []*pending, f *facts) fu
 		}
 	}
 	if len(ids) == 0 {
-		return nil
+		return
 	}
 	slices.SortFunc(ids, compareIDs)
 	s := lockAccountsStatement(f.locking)
@@ -221,14 +212,14 @@ func (b *batch) lockAccounts(ctx context.Context, group []*pending, f *facts) fu
 		c[0].uuid(id)
 	}
 	b.run(ctx, s)
-	return func(values [][]byte) {
+	b.read(func(values [][]byte) {
 		f.accounts[uuidOf(values[0])] = accountFact{
 			exists: true, balance: int8Of(values[1]), version: int8Of(values[2]), read: int8Of(values[2]),
 		}
-	}
+	})
 }
 
-func (b *batch) readKeys(ctx context.Context, group []*pending, f *facts) func([][]byte) {
+func (b *batch) readKeys(ctx context.Context, group []*pending, f *facts) {
 	s := readKeysStatement()
 	c := b.columnsOf(s)
 	for _, p := range group {
@@ -239,14 +230,14 @@ func (b *batch) readKeys(ctx context.Context, group []*pending, f *facts) func([
 		}
 	}
 	if c[0].count == 0 {
-		return nil
+		return
 	}
 	b.run(ctx, s)
-	return func(values [][]byte) {
+	b.read(func(values [][]byte) {
 		outcome, err := boxoffice.DecodeOutcome(values[5])
 		key := answerKey{uuidOf(values[0]), string(values[1]), string(values[2])}
 		f.keys[key] = storedAnswer{
 			operationID: uuidOf(values[4]), digest: slices.Clone(values[3]), outcome: outcome, err: err,
 		}
-	}
+	})
 }

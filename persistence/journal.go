@@ -13,9 +13,17 @@ import (
 
 // Bounds of the journal.
 const (
-	journalFlushers = 2      // groups that are written at a time
-	maxGroup        = 500    // commits of one group
-	maxGroupRows    = 20_000 // rows of one group; a commit with more is a group of its own
+	journalFlushers = 2   // groups that are written at a time, at most
+	maxGroup        = 500 // commits of one group
+	// worthAnother is how many commits must wait before another group is written beside
+	// one that is under way. What a group costs hardly depends on its size, so commits that
+	// wait for the group before them and then go together are cheaper than two groups of
+	// half the size.
+	worthAnother = 128
+	// longGroup is how long a group may be under way before those who wait get a group of
+	// their own whatever their number: a slow disk, or a row that is locked.
+	longGroup    = 20 * time.Millisecond
+	maxGroupRows = 20_000 // rows of one group; a commit with more is a group of its own
 	// DefaultMaxQueued is how many commits may wait when JournalConfig does not say.
 	DefaultMaxQueued = 20_000
 	// groupTimeout is how long the database may take over one group before nobody waits
@@ -66,18 +74,19 @@ type GroupReport struct {
 // (group commit). It is safe for concurrent use.
 //
 // A group is first written in one pipelined round trip that is one implicit
-// transaction, in which every condition (the fence, the places in line of holds) is a
-// number of rows that must be touched; if one fails, or if points are to move, the group
-// is written in two: the first locks and reads, in key order, what the conditions are
-// about, and the second writes what passed and commits.
+// transaction, in which every condition (the fence, the places in line of holds, the
+// accounts of payments) is a number of rows that must be touched; if one fails, or if
+// points come back, the group is written in two: the first locks and reads, in key order,
+// what the conditions are about, and the second writes what passed and commits.
 type Journal struct {
 	db       *Database
 	config   JournalConfig
 	flushers sync.WaitGroup
 
 	mu     sync.Mutex
-	work   sync.Cond // signalled when queue grows or closed changes
+	work   sync.Cond // signalled when mayTake may have become true, or closed changes
 	queue  []*pending
+	prompt int // groups under way for less than longGroup
 	closed bool
 }
 
@@ -160,7 +169,9 @@ func (j *Journal) enqueue(p *pending) error {
 		return boxoffice.Unavailable(errQueueFull)
 	}
 	j.queue = append(j.queue, p)
-	j.work.Signal()
+	if j.mayTake() {
+		j.work.Signal()
+	}
 	return nil
 }
 
@@ -201,8 +212,20 @@ func (j *Journal) flush() {
 		if group == nil {
 			return
 		}
+		late := time.AfterFunc(longGroup, j.written)
 		w.write(context.Background(), group)
+		if late.Stop() {
+			j.written()
+		}
 	}
+}
+
+// written tells that one group less is promptly under way: it is done, or takes long.
+func (j *Journal) written() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.prompt--
+	j.work.Signal()
 }
 
 // take waits for commits and cuts a group off the queue: the oldest ones, but one per
@@ -211,18 +234,23 @@ func (j *Journal) flush() {
 func (j *Journal) take() []*pending {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for len(j.queue) == 0 {
-		if j.closed {
+	for !j.mayTake() {
+		if j.closed && len(j.queue) == 0 {
 			return nil
 		}
 		j.work.Wait()
 	}
 	group, left := cutGroup(j.queue)
 	j.queue = left
-	if len(left) > 0 {
+	j.prompt++
+	if j.mayTake() {
 		j.work.Signal() // the other flusher may sleep
 	}
 	return group
+}
+
+func (j *Journal) mayTake() bool {
+	return len(j.queue) > 0 && (j.prompt == 0 || len(j.queue) >= worthAnother)
 }
 
 func cutGroup(queue []*pending) (group, left []*pending) {

@@ -222,7 +222,7 @@ func holdPipelined(ctx context.Context, _ *pgxpool.Pool, w *groupWriter, c boxof
 	if err != nil {
 		return err
 	}
-	return w.writeUnchecked(ctx, []*pending{{commit: c, rows: rows}})
+	return w.writeUnchecked(ctx, []*pending{{commit: c, rows: rows}}, nil, nil)
 }
 
 func holdInSteps(ctx context.Context, pool *pgxpool.Pool, w *groupWriter, c boxoffice.Commit) error {

@@ -29,7 +29,7 @@ func TestTheJournalsStatementsUsePrimaryKeys(t *testing.T) {
 		for table, statements := range map[string][]*statement{
 			"grains":           {confirmStatement(), fenceStatement(), lockGrainsStatement(waitForLocks)},
 			"queue_places":     {changePlacesStatement(), lockPlacesStatement(waitForLocks), lockPlacesStatement(skipLocked)},
-			"accounts":         {changeAccountsStatement(), lockAccountsStatement(waitForLocks)},
+			"accounts":         {changeAccountsStatement(), purchaseStatement(), lockAccountsStatement(waitForLocks)},
 			"reservations":     {endReservationsStatement()},
 			"payments":         {cancelPaymentsStatement()},
 			"idempotency_keys": {readKeysStatement()},

@@ -246,6 +246,26 @@ func (b *batch) writePayments(ctx context.Context, rows []ledgerRow) {
 	b.writeEntries(ctx, rows)
 }
 
+// writePurchases queues payments of different users, in the order of their accounts,
+// expecting that all of them can pay, and reads the balances.
+func (b *batch) writePurchases(ctx context.Context, purchases []ledgerRow, balances map[uuid.UUID]int64) {
+	if len(purchases) == 0 {
+		return
+	}
+	s := purchaseStatement()
+	c := b.columnsOf(s)
+	for _, p := range purchases {
+		c[0].uuid(p.userID)
+		c[1].int8(-p.amount)
+		c[2].uuid(p.paymentID)
+		c[3].uuid(p.reservationID)
+		c[4].uuid(p.transactionID)
+		c[5].timeOrNull(p.at)
+	}
+	b.runExpecting(ctx, s, len(purchases))
+	b.read(func(values [][]byte) { balances[uuidOf(values[1])] = int8Of(values[2]) })
+}
+
 func (b *batch) writeEntries(ctx context.Context, rows []ledgerRow) {
 	if len(rows) == 0 {
 		return
@@ -284,8 +304,16 @@ func (b *batch) writeKeys(ctx context.Context, answers []answerRow) {
 		c[2].text(a.Key.Key)
 		c[3].raw(a.Key.Digest[:])
 		c[4].uuid(a.OperationID)
-		c[5].raw(a.encoded)
 		c[6].timeOrNull(a.Outcome.At) // when the key was used
+		if a.encoded != nil {
+			c[5].raw(a.encoded)
+			c[7].null()
+			c[8].null()
+			continue
+		}
+		c[5].raw(a.before)
+		c[7].uuid(a.Outcome.Payment.ID)
+		c[8].raw(a.after)
 	}
 	b.runExpecting(ctx, s, len(answers))
 }

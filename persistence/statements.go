@@ -192,18 +192,53 @@ func insertEntriesStatement() *statement {
 	}
 }
 
+// purchaseStatement pays from accounts that have enough, each once, without another
+// look at them first.
+func purchaseStatement() *statement {
+	return &statement{
+		name: "purchase",
+		sql: `
+			WITH moved AS (
+				UPDATE accounts a
+				SET balance = a.balance - c.amount, version = a.version + 1
+				FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::uuid[], $5::uuid[], $6::timestamptz[])
+					AS c (user_id, amount, payment_id, reservation_id, transaction_id, at)
+				WHERE a.user_id = c.user_id AND a.balance >= c.amount
+				RETURNING c.*, a.balance, a.version
+			), paid AS (
+				INSERT INTO payments (id, reservation_id, user_id, amount, balance, status, paid_at)
+				SELECT payment_id, reservation_id, user_id, amount, balance, 'completed', at FROM moved
+			), entered AS (
+				INSERT INTO ledger_entries
+					(transaction_id, account, user_id, sequence, type, amount, balance_after, payment_id, created_at)
+				SELECT transaction_id, 'user', user_id, version, 'payment', -amount, balance, payment_id, at FROM moved
+				UNION ALL
+				SELECT transaction_id, 'sales', NULL, NULL, 'payment', amount, NULL, payment_id, at FROM moved
+			)
+			SELECT all_of.them, moved.payment_id, moved.balance
+			FROM (SELECT expect_rows((SELECT count(*) FROM moved), $7, 'accounts')) AS all_of (them)
+			LEFT JOIN moved ON true`,
+		types: []uint32{oidUUID, oidInt8, oidUUID, oidUUID, oidUUID, oidTime},
+	}
+}
+
+// insertKeysStatement completes the answers that tell of a payment with its balance.
 func insertKeysStatement() *statement {
 	return &statement{
 		name: "insert keys",
 		sql: `
 			WITH added AS (
 				INSERT INTO idempotency_keys (user_id, operation, key, digest, operation_id, outcome, created_at)
-				SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::uuid[], $6::json[],
-					$7::timestamptz[])
+				SELECT c.user_id, c.operation, c.key, c.digest, c.operation_id,
+					(c.outcome || coalesce(p.balance || c.rest, ''))::json, c.at
+				FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::uuid[], $6::text[],
+						$7::timestamptz[], $8::uuid[], $9::text[])
+					AS c (user_id, operation, key, digest, operation_id, outcome, at, payment_id, rest)
+				LEFT JOIN payments p ON p.id = c.payment_id
 				ON CONFLICT DO NOTHING
 				RETURNING 1
 			)
-			SELECT expect_rows((SELECT count(*) FROM added), $8, 'keys')`,
-		types: []uint32{oidUUID, oidText, oidText, oidBytea, oidUUID, oidJSON, oidTime},
+			SELECT expect_rows((SELECT count(*) FROM added), $10, 'keys')`,
+		types: []uint32{oidUUID, oidText, oidText, oidBytea, oidUUID, oidText, oidTime, oidUUID, oidText},
 	}
 }

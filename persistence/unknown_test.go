@@ -78,21 +78,28 @@ func TestACommitWhoseAnswerIsLostIsUnknownAndDurable(t *testing.T) {
 	held := hold(admission, 1)
 	s.do(held)
 
-	// The first of the two round trips of a payment: nothing can have been written.
+	// A payment is one round trip: nobody knows, and it was written.
 	paid := pay(held, "k")
 	c, _ := s.decide(paid)
+	p.loseAnswersTo([]byte(paid.PaymentID.String()))
+	require.ErrorIs(t, f.commit(c).Err, boxoffice.ErrUnknown)
+	require.Equal(t, s.Version+1, direct.seller(id).Version)
+	require.ErrorIs(t, direct.commit(c).Err, boxoffice.ErrFenced)
+	stored, found, err := direct.db.StoredAnswer(f.ctx, paid.Key)
+	require.NoError(t, err)
+	require.True(t, found)
+	require.Equal(t, int64(700), stored.Payment.Balance)
+
+	// A cancellation is two. The first looks: nothing can have been written.
+	s = f.seller(id)
+	c, _ = s.decide(cancel(paid, "c"))
 	p.loseAnswersTo(user[:])
 	require.Equal(t, boxoffice.CodeUnavailable, boxoffice.CodeOf(f.commit(c).Err))
 	// The second, with the commit: nobody knows, and this time it was written.
 	p.loseAnswersTo([]byte(paid.PaymentID.String()))
 	require.ErrorIs(t, f.commit(c).Err, boxoffice.ErrUnknown)
-	fresh := direct.seller(id)
-	require.Equal(t, s.Version+1, fresh.Version)
-	require.ErrorIs(t, f.commit(c).Err, boxoffice.ErrFenced)
-	stored, found, err := direct.db.StoredAnswer(f.ctx, paid.Key)
-	require.NoError(t, err)
-	require.True(t, found)
-	require.Equal(t, int64(700), stored.Payment.Balance)
+	require.Equal(t, s.Version+1, direct.seller(id).Version)
+	require.ErrorIs(t, direct.commit(c).Err, boxoffice.ErrFenced)
 
 	// A commit without points is one round trip.
 	admission = direct.room(id).admit(direct.user(0))[0]

@@ -30,6 +30,8 @@ type batch struct {
 	conn    *pgx.Conn
 	err     error // of preparing a statement
 	queue   *pgconn.Batch
+	looks   bool                    // it writes nothing yet
+	readers []func(values [][]byte) // of the rows of each queued statement; nil: they say nothing
 	columns []column
 	values  [][]byte
 	formats []int16 // of every parameter and result: binary
@@ -38,6 +40,7 @@ type batch struct {
 func (b *batch) reset(conn *pgx.Conn) {
 	b.conn, b.err, b.queue = conn, nil, &pgconn.Batch{}
 	b.formats = append(b.formats[:0], pgx.BinaryFormatCode)
+	b.readers, b.looks = b.readers[:0], false
 }
 
 // columnsOf gives the empty columns of a statement's parameters; run queues it.
@@ -78,11 +81,18 @@ func (b *batch) runWith(ctx context.Context, s *statement, last []byte) {
 		b.values = append(b.values, last)
 	}
 	b.queue.ExecStatement(description, b.values, b.formats, b.formats)
+	b.readers = append(b.readers, nil)
 }
 
-// send runs what was queued and gives each result's rows to the function in its
-// position; a nil function, or none, is for statements whose rows say nothing.
-func (b *batch) send(ctx context.Context, rows ...func(values [][]byte)) error {
+// read gives the rows of the statement that was queued last to a function.
+func (b *batch) read(reader func(values [][]byte)) {
+	if b.err == nil {
+		b.readers[len(b.readers)-1] = reader
+	}
+}
+
+// send runs what was queued, and reads its rows.
+func (b *batch) send(ctx context.Context) error {
 	if b.err == nil {
 		b.err = ctx.Err()
 	}
@@ -95,14 +105,14 @@ func (b *batch) send(ctx context.Context, rows ...func(values [][]byte)) error {
 	// From here on pgconn.SafeToRetry is not to be trusted: an answer that breaks off can
 	// surface as "conn closed", which it takes for a connection that was never used.
 	results := b.conn.PgConn().ExecBatch(ctx, b.queue)
-	if len(rows) == 0 { // it writes
+	if !b.looks {
 		failpoint.Hit(failpoint.CommitSent)
 	}
 	for i := 0; results.NextResult(); i++ {
 		reader := results.ResultReader()
 		for reader.NextRow() {
-			if i < len(rows) && rows[i] != nil {
-				rows[i](reader.Values())
+			if b.readers[i] != nil {
+				b.readers[i](reader.Values())
 			}
 		}
 		if _, err := reader.Close(); err != nil {

@@ -157,6 +157,11 @@ func (c *Client) queue(ctx context.Context, scheduleID int64, m proto.Message) (
 	return queueStatusOf(reply), nil
 }
 
+// Ask sends a message to a grain and gives its answer. A refusal is an error.
+func (c *Client) Ask(ctx context.Context, kind boxoffice.Kind, id int64, m proto.Message) (proto.Message, error) {
+	return call[proto.Message](ctx, c, kind, id, m)
+}
+
 // call asks a grain and reads its answer: a T, or the refusal that came instead.
 func call[T proto.Message](ctx context.Context, c *Client, kind boxoffice.Kind, id int64, m proto.Message) (T, error) {
 	var none T
@@ -165,10 +170,10 @@ func call[T proto.Message](ctx context.Context, c *Client, kind boxoffice.Kind, 
 		return none, err
 	}
 	switch reply := reply.(type) {
-	case T:
-		return reply, nil
 	case *messages.Refusal:
 		return none, refusalOf(reply)
+	case T:
+		return reply, nil
 	default:
 		return none, fmt.Errorf("%s %d answered %T with %T", kind, id, m, reply)
 	}

@@ -51,7 +51,7 @@ type Notifier interface {
 // somebody watches, on the goroutines of the grains, and must not block.
 type Views interface {
 	// Watched is called when a member asks for the whole view of a grain. The mark that it
-	// gives (member, counter and time) goes with the answer.
+	// gives (member and counter) goes with the answer.
 	Watched(grain boxoffice.Grain, epoch int64, watcher string) *messages.Mark
 	// Changed is called after a change is durable, and before anybody gets an answer that
 	// depends on it. It tells whether anybody still watches; if not, it is not called
@@ -124,12 +124,13 @@ const (
 // Kinds are what a cluster needs to activate grains here.
 func (g *Grains) Kinds() []*protocluster.Kind {
 	return []*protocluster.Kind{
-		protocluster.NewKind(string(boxoffice.KindSchedule), g.props(boxoffice.KindSchedule)),
-		protocluster.NewKind(string(boxoffice.KindGatekeeper), g.props(boxoffice.KindGatekeeper)),
+		protocluster.NewKind(string(boxoffice.KindSchedule), g.Props(boxoffice.KindSchedule)),
+		protocluster.NewKind(string(boxoffice.KindGatekeeper), g.Props(boxoffice.KindGatekeeper)),
 	}
 }
 
-func (g *Grains) props(kind boxoffice.Kind) *actor.Props {
+// Props makes the grains of one kind; without a cluster they need protocluster.WithClusterIdentity.
+func (g *Grains) Props(kind boxoffice.Kind) *actor.Props {
 	return actor.PropsFromProducer(func() actor.Actor {
 		s := &shell{grains: g, cfg: &g.cfg, kind: kind}
 		switch kind {

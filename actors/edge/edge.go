@@ -4,10 +4,38 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 	"time"
+
+	"google.golang.org/protobuf/proto"
 
 	"boxoffice"
 	"boxoffice/actors"
+	"boxoffice/actors/messages"
+)
+
+// What replicas live by. Ages are told by the database's clock.
+const (
+	// maxAge is how old an answer may be. What is missing to a second is left for clocks
+	// that do not agree and for the way to the client.
+	maxAge = 900 * time.Millisecond
+	// renewAfter is when a replica that is in use asks anew for the whole view, so that
+	// its owner goes on telling; watchedFor is how long the owner does, and trustedFor how
+	// long the replica counts on it.
+	renewAfter = 30 * time.Second
+	trustedFor = 55 * time.Second
+	watchedFor = 60 * time.Second
+	// unusedFor is how long a replica stays that nobody asks.
+	unusedFor = time.Minute
+	// catchUp is how long a question waits for news that this node knows to be under way.
+	catchUp = 100 * time.Millisecond
+
+	maxReplicas   = 20_000 // of each kind; past it the grains are asked
+	sweepEvery    = 5 * time.Second
+	checkEvery    = 100 * time.Millisecond // whether those who follow a replica had better ask again
+	watchTimeout  = 10 * time.Second
+	askAgainAfter = 500 * time.Millisecond // for those who follow a grain without a replica
 )
 
 // Bus carries the feeds between nodes. It promises nothing: messages may get lost.
@@ -35,9 +63,13 @@ type Config struct {
 // Observer is told what metrics count. Each func may be nil; all are called from many
 // goroutines and must not block.
 type Observer struct {
-	// Answered: a question was answered, by a replica that was so old (0 on the owner's
-	// node), or by the grain.
+	// Answered: a question was answered by a replica that was so old (0 on the owner's
+	// own node), or by the grain.
 	Answered func(kind boxoffice.Kind, byReplica bool, age time.Duration)
+	Fed      func(changes int) // a message was published, with 0 changes if it is a heartbeat
+	Heard    func(changes int) // a message of another node has come
+	Gap      func()            // one has not
+	Replicas func(change int)  // summed up: the replicas of this node
 }
 
 // Edge answers for the grains of the whole cluster on one node. All methods may be
@@ -46,7 +78,18 @@ type Edge struct {
 	// What is not answered here is asked of the grains.
 	*actors.Client
 
-	cfg Config
+	cfg     Config
+	seats   shelf
+	rooms   shelf
+	sources sources
+	outbox  outbox
+
+	followedMu sync.Mutex
+	followed   map[*replica]struct{} // that somebody waits for
+
+	ctx   context.Context // ends with the edge
+	stop  context.CancelFunc
+	tasks sync.WaitGroup
 }
 
 // New makes the edge of a node. Close it when nobody asks any more and the grains of
@@ -62,11 +105,268 @@ func New(cfg Config) (*Edge, error) {
 			return nil, errors.New("edge: Config." + name + " is missing")
 		}
 	}
-	return &Edge{Client: actors.NewClient(cfg.Caller, cfg.Notifier), cfg: cfg}, nil
+	e := &Edge{cfg: cfg, followed: make(map[*replica]struct{})}
+	e.Client = actors.NewClient(noting{e}, cfg.Notifier)
+	e.seats = newShelf(boxoffice.KindSchedule, watchSeats, readSeats)
+	e.rooms = newShelf(boxoffice.KindGatekeeper, watchRoom, readRoom)
+	e.sources.known = make(map[string]*source)
+	e.outbox = newOutbox(&e.cfg)
+	e.ctx, e.stop = context.WithCancel(context.Background())
+	cancel, err := cfg.Bus.Subscribe(feedSubject+".*", e.hear)
+	if err != nil {
+		e.stop()
+		return nil, err
+	}
+	e.tasks.Go(func() { e.outbox.run(e.ctx) })
+	e.tasks.Go(func() {
+		defer cancel()
+		e.watchOver()
+	})
+	return e, nil
 }
 
-// Close ends what runs beside the questions.
-func (e *Edge) Close() {}
+// Close tells other nodes what is left to tell, and ends what runs beside the questions.
+func (e *Edge) Close() {
+	e.stop()
+	e.tasks.Wait()
+}
+
+// shelf has the replicas of one kind of grain.
+type shelf struct {
+	kind  boxoffice.Kind
+	watch func(watcher string) proto.Message
+	// read makes a view of what a grain answers to watch. Old is the view before, or nil.
+	read func(id int64, answer proto.Message, old view) (view, error)
+
+	mu       sync.RWMutex
+	replicas map[int64]*replica
+	full     atomic.Bool // somebody was turned away
+}
+
+func newShelf(kind boxoffice.Kind, watch func(string) proto.Message,
+	read func(int64, proto.Message, view) (view, error),
+) shelf {
+	return shelf{kind: kind, watch: watch, read: read, replicas: make(map[int64]*replica)}
+}
+
+// of gives the shelf of a kind of grain; nil if there are no replicas of it.
+func (e *Edge) of(kind string) *shelf {
+	switch boxoffice.Kind(kind) {
+	case boxoffice.KindSchedule:
+		return &e.seats
+	case boxoffice.KindGatekeeper:
+		return &e.rooms
+	default:
+		return nil
+	}
+}
+
+// get gives the replica of a grain; nil if there is none.
+func (s *shelf) get(id int64) *replica {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.replicas[id]
+}
+
+// replica gives the replica of a grain, a new one if need be; nil if there are too many.
+func (e *Edge) replica(s *shelf, id int64) *replica {
+	if r := s.get(id); r != nil {
+		return r
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r := s.replicas[id]; r != nil {
+		return r
+	}
+	if len(s.replicas) >= maxReplicas {
+		if !s.full.Swap(true) {
+			e.cfg.Logger.Warn("no more replicas: grains are asked", "kind", s.kind, "replicas", len(s.replicas))
+		}
+		return nil
+	}
+	r := &replica{edge: e, shelf: s, id: id}
+	s.replicas[id] = r
+	e.countReplicas(1)
+	return r
+}
+
+func (e *Edge) countReplicas(change int) {
+	if e.cfg.Observer.Replicas != nil {
+		e.cfg.Observer.Replicas(change)
+	}
+}
+
+func (e *Edge) answered(kind boxoffice.Kind, byReplica bool, age time.Duration) {
+	if e.cfg.Observer.Answered != nil {
+		e.cfg.Observer.Answered(kind, byReplica, age)
+	}
+}
+
+// look gives the replica of a grain if it can vouch for its answer now: locked, for the
+// caller to unlock, and how old it is. Without one the grain has to be asked. It fails
+// with what the grain refused the whole view with.
+func (e *Edge) look(ctx context.Context, s *shelf, id int64) (*replica, time.Duration, error) {
+	// The first try may find nothing, the second news that are under way, the third is for
+	// whoever was overtaken.
+	for range 3 {
+		r := e.replica(s, id)
+		if r == nil {
+			return nil, 0, nil
+		}
+		r.mu.Lock()
+		if r.dropped {
+			r.mu.Unlock()
+			continue
+		}
+		now := e.cfg.Clock.Now()
+		r.usedAt = now
+		switch age, judgement := r.judge(now); judgement {
+		case good:
+			return r, age, nil
+		case behind:
+			if r.caughtUp(ctx) {
+				continue
+			}
+			r.mu.Lock()
+		case bad:
+		}
+		w := r.beginWatch(now)
+		r.mu.Unlock()
+		select {
+		case <-w.done:
+		case <-ctx.Done():
+			return nil, 0, boxoffice.Unavailable(context.Cause(ctx))
+		}
+		if w.err != nil {
+			return nil, 0, w.err
+		}
+	}
+	return nil, 0, nil
+}
+
+// noting passes calls on and notes which points of views their answers show.
+type noting struct{ edge *Edge }
+
+func (n noting) Call(ctx context.Context, kind string, id int64, message proto.Message) (proto.Message, error) {
+	reply, err := n.edge.cfg.Caller.Call(ctx, kind, id, message)
+	if err != nil {
+		return nil, err
+	}
+	if shown, ok := reply.(interface {
+		GetViewEpoch() int64
+		GetViewVersion() int64
+	}); ok {
+		n.edge.note(kind, id, point{epoch: shown.GetViewEpoch(), version: shown.GetViewVersion()})
+	}
+	return reply, nil
+}
+
+// note keeps a grain's replica from showing anything older than what this node has
+// told. Where there is no replica nothing has to be kept: a later one begins later.
+func (e *Edge) note(kind string, id int64, p point) {
+	s := e.of(kind)
+	if s == nil || p == (point{}) {
+		return
+	}
+	if r := s.get(id); r != nil {
+		r.mu.Lock()
+		if r.floor.before(p) {
+			r.floor = p
+		}
+		r.mu.Unlock()
+	}
+}
+
+// watchOver wakes those who follow replicas that cannot vouch any more, renews what is
+// in use and drops what is not, until the edge is closed.
+func (e *Edge) watchOver() {
+	check, sweep := time.NewTicker(checkEvery), time.NewTicker(sweepEvery)
+	defer check.Stop()
+	defer sweep.Stop()
+	for {
+		select {
+		case <-e.ctx.Done():
+			return
+		case <-check.C:
+			e.checkFollowed()
+		case <-sweep.C:
+			now := e.cfg.Clock.Now()
+			e.sweep(&e.seats, now)
+			e.sweep(&e.rooms, now)
+			e.sources.forget(now)
+			e.outbox.forget(now)
+		}
+	}
+}
+
+// checkFollowed makes those ask again who wait for replicas that are not good any more.
+func (e *Edge) checkFollowed() {
+	e.followedMu.Lock()
+	followed := make([]*replica, 0, len(e.followed))
+	for r := range e.followed {
+		followed = append(followed, r)
+	}
+	e.followedMu.Unlock()
+	now := e.cfg.Clock.Now()
+	for _, r := range followed {
+		r.mu.Lock()
+		if _, judgement := r.judge(now); judgement != good {
+			r.wake()
+		}
+		if r.changed == nil {
+			e.unfollow(r)
+		}
+		r.mu.Unlock()
+	}
+}
+
+func (e *Edge) unfollow(r *replica) {
+	e.followedMu.Lock()
+	defer e.followedMu.Unlock()
+	delete(e.followed, r)
+}
+
+// sweep renews and drops replicas. Who follows one that nobody asked for a while is made
+// to ask again, to see whether anybody is left.
+func (e *Edge) sweep(s *shelf, now time.Time) {
+	s.mu.RLock()
+	all := make([]*replica, 0, len(s.replicas))
+	for _, r := range s.replicas {
+		all = append(all, r)
+	}
+	s.mu.RUnlock()
+	for _, r := range all {
+		r.mu.Lock()
+		unused := now.Sub(r.usedAt)
+		switch {
+		case unused >= unusedFor && r.watch == nil:
+			r.mu.Unlock()
+			e.drop(s, r)
+			continue
+		case unused >= renewAfter:
+			r.wake()
+		case r.view != nil && r.source != nil && now.Sub(r.askedAt) >= renewAfter:
+			r.beginWatch(now)
+		}
+		r.mu.Unlock()
+	}
+}
+
+// drop forgets a replica. Who has it in hand finds out by its mark.
+func (e *Edge) drop(s *shelf, r *replica) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.dropped {
+		return
+	}
+	r.dropped = true
+	r.wake()
+	delete(s.replicas, r.id)
+	s.full.Store(false)
+	e.countReplicas(-1)
+}
 
 // askAgain is a channel that is closed when it is worth asking a grain again that no
 // replica follows.
@@ -76,17 +376,11 @@ func askAgain() <-chan struct{} {
 	return again
 }
 
-// askAgainAfter is how often somebody who follows a grain asks it where there is no
-// replica to wait for.
-const askAgainAfter = 500 * time.Millisecond
-
-// FollowSeats gives the seats to somebody who saw them at version since (< 0: never).
-func (e *Edge) FollowSeats(
-	ctx context.Context, scheduleID int64, admission *boxoffice.Admission, since int64,
-) (boxoffice.SeatNews, error) {
-	seats, err := e.SeatMap(ctx, scheduleID, admission)
-	if err != nil {
-		return boxoffice.SeatNews{}, err
+// markOf gives the mark of a whole view.
+func markOf(answer proto.Message) (*messages.Mark, bool) {
+	state, ok := answer.(interface{ GetMark() *messages.Mark })
+	if !ok {
+		return nil, false
 	}
-	return boxoffice.SeatNews{Map: seats, Complete: seats.Version == since, Changed: askAgain()}, nil
+	return state.GetMark(), true
 }

@@ -2128,14 +2128,13 @@ func (x *QueueStatus) GetViewVersion() int64 {
 	return 0
 }
 
-// Mark says what the whole view that comes with it is worth.
+// Mark says where the whole view that comes with it begins.
 type Mark struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	MemberId      string                 `protobuf:"bytes,1,opt,name=member_id,json=memberId,proto3" json:"member_id,omitempty"` // of the owner
 	Counter       uint64                 `protobuf:"varint,2,opt,name=counter,proto3" json:"counter,omitempty"`                  // of its last Feed: the view has all that those told
-	At            int64                  `protobuf:"varint,3,opt,name=at,proto3" json:"at,omitempty"`                            // when it was current; 0: the owner had no lease and vouches for nothing
-	Epoch         int64                  `protobuf:"varint,4,opt,name=epoch,proto3" json:"epoch,omitempty"`
-	Version       int64                  `protobuf:"varint,5,opt,name=version,proto3" json:"version,omitempty"`
+	Epoch         int64                  `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Version       int64                  `protobuf:"varint,4,opt,name=version,proto3" json:"version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2180,13 +2179,6 @@ func (x *Mark) GetMemberId() string {
 func (x *Mark) GetCounter() uint64 {
 	if x != nil {
 		return x.Counter
-	}
-	return 0
-}
-
-func (x *Mark) GetAt() int64 {
-	if x != nil {
-		return x.At
 	}
 	return 0
 }
@@ -3204,13 +3196,12 @@ const file_messages_proto_rawDesc = "" +
 	"\x0favailable_seats\x18\a \x01(\x05R\x0eavailableSeats\x12\x1d\n" +
 	"\n" +
 	"view_epoch\x18\b \x01(\x03R\tviewEpoch\x12!\n" +
-	"\fview_version\x18\t \x01(\x03R\vviewVersion\"}\n" +
+	"\fview_version\x18\t \x01(\x03R\vviewVersion\"m\n" +
 	"\x04Mark\x12\x1b\n" +
 	"\tmember_id\x18\x01 \x01(\tR\bmemberId\x12\x18\n" +
-	"\acounter\x18\x02 \x01(\x04R\acounter\x12\x0e\n" +
-	"\x02at\x18\x03 \x01(\x03R\x02at\x12\x14\n" +
-	"\x05epoch\x18\x04 \x01(\x03R\x05epoch\x12\x18\n" +
-	"\aversion\x18\x05 \x01(\x03R\aversion\"\x83\x01\n" +
+	"\acounter\x18\x02 \x01(\x04R\acounter\x12\x14\n" +
+	"\x05epoch\x18\x03 \x01(\x03R\x05epoch\x12\x18\n" +
+	"\aversion\x18\x04 \x01(\x03R\aversion\"\x83\x01\n" +
 	"\x04Feed\x12\x1b\n" +
 	"\tmember_id\x18\x01 \x01(\tR\bmemberId\x12\x18\n" +
 	"\acounter\x18\x02 \x01(\x04R\acounter\x12\x0e\n" +

@@ -1,0 +1,248 @@
+package edge
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"boxoffice"
+	"boxoffice/actors/messages"
+)
+
+// view is what a replica knows of its grain.
+type view interface {
+	// take takes over one change. After an error the view is worth nothing.
+	take(change *messages.Change) error
+	// dueAt is when time alone changes what the grain shows; zero: never.
+	dueAt() time.Time
+}
+
+// point is a moment in the life of a view. Versions are counted anew in every epoch.
+type point struct{ epoch, version int64 }
+
+func (p point) before(q point) bool {
+	return p.epoch < q.epoch || p.epoch == q.epoch && p.version < q.version
+}
+
+// replica is what this node knows of one grain. It is there before it knows anything, and
+// as long as it is there it hears of every change.
+type replica struct {
+	edge  *Edge
+	shelf *shelf
+	id    int64
+
+	mu   sync.Mutex
+	view view  // nil: nothing is known
+	at   point // of view
+	// source tells the changes; nil: the grain lives on this node. Nothing is missing as
+	// long as all of its messages have come from the one after counter on.
+	source  *source
+	counter uint64
+	askedAt time.Time // before the grain gave the whole view
+	floor   point     // what this node has told somebody
+	watch   *watch    // in flight, or nil
+	changed chan struct{}
+	usedAt  time.Time
+	dropped bool // nobody hears of changes any more
+}
+
+// watch is a question for the whole view that is under way. What is heard meanwhile
+// may be news to its answer.
+type watch struct {
+	sentAt  time.Time
+	changes []*messages.Change
+	missed  bool // there were too many
+	done    chan struct{}
+	err     error // set before done is closed
+}
+
+// maxMeanwhile bounds the changes that are kept while a watch is under way.
+const maxMeanwhile = 1024
+
+// judgement says whether a replica may answer.
+type judgement int
+
+const (
+	good   judgement = iota
+	behind           // this node has told newer things: the news is under way
+	bad
+)
+
+// judge tells whether the replica may answer at now, and how old its answer is.
+func (r *replica) judge(now time.Time) (age time.Duration, j judgement) {
+	if r.view == nil {
+		return 0, bad
+	}
+	if due := r.view.dueAt(); !due.IsZero() && !now.Before(due) {
+		return 0, bad
+	}
+	if r.source != nil || !r.edge.cfg.Lease.Valid() {
+		// A clock that jumped, here or there, makes replicas useless, not wrong.
+		if age = now.Sub(r.completeAt(now)); age > maxAge || age < -maxAge {
+			return age, bad
+		}
+	}
+	if r.at.before(r.floor) {
+		return age, behind
+	}
+	return max(age, 0), good
+}
+
+// completeAt tells as of when nothing is missing. When the grain gave the whole view it
+// was sure of it, with a lease or without; later it is the owner's feed that vouches.
+func (r *replica) completeAt(now time.Time) time.Time {
+	asked := now.Sub(r.askedAt)
+	if r.source == nil || asked < 0 || asked >= trustedFor {
+		return r.askedAt
+	}
+	if at, unbroken := r.source.completeAt(r.counter); unbroken && at.After(r.askedAt) {
+		return at
+	}
+	return r.askedAt
+}
+
+// caughtUp waits a moment, unlocked, for news; false if none came.
+func (r *replica) caughtUp(ctx context.Context) bool {
+	news := r.follow()
+	r.mu.Unlock()
+	timer := time.NewTimer(catchUp)
+	defer timer.Stop()
+	select {
+	case <-news:
+		return true
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return false
+}
+
+// follow gives a channel that is closed by the next change, or when it is worth asking
+// again for another reason.
+func (r *replica) follow() <-chan struct{} {
+	if r.changed == nil {
+		r.changed = make(chan struct{})
+		r.edge.followedMu.Lock()
+		r.edge.followed[r] = struct{}{}
+		r.edge.followedMu.Unlock()
+	}
+	return r.changed
+}
+
+func (r *replica) wake() {
+	if r.changed != nil {
+		close(r.changed)
+		r.changed = nil
+	}
+}
+
+// lose forgets the view: something is missing to it, or nobody vouches for it.
+func (r *replica) lose() {
+	r.view, r.source = nil, nil
+	r.wake()
+}
+
+// take takes over a change of the grain.
+func (r *replica) take(change *messages.Change) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if w := r.watch; w != nil {
+		if w.missed = w.missed || len(w.changes) == maxMeanwhile; !w.missed {
+			w.changes = append(w.changes, change)
+		}
+	}
+	if r.view != nil {
+		r.apply(change)
+	}
+}
+
+// apply changes the view by the change that follows it. Older ones are in it already.
+func (r *replica) apply(change *messages.Change) {
+	epoch, version := change.GetEpoch(), change.GetVersion()
+	if epoch < r.at.epoch {
+		return
+	}
+	if epoch > r.at.epoch || change.GetEnded() != nil {
+		r.lose()
+		return
+	}
+	if version <= r.at.version {
+		return
+	}
+	if version != r.at.version+1 {
+		r.lose()
+		return
+	}
+	if err := r.view.take(change); err != nil {
+		r.edge.cfg.Logger.Error("replica cannot follow its grain", "kind", r.shelf.kind, "id", r.id, "error", err)
+		r.lose()
+		return
+	}
+	r.at.version = version
+	r.wake()
+}
+
+// beginWatch asks the grain for the whole view, unless that is under way.
+func (r *replica) beginWatch(now time.Time) *watch {
+	if r.watch != nil {
+		return r.watch
+	}
+	w := &watch{sentAt: now, done: make(chan struct{})}
+	r.watch = w
+	e := r.edge
+	e.tasks.Go(func() {
+		ctx, cancel := context.WithTimeout(e.ctx, watchTimeout)
+		defer cancel()
+		answer, err := e.Ask(ctx, r.shelf.kind, r.id, r.shelf.watch(e.cfg.MemberID))
+		r.endWatch(w, answer, err)
+	})
+	return w
+}
+
+func (r *replica) endWatch(w *watch, answer proto.Message, err error) {
+	if err != nil && boxoffice.CodeOf(err) == boxoffice.CodeScheduleNotFound {
+		defer r.edge.drop(r.shelf, r)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.watch = nil
+	defer close(w.done)
+	if err == nil {
+		err = r.install(w, answer)
+	}
+	w.err = err
+}
+
+// install makes what a grain answered to a watch the view, with what was heard meanwhile.
+// It leaves everything as it is if that is not good for answers.
+func (r *replica) install(w *watch, answer proto.Message) error {
+	mark, ok := markOf(answer)
+	if !ok {
+		return fmt.Errorf("%s %d answered a watch with %T", r.shelf.kind, r.id, answer)
+	}
+	start := point{epoch: mark.GetEpoch(), version: mark.GetVersion()}
+	if w.missed || r.view != nil && start.epoch < r.at.epoch {
+		return nil // too late, or from before what is known
+	}
+	if r.view == nil || r.at.before(start) {
+		view, err := r.shelf.read(r.id, answer, r.view)
+		if err != nil {
+			return fmt.Errorf("read the view of %s %d: %w", r.shelf.kind, r.id, err)
+		}
+		r.view, r.at = view, start
+		r.wake()
+	}
+	r.source = nil
+	if member := mark.GetMemberId(); member != r.edge.cfg.MemberID {
+		r.source = r.edge.sources.get(member)
+	}
+	r.counter, r.askedAt = mark.GetCounter(), w.sentAt
+	for _, change := range w.changes {
+		if r.view != nil {
+			r.apply(change)
+		}
+	}
+	return nil
+}

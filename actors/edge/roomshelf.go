@@ -1,0 +1,31 @@
+package edge
+
+import (
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"boxoffice/actors/messages"
+)
+
+func watchRoom(watcher string) proto.Message { return &messages.WatchRoom{Watcher: watcher} }
+
+func readRoom(id int64, answer proto.Message, _ view) (view, error) {
+	state, ok := answer.(*messages.RoomState)
+	if !ok {
+		return nil, fmt.Errorf("%T is not the state of a waiting room", answer)
+	}
+	return roomOf(id, state)
+}
+
+func (r *room) take(change *messages.Change) error {
+	m := change.GetRoom()
+	if m == nil {
+		return fmt.Errorf("%T is no change of a waiting room", change.GetOf())
+	}
+	return r.apply(m)
+}
+
+// dueAt is never: what time changes of a waiting room, a view finds out itself.
+func (r *room) dueAt() time.Time { return time.Time{} }

@@ -1,0 +1,140 @@
+package edge
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"boxoffice"
+	"boxoffice/actors"
+	"boxoffice/actors/messages"
+)
+
+// maxHistory is how many changes of the seats of one schedule are kept for those who
+// follow them. Who is further behind gets the whole map.
+const maxHistory = 256
+
+// seats is the view of the seats of one schedule.
+type seats struct {
+	*boxoffice.SeatView
+	// history leads from the version since to the map, one version a change. Parts of it
+	// are given away: it is appended to and never changed.
+	history []boxoffice.SeatChange
+	since   int64
+}
+
+func watchSeats(watcher string) proto.Message { return &messages.WatchSeats{Watcher: watcher} }
+
+func readSeats(id int64, answer proto.Message, old view) (view, error) {
+	state, ok := answer.(*messages.SeatsState)
+	if !ok || state.GetMap().GetScheduleId() != id {
+		return nil, fmt.Errorf("%T is not the state of the seats of schedule %d", answer, id)
+	}
+	s := &seats{SeatView: actors.SeatViewOf(state)}
+	s.since = s.Map.Version
+	if before, ok := old.(*seats); ok && before.Map.Version == s.Map.Version {
+		s.history, s.since = before.history, before.since
+		s.Map = before.Map // the same
+	}
+	return s, nil
+}
+
+func (s *seats) take(change *messages.Change) error {
+	m := change.GetSeats()
+	if m == nil {
+		return fmt.Errorf("%T is no change of seats", change.GetOf())
+	}
+	updates := actors.SeatUpdatesOf(m)
+	for i, u := range updates {
+		s.history = append(s.history, boxoffice.SeatChange{
+			Version: s.Map.Version + int64(i) + 1, SeatNumber: u.SeatNumber, Status: u.Status,
+		})
+	}
+	if len(s.history) > 2*maxHistory {
+		// Copied, for what was given away refers to the old one.
+		dropped := len(s.history) - maxHistory
+		s.history, s.since = append([]boxoffice.SeatChange(nil), s.history[dropped:]...), s.since+int64(dropped)
+	}
+	s.Apply(updates, m.GetEnded())
+	return nil
+}
+
+func (s *seats) dueAt() time.Time { return s.DueAt }
+
+// after gives the changes that lead from a version to the map; false if nobody knows.
+func (s *seats) after(version int64) ([]boxoffice.SeatChange, bool) {
+	if version < s.since || version > s.Map.Version {
+		return nil, false
+	}
+	changes := s.history[version-s.since:]
+	return changes[:len(changes):len(changes)], true
+}
+
+// SeatMap shows the seats. A nil admission is an admin's. The map is shared: nobody
+// changes it.
+func (e *Edge) SeatMap(
+	ctx context.Context, scheduleID int64, admission *boxoffice.Admission,
+) (*boxoffice.SeatMap, error) {
+	r, age, err := e.look(ctx, &e.seats, scheduleID)
+	if err != nil {
+		return nil, err
+	}
+	if r == nil {
+		e.answered(boxoffice.KindSchedule, false, 0)
+		return e.Client.SeatMap(ctx, scheduleID, admission)
+	}
+	known := r.view.(*seats) //nolint:errcheck,forcetypeassert // this shelf has no others
+	seatMap, refusal := known.Map, check(known, admission, r.usedAt)
+	r.mu.Unlock()
+	e.answered(boxoffice.KindSchedule, true, age)
+	if refusal != nil {
+		return nil, refusal
+	}
+	return seatMap, nil
+}
+
+// FollowSeats gives the seats to somebody who saw them at version since (< 0: never).
+func (e *Edge) FollowSeats(
+	ctx context.Context, scheduleID int64, admission *boxoffice.Admission, since int64,
+) (boxoffice.SeatNews, error) {
+	r, age, err := e.look(ctx, &e.seats, scheduleID)
+	if r != nil && since > r.view.(*seats).Map.Version { //nolint:errcheck,forcetypeassert // as above
+		// Another node has told more than this one knows yet, or it means nothing.
+		w := r.beginWatch(r.usedAt)
+		r.mu.Unlock()
+		select {
+		case <-w.done:
+		case <-ctx.Done():
+		}
+		r, age, err = e.look(ctx, &e.seats, scheduleID)
+	}
+	if err != nil {
+		return boxoffice.SeatNews{}, err
+	}
+	if r == nil {
+		e.answered(boxoffice.KindSchedule, false, 0)
+		seatMap, err := e.Client.SeatMap(ctx, scheduleID, admission)
+		if err != nil {
+			return boxoffice.SeatNews{}, err
+		}
+		return boxoffice.SeatNews{Map: seatMap, Complete: seatMap.Version == since, Changed: askAgain()}, nil
+	}
+	defer r.mu.Unlock()
+	e.answered(boxoffice.KindSchedule, true, age)
+	known := r.view.(*seats) //nolint:errcheck,forcetypeassert // as above
+	if refusal := check(known, admission, r.usedAt); refusal != nil {
+		return boxoffice.SeatNews{}, refusal
+	}
+	news := boxoffice.SeatNews{Map: known.Map, Changed: r.follow()}
+	news.Changes, news.Complete = known.after(since)
+	return news, nil
+}
+
+func check(known *seats, admission *boxoffice.Admission, now time.Time) *boxoffice.Error {
+	if admission == nil {
+		return nil
+	}
+	return known.CheckAdmission(*admission, now)
+}

@@ -17,6 +17,12 @@ help: ## list what can be made
 run: ## start a node on http://127.0.0.1:8080 (ARGS="help" for the other commands)
 	go run ./cmd/boxoffice $(ARGS)
 
+.PHONY: cluster
+cluster: ## run three nodes as one service on http://127.0.0.1:8081 to 8083 (ARGS="-haproxy deploy/haproxy.cfg" puts a balancer on 8080)
+	@go build -o bin/boxoffice ./cmd/boxoffice
+	@go build -o bin/boxcluster ./cmd/boxcluster
+	@exec bin/boxcluster -binary bin/boxoffice $(ARGS)
+
 .PHONY: build
 build: ## build bin/boxoffice, a static binary
 	CGO_ENABLED=0 go build -o bin/boxoffice ./cmd/boxoffice
@@ -86,7 +92,7 @@ docker: ## build the image boxoffice
 	docker build -t boxoffice .
 
 .PHONY: up
-up: ## start Postgres, NATS and a node in containers
+up: ## start Postgres, NATS, three nodes and a load balancer in containers
 	docker compose up --build
 
 .PHONY: clean

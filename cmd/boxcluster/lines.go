@@ -1,0 +1,49 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"sync"
+)
+
+// maxLine is the longest piece that is held back for its end, in bytes.
+const maxLine = 64 << 10
+
+// lines writes what several processes say, one whole line after the other.
+type lines struct {
+	mu sync.Mutex
+	to io.Writer
+}
+
+func newLines(to io.Writer) *lines { return &lines{to: to} }
+
+// of is for one process, whose name stands in front of each of its lines.
+func (l *lines) of(name string) io.Writer { return &speaker{lines: l, prefix: []byte(name + " | ")} }
+
+// speaker is one process. Its writer is used by one goroutine at a time for each stream.
+type speaker struct {
+	lines  *lines
+	prefix []byte
+	held   []byte // a line that has not ended yet; guarded by lines.mu
+}
+
+// Write implements io.Writer.
+func (s *speaker) Write(p []byte) (int, error) {
+	s.lines.mu.Lock()
+	defer s.lines.mu.Unlock()
+	s.held = append(s.held, p...)
+	for {
+		end := bytes.IndexByte(s.held, '\n') + 1
+		if end == 0 && len(s.held) < maxLine {
+			return len(p), nil
+		}
+		line := s.held[:end]
+		if end == 0 {
+			line, end = append(s.held, '\n'), len(s.held)
+		}
+		if _, err := s.lines.to.Write(append(s.prefix[:len(s.prefix):len(s.prefix)], line...)); err != nil {
+			return 0, err
+		}
+		s.held = s.held[end:]
+	}
+}

@@ -275,7 +275,7 @@ func setup(t *testing.T, change ...func(*Config)) *house {
 
 func (h *house) spawn(kind boxoffice.Kind, id int64) *actor.PID {
 	h.t.Helper()
-	props := protocluster.WithClusterIdentity(h.grains.props(kind), &protocluster.ClusterIdentity{
+	props := protocluster.WithClusterIdentity(h.grains.Props(kind), &protocluster.ClusterIdentity{
 		Kind: string(kind), Identity: strconv.FormatInt(id, 10),
 	})
 	return h.system.Root.Spawn(props)

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"boxoffice"
+	"boxoffice/persistence"
+)
+
+// newSchedule puts a concert on sale.
+func newSchedule(ctx context.Context, db *persistence.Database, capacity, admitPerSecond int) (int64, error) {
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	concert, err := db.CreateConcert(ctx, boxoffice.NewConcert{Title: "Concert"})
+	if err != nil {
+		return 0, err
+	}
+	info, err := db.CreateSchedule(ctx, boxoffice.NewSchedule{
+		ConcertID: concert.ID, StartsAt: now.AddDate(0, 0, 30), EndsAt: now.AddDate(0, 0, 31), TimeZone: "UTC",
+		Capacity: &capacity, AdmitPerSecond: &admitPerSecond,
+	}, now)
+	return info.Terms.ScheduleID, err
+}
+
+// fillBatch is how many places one commit of a fill has: what a busy gatekeeper takes.
+const fillBatch = 4096
+
+// fill makes a paused line of strangers through the journal: the same events and rows as
+// if they had joined one by one, without their requests.
+func fill(ctx context.Context, db *persistence.Database, scheduleID int64, waiting int) ([]uuid.UUID, error) {
+	journal := persistence.NewJournal(db, persistence.JournalConfig{})
+	defer journal.Close()
+	grain := boxoffice.Grain{Kind: boxoffice.KindGatekeeper, ID: scheduleID}
+	activation, room, err := journal.ActivateWaitingRoom(ctx, scheduleID, "bench", roomLimits())
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	paused := true
+	events, refusal := room.Decide(boxoffice.Configure{Paused: &paused}, now)
+	if refusal != nil {
+		return nil, refusal
+	}
+	users := make([]uuid.UUID, waiting)
+	for i := range users {
+		users[i] = uuid.New()
+	}
+	for version, next := activation.Version, 0; next < waiting; {
+		batch := users[next:min(waiting, next+fillBatch)]
+		next += len(batch)
+		events = append(events, boxoffice.Event{At: now, Data: boxoffice.PlacesJoined{First: room.NextSequence(), UserIDs: batch}})
+		for _, e := range events {
+			room.Apply(e)
+		}
+		snapshot, err := room.Snapshot()
+		if err != nil {
+			return nil, err
+		}
+		done := make(chan boxoffice.CommitResult, 1)
+		journal.Commit(boxoffice.Commit{
+			Grain: grain, Epoch: activation.Epoch, Version: version, Events: events, Snapshot: snapshot,
+		}, func(r boxoffice.CommitResult) { done <- r })
+		if r := <-done; r.Err != nil {
+			return nil, fmt.Errorf("fill the line: %w", r.Err)
+		}
+		version += int64(len(events))
+		events = nil
+	}
+	return users, nil
+}

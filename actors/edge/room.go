@@ -6,13 +6,67 @@ import (
 	"boxoffice"
 )
 
-// FollowPlace tells where a place stands, and when it is worth asking again.
+// Place tells where a place stands. One that waits is found in the replica, without its
+// grain; everything else (it was let in, it has ended, its replica cannot vouch) is asked
+// of the grain, for which its holder then counts as seen.
+func (e *Edge) Place(ctx context.Context, scheduleID int64, ref boxoffice.PlaceRef) (boxoffice.Place, error) {
+	place, _, err := e.findPlace(ctx, scheduleID, ref, false)
+	return place, err
+}
+
+// FollowPlace tells where a place stands, and gives a channel that is closed when it is
+// worth asking again.
 func (e *Edge) FollowPlace(
 	ctx context.Context, scheduleID int64, ref boxoffice.PlaceRef,
 ) (boxoffice.Place, <-chan struct{}, error) {
-	place, err := e.Place(ctx, scheduleID, ref)
+	return e.findPlace(ctx, scheduleID, ref, true)
+}
+
+func (e *Edge) findPlace(
+	ctx context.Context, scheduleID int64, ref boxoffice.PlaceRef, follow bool,
+) (place boxoffice.Place, changed <-chan struct{}, err error) {
+	r, age, err := e.look(ctx, &e.rooms, scheduleID)
 	if err != nil {
 		return boxoffice.Place{}, nil, err
 	}
-	return place, askAgain(), nil
+	if r != nil {
+		known := r.view.(*room) //nolint:errcheck,forcetypeassert // this shelf has no others
+		place, refusal, waits := known.place(ref, r.usedAt)
+		if follow {
+			changed = r.follow()
+		}
+		r.mu.Unlock()
+		if waits {
+			e.answered(boxoffice.KindGatekeeper, true, age)
+			if refusal != nil {
+				return boxoffice.Place{}, nil, refusal
+			}
+			return place, changed, nil
+		}
+	}
+	e.answered(boxoffice.KindGatekeeper, false, 0)
+	place, err = e.Client.Place(ctx, scheduleID, ref)
+	if err != nil {
+		return boxoffice.Place{}, nil, err
+	}
+	if follow && changed == nil {
+		changed = askAgain()
+	}
+	return place, changed, nil
+}
+
+// QueueStatus reads the public view of a waiting room.
+func (e *Edge) QueueStatus(ctx context.Context, scheduleID int64) (boxoffice.QueueStatus, error) {
+	r, age, err := e.look(ctx, &e.rooms, scheduleID)
+	if err != nil {
+		return boxoffice.QueueStatus{}, err
+	}
+	if r == nil {
+		e.answered(boxoffice.KindGatekeeper, false, 0)
+		return e.Client.QueueStatus(ctx, scheduleID)
+	}
+	status := r.view.(*room).view.Status(r.usedAt) //nolint:errcheck,forcetypeassert // as above
+	r.mu.Unlock()
+	e.answered(boxoffice.KindGatekeeper, true, age)
+	return status, nil
 }

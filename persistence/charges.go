@@ -133,13 +133,12 @@ func selectAnswer(ctx context.Context, q querier, key boxoffice.IdempotencyKey) 
 	return outcome, true, nil
 }
 
-// DeleteOldKeys deletes idempotency keys that are older than KeyRetention at now, the
-// oldest first and a bounded number at a time, and tells how many. Call it again while it
-// deletes some.
+// DeleteOldKeys deletes idempotency keys that are older than KeyRetention at now, a
+// bounded number at a time, and tells how many. Call it again while it deletes some.
 func (d *Database) DeleteOldKeys(ctx context.Context, now time.Time) (int, error) {
 	tag, err := d.pool.Exec(ctx, `
 		DELETE FROM idempotency_keys WHERE ctid = ANY (ARRAY(
-			SELECT ctid FROM idempotency_keys WHERE created_at < $1 ORDER BY created_at LIMIT $2
+			SELECT ctid FROM idempotency_keys WHERE created_at < $1 LIMIT $2
 			FOR UPDATE SKIP LOCKED
 		))`, now.Add(-KeyRetention), keyBatch)
 	return int(tag.RowsAffected()), failure("delete old idempotency keys", err)

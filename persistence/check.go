@@ -76,6 +76,14 @@ func journalInvariants() []invariant {
 					AND (k.outcome -> 'reservation' ->> 'id')::uuid NOT IN (SELECT id FROM reservations)
 				OR k.outcome -> 'entry' IS NOT NULL
 					AND (k.outcome -> 'entry' ->> 'id')::uuid NOT IN (SELECT transaction_id FROM ledger_entries)`},
+		{"a payment is of a reservation and an account, and an entry of what it names", `
+			SELECT 'payment ' || p.id FROM payments p
+			WHERE NOT EXISTS (SELECT FROM reservations r WHERE r.id = p.reservation_id AND r.user_id = p.user_id)
+				OR NOT EXISTS (SELECT FROM accounts a WHERE a.user_id = p.user_id)
+			UNION ALL
+			SELECT 'entry ' || e.transaction_id FROM ledger_entries e
+			WHERE e.user_id IS NOT NULL AND NOT EXISTS (SELECT FROM accounts a WHERE a.user_id = e.user_id)
+				OR e.payment_id IS NOT NULL AND NOT EXISTS (SELECT FROM payments p WHERE p.id = e.payment_id)`},
 		{"events have no gaps, and epochs never go down", `
 			SELECT kind || ' ' || id || ' version ' || version FROM (
 				SELECT kind, id, version, epoch, row_number() OVER w AS number,

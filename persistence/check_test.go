@@ -38,6 +38,8 @@ func TestCheckFindsDamage(t *testing.T) {
 			UPDATE idempotency_keys SET outcome =
 				jsonb_set(outcome::jsonb, '{payment,id}', '"018f0000-0000-7000-8000-000000000000"')::json
 			WHERE outcome -> 'payment' IS NOT NULL`,
+		"a payment is of a reservation and an account, and an entry of what it names": `
+			UPDATE payments SET reservation_id = gen_random_uuid()`,
 		"events have no gaps, and epochs never go down": `
 			ALTER TABLE events DISABLE TRIGGER ALL;
 			UPDATE events SET epoch = 0 WHERE kind = 'schedule' AND version = 3`,

@@ -50,6 +50,7 @@ type api struct {
 	knownReservations *lru.Cache[uuid.UUID, claim]
 	encodedSeats      *lru.Cache[seatsKey, *encodedSeats]
 	buffers           sync.Pool // of *answerBuffer
+	streams           *streams
 
 	kinds    map[boxoffice.Code]problemKind
 	router   *chi.Mux
@@ -62,8 +63,20 @@ type api struct {
 	assets   map[string]asset
 }
 
+// API is the handler of all calls.
+type API struct {
+	http.Handler
+
+	streams *streams
+}
+
+// Drain ends the streams, whose clients then connect to another node, and opens no more.
+// Call it before the server shuts down: that waits for every answer to end, and a stream
+// does not end by itself.
+func (a *API) Drain() { a.streams.drain() }
+
 // New makes the API. It fails only for a configuration that lacks something.
-func New(config Config) (http.Handler, error) {
+func New(config Config) (*API, error) {
 	a, err := newAPI(config)
 	if err != nil {
 		return nil, err
@@ -75,7 +88,7 @@ func New(config Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.handler(limit), nil
+	return &API{Handler: a.handler(limit), streams: a.streams}, nil
 }
 
 // newAPI makes the calls.
@@ -93,6 +106,7 @@ func newAPI(config Config) (*api, error) {
 		kinds: map[boxoffice.Code]problemKind{}, hot: map[hotKey]hotCall{},
 		routings: sync.Pool{New: func() any { return chi.NewRouteContext() }},
 		buffers:  sync.Pool{New: newAnswerBuffer},
+		streams:  newStreams(config.MaxStreams),
 	}
 	for _, kind := range problemKinds() {
 		a.kinds[kind.code] = kind
@@ -116,7 +130,9 @@ func newAPI(config Config) (*api, error) {
 	a.addPoints()
 	a.addCatalogue()
 	a.addQueues()
+	a.addPlaceEvents()
 	a.addSeats()
+	a.addSeatEvents()
 	a.addReservations()
 	a.addPayments()
 	a.addAdmin()

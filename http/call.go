@@ -57,7 +57,6 @@ type route struct {
 	body    bodyRule
 	key     keyRule
 	cached  bool // by clients, with a strong ETag of the body
-	stream  bool // answered for as long as the client likes
 
 	schema *huma.Schema // of the body
 	// quick reads a body in its usual spelling, as what the call's handler then finds in
@@ -170,7 +169,6 @@ type handler func(w http.ResponseWriter, r *http.Request, c *call) error
 
 func (a *api) answer(rt *route, handle handler, r *http.Request, c *call) {
 	c.route = rt
-	c.ctx.unbounded = rt.stream
 	defer c.ctx.end()
 	c.set("Cache-Control", "private, no-store")
 	err := a.admit(r, c)

@@ -151,6 +151,9 @@ type Config struct {
 	// RateLimit is how many requests per second one client address may make, with a
 	// burst of one second. 0: any number. The calls of operations do not count.
 	RateLimit int
+	// MaxStreams bounds the streams of events that are open at a time; further ones are
+	// told unavailable. 0: 20 000.
+	MaxStreams int
 	// AccessTokenTTL is how long the token of a registration is good for. 0: 24 hours.
 	AccessTokenTTL time.Duration
 	// Version is the program's, for the OpenAPI document. Empty: "development".
@@ -174,8 +177,11 @@ func (c Config) withDefaults() (Config, error) {
 			return c, errors.New("http: Config." + name + " is missing")
 		}
 	}
-	if c.RateLimit < 0 || c.AccessTokenTTL < 0 {
-		return c, errors.New("http: Config.RateLimit and Config.AccessTokenTTL must not be negative")
+	if c.RateLimit < 0 || c.AccessTokenTTL < 0 || c.MaxStreams < 0 {
+		return c, errors.New("http: Config.RateLimit, Config.MaxStreams and Config.AccessTokenTTL must not be negative")
+	}
+	if c.MaxStreams == 0 {
+		c.MaxStreams = defaultMaxStreams
 	}
 	if c.AccessTokenTTL == 0 {
 		c.AccessTokenTTL = defaultAccessTokenTTL

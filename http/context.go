@@ -13,15 +13,14 @@ import (
 // it is told unavailable. It leaves time to write that before [writeTimeout].
 const requestTimeout = 8 * time.Second
 
-// callContext is the context of a call: net/http's, with [requestTimeout] unless the call
-// is a stream. The timer starts when somebody first asks what only it can tell, which
-// those who answer from memory never do.
+// callContext is the context of a call: net/http's, with [requestTimeout]. The timer starts
+// when somebody first asks what only it can tell, which those who answer from memory never
+// do. A stream has one for each of its questions.
 type callContext struct {
 	context.Context // net/http's: over when the client is gone
 
-	call      *call
-	routing   *chi.Context // nil where chi is not asked
-	unbounded bool         // a stream; set before anybody waits
+	call    *call
+	routing *chi.Context // nil where chi is not asked
 
 	start   sync.Once
 	bounded atomic.Pointer[boundedContext]
@@ -41,9 +40,6 @@ func callOf(ctx context.Context) *call { return ctx.Value(callKey{}).(*call) }
 
 // limit starts the timer, once.
 func (c *callContext) limit() context.Context {
-	if c.unbounded {
-		return c.Context
-	}
 	c.start.Do(func() {
 		ctx, cancel := context.WithTimeout(c.Context, requestTimeout)
 		c.bounded.Store(&boundedContext{Context: ctx, cancel: cancel})

@@ -29,6 +29,7 @@ type operation struct {
 	// repeated is the status of a success that changed nothing new; 0: there is none.
 	repeated int
 	headers  []string         // of a success
+	params   []*huma.Param    // of this call in particular
 	refusals []boxoffice.Code // of this call in particular
 	request  any              // example of a body
 	example  any              // example of a success

@@ -35,7 +35,7 @@ func (op operation) parameters() []*huma.Param {
 			Schema: &huma.Schema{Type: huma.TypeString},
 		})
 	}
-	return params
+	return append(params, op.params...)
 }
 
 func pathParam(name string) *huma.Param {

@@ -176,6 +176,11 @@ func queueSamples() []sample {
 		{id: "getPlace", method: "GET", target: "/api/v1/schedules/7/queue-tokens/me", status: 200, arrange: func(f *fixture) {
 			f.place = func(int64, boxoffice.PlaceRef) (boxoffice.Place, error) { return waitingPlace(), nil }
 		}},
+		{id: "followPlace", method: "GET", target: "/api/v1/schedules/7/queue-tokens/me/events", status: 200, arrange: func(f *fixture) {
+			f.followPlace = func(int64, boxoffice.PlaceRef) (boxoffice.Place, <-chan struct{}, error) {
+				return admittedPlace(), nil, nil
+			}
+		}},
 		{id: "leaveQueue", method: "DELETE", target: "/api/v1/schedules/7/queue-tokens/me", status: 204, arrange: func(f *fixture) {
 			f.leave = func(int64, boxoffice.PlaceRef, bool) error { return nil }
 		}},
@@ -199,6 +204,15 @@ func saleSamples() []sample {
 			id: "getSeats", method: "GET", target: "/api/v1/schedules/7/seats", status: 200, want: seatMapText(), arrange: allowSeats,
 			header: map[string]string{"ETag": `"12"`, "Cache-Control": "private, no-cache"},
 		},
+		{id: "followSeats", method: "GET", target: "/api/v1/schedules/7/seats/events", status: 200, arrange: func(f *fixture) {
+			asked := 0
+			f.followSeats = func(int64, *boxoffice.Admission, int64) (boxoffice.SeatNews, error) {
+				if asked++; asked%2 == 0 {
+					return boxoffice.SeatNews{}, expired("over")
+				}
+				return boxoffice.SeatNews{Map: seatMap(), Changed: always()}, nil
+			}
+		}},
 		{id: "holdSeat", method: "POST", target: "/api/v1/schedules/7/reservations", body: `{"seatNumber":17}`, status: 201, want: heldText, arrange: func(f *fixture) {
 			allowSeats(f)
 			f.hold = func(int64, boxoffice.Hold) (boxoffice.Outcome, error) {
@@ -238,6 +252,13 @@ func saleSamples() []sample {
 			}, header: atPayment,
 		},
 	}
+}
+
+// always is a channel that says that something has changed.
+func always() <-chan struct{} {
+	changed := make(chan struct{})
+	close(changed)
+	return changed
 }
 
 func allowSeats(f *fixture) {

@@ -28,9 +28,11 @@ type newReservationJSON struct {
 	SeatNumber int `json:"seatNumber" minimum:"1" maximum:"50" example:"17"`
 }
 
+const seatsPattern = "/api/v1/schedules/{scheduleId}/seats"
+
 func (a *api) addSeats() {
 	handleRaw[seatMapJSON](a, operation{
-		route:       route{method: http.MethodGet, pattern: "/api/v1/schedules/{scheduleId}/seats", access: signedIn, guarded: true},
+		route:       route{method: http.MethodGet, pattern: seatsPattern, access: signedIn, guarded: true},
 		id:          "getSeats",
 		tag:         tagSeats,
 		summary:     "Look at the 50 seats",
@@ -88,8 +90,9 @@ type seatsKey struct{ scheduleID, version int64 }
 
 // encodedSeats is a seat map as it is sent, shared by all answers.
 type encodedSeats struct {
-	etag string
-	body []byte
+	etag  string
+	event []byte // of a stream
+	body  []byte // part of event
 }
 
 // encodeSeats gives the bytes of a seat map, encoding it once for everybody.
@@ -98,9 +101,13 @@ func (a *api) encodeSeats(seatMap *boxoffice.SeatMap) *encodedSeats {
 	if known, ok := a.encodedSeats.Get(key); ok {
 		return known
 	}
+	version := strconv.FormatInt(seatMap.Version, 10)
+	head := "event: seats\nid: " + version + "\ndata: "
+	event := append(appendSeatMap([]byte(head), seatMap), "\n\n"...)
 	encoded := &encodedSeats{
-		etag: `"` + strconv.FormatInt(seatMap.Version, 10) + `"`,
-		body: appendSeatMap(nil, seatMap),
+		etag:  `"` + version + `"`,
+		event: event,
+		body:  event[len(head) : len(event)-len("\n\n")],
 	}
 	a.encodedSeats.Add(key, encoded)
 	return encoded

@@ -104,7 +104,7 @@ func setup(t *testing.T, configure ...func(*Config)) *fixture {
 		},
 	}
 	config := Config{
-		Log: slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Clock: f.fakes, Stopwatch: func() time.Time { return start },
+		Log: slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Clock: f.fakes, Stopwatch: time.Now,
 		Keys: f.keys, Health: f.fakes, Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write([]byte("up 1\n"))
 		}),
@@ -236,7 +236,7 @@ func (f *fixture) checkDocumented(r *http.Request, a answer) {
 		media = response.Content["*/*"]
 	}
 	require.NotNilf(f.t, media, "%s %s: %s is not documented", op.Method, op.Path, contentType)
-	if media.Schema == nil {
+	if media.Schema == nil || contentType == eventsType {
 		return
 	}
 	var body any

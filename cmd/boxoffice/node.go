@@ -33,13 +33,15 @@ type node struct {
 	logger   *slog.Logger
 
 	life     lifecycle
-	url      string        // where it is reached
-	failed   chan error    // the HTTP server's end, if it was not told to
-	draining atomic.Bool   // not ready any more
-	database database      // Postgres
-	nats     *nats.Conn    // NATS
-	member   *cluster.Node // of the cluster
-	metrics  *metrics
+	url      string      // where it is reached
+	failed   chan error  // the HTTP server's end, if it was not told to
+	draining atomic.Bool // not ready any more
+	// endStreams sends the readers of streams to other nodes.
+	endStreams func()
+	database   database      // Postgres
+	nats       *nats.Conn    // NATS
+	member     *cluster.Node // of the cluster
+	metrics    *metrics
 
 	db      *persistence.Database
 	clock   *persistence.Clock
@@ -86,6 +88,7 @@ func (n *node) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	n.endStreams = handler.Drain
 	n.life.goes("the sweep", func(ctx context.Context) { n.grains.Sweep(ctx, sweepEvery) })
 	n.life.goes("the cleaning of keys", n.cleanKeys)
 	n.life.goes("the watch over PostgreSQL", n.watchDatabase)
@@ -250,6 +253,7 @@ func (n *node) leave(ctx context.Context) error {
 	case <-seen.C:
 	case <-ctx.Done():
 	}
+	n.endStreams() // whose readers do not find their way back here any more
 	return err
 }
 

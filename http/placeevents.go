@@ -1,0 +1,93 @@
+package http
+
+import (
+	"net/http"
+
+	"boxoffice"
+)
+
+func (a *api) addPlaceEvents() {
+	handleStream(a, operation{
+		route:   route{method: http.MethodGet, pattern: placePattern + "/events", access: placeHolder},
+		id:      "followPlace",
+		tag:     tagQueue,
+		summary: "Be told where the place stands",
+		description: "Server-sent events: `place`, whose data is a place, at once and on every change, at most one a second. " +
+			"The stream ends after the event whose status is `admitted` or, where the place has ended, `expired`.",
+		status:   http.StatusOK,
+		refusals: []boxoffice.Code{boxoffice.CodeQueueTokenExpired},
+	}, "event: place\ndata: {\"token\":\"eyJ…\",\"scheduleId\":1,\"status\":\"waiting\",\"position\":128,…}\n\n", a.followPlace)
+}
+
+// followPlace tells a place until it is let in or has ended.
+func (a *api) followPlace(_ http.ResponseWriter, r *http.Request, c *call) error {
+	place, changed, err := a.rooms.FollowPlace(&c.ctx, c.scheduleID, c.place.ref())
+	if boxoffice.CodeOf(err) == boxoffice.CodeQueueTokenExpired {
+		return ended{err}
+	}
+	if err != nil {
+		return err
+	}
+	s, ok, err := a.openStream(r, c)
+	if err != nil || !ok {
+		return err
+	}
+	defer s.close()
+	s.place(place)
+	for s.flush() && place.Status == boxoffice.PlaceWaiting {
+		told := place
+		if place, changed, ok = s.nextPlace(told, changed); !ok {
+			return nil
+		}
+		s.place(place)
+	}
+	return nil
+}
+
+// nextPlace waits until the place differs from what was told. False: the stream is over.
+func (s *stream) nextPlace(told boxoffice.Place, changed <-chan struct{}) (boxoffice.Place, <-chan struct{}, bool) {
+	if !s.pause(placeSpacing) {
+		return told, nil, false
+	}
+	for failures := 0; ; {
+		// Time alone ends a place that waits: when sales close.
+		if !s.wait(changed, max(streamTryAgain, told.ExpiresAt.Sub(s.api.clock.Now()))) {
+			return told, nil, false
+		}
+		ctx := s.ask()
+		place, next, err := s.api.rooms.FollowPlace(ctx, s.call.scheduleID, s.call.place.ref())
+		ctx.end()
+		switch {
+		case boxoffice.CodeOf(err) == boxoffice.CodeQueueTokenExpired && err != nil:
+			return endOf(told), nil, true
+		case err != nil:
+			if failures++; failures == streamPatience || !s.wait(nil, streamTryAgain) {
+				return told, nil, false
+			}
+			changed = nil
+		case place != told:
+			return place, next, true
+		default:
+			failures, changed = 0, next
+		}
+	}
+}
+
+// endOf is the last that is told of a place that has ended.
+func endOf(place boxoffice.Place) boxoffice.Place {
+	place.Status = boxoffice.PlaceExpired
+	place.Position, place.ETAMin, place.ETAMax, place.PollAfter = 0, 0, 0, 0
+	return place
+}
+
+// place appends the event of a place.
+func (s *stream) place(place boxoffice.Place) {
+	var rendered placeJSON
+	if place.Status == boxoffice.PlaceExpired {
+		rendered = renderPlace(place, s.call.queueToken, 0, s.api.clock.Now())
+		rendered.ExpiresInSeconds = 0
+	} else {
+		rendered = s.api.renderPlace(s.call, place)
+	}
+	s.event("place", -1, rendered.appendTo)
+}

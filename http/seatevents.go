@@ -1,0 +1,91 @@
+package http
+
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"boxoffice"
+)
+
+// lastEventHeader is where a client says what it has seen of a stream that broke off.
+const lastEventHeader = "Last-Event-Id"
+
+func (a *api) addSeatEvents() {
+	op := operation{
+		route:   route{method: http.MethodGet, pattern: seatsPattern + "/events", access: signedIn, guarded: true},
+		id:      "followSeats",
+		tag:     tagSeats,
+		summary: "Be told when a seat changes",
+		description: "Server-sent events: `seats`, whose data is the seat map, at once; then `seat` with `version`, `seatNumber` and `status` " +
+			"for each change. The ids are versions. The stream ends when the admission does. An admin needs no queue token.",
+		status: http.StatusOK,
+		params: []*huma.Param{{
+			Name: "Last-Event-ID", In: "header", Description: "The last id that was seen: what changed since is told, or the whole map where that is not known.",
+			Schema: &huma.Schema{Type: huma.TypeString},
+		}},
+	}
+	handleStream(a, op, "event: seat\nid: 8\ndata: {\"version\":8,\"seatNumber\":17,\"status\":\"held\"}\n\n", a.followSeats)
+}
+
+// followSeats tells the changes of the seats for as long as the reader may see them.
+func (a *api) followSeats(_ http.ResponseWriter, r *http.Request, c *call) error {
+	var admission *boxoffice.Admission
+	if !c.caller.Admin {
+		admission = c.place.admission()
+	}
+	seen := lastEvent(r.Header)
+	news, err := a.seatMaps.FollowSeats(&c.ctx, c.scheduleID, admission, seen)
+	if err != nil {
+		return err
+	}
+	s, ok, err := a.openStream(r, c)
+	if err != nil || !ok {
+		return err
+	}
+	defer s.close()
+	for failures := 0; ; {
+		if err == nil {
+			failures = 0
+			if seen = s.seats(news, seen); !s.flush() || !s.wait(news.Changed, guardEvery) {
+				return nil
+			}
+		} else if failures++; failures == streamPatience || boxoffice.CodeOf(err) == boxoffice.CodeQueueTokenExpired || !s.wait(nil, streamTryAgain) {
+			return nil
+		}
+		if !s.pause(seatSpacing) {
+			return nil
+		}
+		ctx := s.ask()
+		news, err = a.seatMaps.FollowSeats(ctx, c.scheduleID, admission, seen)
+		ctx.end()
+	}
+}
+
+// seats appends what is new to somebody who saw a version, and gives the version that they
+// see then.
+func (s *stream) seats(news boxoffice.SeatNews, seen int64) int64 {
+	if !news.Complete || seen > news.Map.Version {
+		s.events = append(s.events, s.api.encodeSeats(news.Map).event...)
+		return news.Map.Version
+	}
+	for _, change := range news.Changes {
+		s.event("seat", change.Version, func(b []byte) []byte {
+			b = strconv.AppendInt(append(b, `{"version":`...), change.Version, 10)
+			b = strconv.AppendInt(append(b, `,"seatNumber":`...), int64(change.SeatNumber), 10)
+			b = append(append(b, `,"status":"`...), change.Status...)
+			return append(b, `"}`...)
+		})
+	}
+	return news.Map.Version
+}
+
+// lastEvent reads the version that a client saw; -1 for none, or what is no version.
+func lastEvent(header http.Header) int64 {
+	version, err := strconv.ParseInt(header.Get(lastEventHeader), 10, 64)
+	if err != nil || version < 0 {
+		return -1
+	}
+	return version
+}

@@ -1,0 +1,196 @@
+package http
+
+import (
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"boxoffice"
+)
+
+// Bounds of one stream of events.
+const (
+	// heartbeat is how long a stream may say nothing, so that those in between see that it
+	// lives, and this end sees that nobody reads any more.
+	heartbeat = 15 * time.Second
+	// streamWriteTimeout is how long a reader may hold up what is written to them. What is
+	// told meanwhile is not kept: a stream has no queue, it asks what is new when it can.
+	streamWriteTimeout = 5 * time.Second
+	// placeSpacing keeps the events of a place apart, seatSpacing those of seats: what
+	// changes meanwhile is told together. Events of a place are also a second apart where
+	// they arrive, though one is under way for longer than the next.
+	placeSpacing = 1050 * time.Millisecond
+	seatSpacing  = 100 * time.Millisecond
+	// guardEvery is how often a stream of seats asks whether its reader may see them.
+	guardEvery = 500 * time.Millisecond
+	// A stream asks again where nobody can answer, and then ends: its client may find a
+	// node that can.
+	streamPatience  = 10
+	streamTryAgain  = time.Second
+	reconnectAfter  = time.Second     // what clients are told, at least
+	reconnectWithin = 3 * time.Second // and at most: not all at once
+)
+
+const defaultMaxStreams = 20_000
+
+const eventsType = "text/event-stream"
+
+// streams are the open streams of a node.
+type streams struct {
+	max      int64
+	open     atomic.Int64
+	drained  chan struct{} // closed when they are to end
+	draining sync.Once
+}
+
+func newStreams(limit int) *streams {
+	return &streams{max: int64(limit), drained: make(chan struct{})}
+}
+
+func (s *streams) drain() { s.draining.Do(func() { close(s.drained) }) }
+
+func (s *streams) isDrained() bool {
+	select {
+	case <-s.drained:
+		return true
+	default:
+		return false
+	}
+}
+
+// errStreams is why a node opens no stream.
+var errStreams = errors.New("the node has as many streams as it may, or is stopping")
+
+// stream is one response that tells events. Its client is the only one who waits for it:
+// it has no queue, and asks what is new when it has time.
+type stream struct {
+	api     *api
+	call    *call
+	control *http.ResponseController
+	timer   *time.Timer
+	written time.Time // the last time
+	events  []byte    // that are told next
+}
+
+// openStream answers with the header of a stream, or fails where there are too many. Close
+// it. It is false where the header is all that the client wants.
+func (a *api) openStream(r *http.Request, c *call) (s *stream, ok bool, err error) {
+	if a.streams.open.Add(1) > a.streams.max || a.streams.isDrained() {
+		a.streams.open.Add(-1)
+		return nil, false, boxoffice.Unavailable(errStreams)
+	}
+	c.set("Content-Type", eventsType)
+	c.set("X-Accel-Buffering", "no")
+	s = &stream{api: a, call: c, control: http.NewResponseController(&c.writer), timer: time.NewTimer(heartbeat)}
+	// The deadlines of a request are not a stream's: a read that is cut off would look as
+	// if its client were gone. A connection without deadlines has nothing to set.
+	_ = s.control.SetReadDeadline(time.Time{})
+	c.writer.WriteHeader(http.StatusOK)
+	if r.Method == http.MethodHead {
+		s.close()
+		return nil, false, nil
+	}
+	retry := reconnectAfter + rand.N(reconnectWithin-reconnectAfter)
+	s.events = append(strconv.AppendInt(append(s.events, "retry: "...), retry.Milliseconds(), 10), "\n\n"...)
+	return s, true, nil
+}
+
+func (s *stream) close() {
+	s.timer.Stop()
+	s.api.streams.open.Add(-1)
+}
+
+// event appends an event to what is told next. An id below 0 is none.
+func (s *stream) event(name string, id int64, appendData func([]byte) []byte) {
+	b := append(append(s.events, "event: "...), name...)
+	if id >= 0 {
+		b = strconv.AppendInt(append(b, "\nid: "...), id, 10)
+	}
+	b = appendData(append(b, "\ndata: "...))
+	s.events = append(b, "\n\n"...)
+}
+
+// flush writes what there is to tell. False: the reader is gone or too slow, and the
+// connection is broken off.
+func (s *stream) flush() bool {
+	if len(s.events) == 0 {
+		return true
+	}
+	ok := s.send(s.events)
+	s.events = s.events[:0]
+	return ok
+}
+
+// send writes bytes, which may be shared with other streams.
+func (s *stream) send(data []byte) bool {
+	s.written = s.api.stopwatch()
+	_ = s.control.SetWriteDeadline(s.written.Add(streamWriteTimeout))
+	if _, err := s.call.writer.Write(data); err != nil {
+		return false
+	}
+	return s.control.Flush() == nil
+}
+
+// wait waits for changed (nil: for nothing), for most at a time, with heartbeats. False:
+// the stream is over, because its client is gone or the node stops.
+func (s *stream) wait(changed <-chan struct{}, most time.Duration) bool {
+	if s.api.streams.isDrained() { // before a change that is always there
+		return s.stop()
+	}
+	untilHeartbeat := heartbeat - s.api.stopwatch().Sub(s.written)
+	if untilHeartbeat <= 0 {
+		return s.send([]byte(":\n\n"))
+	}
+	s.timer.Reset(min(most, untilHeartbeat))
+	select {
+	case <-changed:
+	case <-s.timer.C:
+	case <-s.call.ctx.Context.Done():
+		return false
+	case <-s.api.streams.drained:
+		return s.stop()
+	}
+	return true
+}
+
+// stop tells why the stream ends; its client connects again, elsewhere.
+func (s *stream) stop() bool {
+	s.send([]byte(": this node stops\n\n"))
+	return false
+}
+
+// pause keeps events apart: it waits until spacing after the last one.
+func (s *stream) pause(spacing time.Duration) bool {
+	for {
+		left := spacing - s.api.stopwatch().Sub(s.written)
+		if left <= 0 {
+			return true
+		}
+		if !s.wait(nil, left) {
+			return false
+		}
+	}
+}
+
+// ask gives a context for one question of a stream.
+func (s *stream) ask() *callContext {
+	return &callContext{Context: s.call.ctx.Context, call: s.call}
+}
+
+// handleStream adds a call that answers with events.
+func handleStream(a *api, op operation, example string, fn handler) {
+	op.refusals = append(op.refusals, boxoffice.CodeUnavailable)
+	described := a.describe(op)
+	described.Responses[statusText(op.status)].Content = map[string]*huma.MediaType{
+		eventsType: {Schema: &huma.Schema{Type: huma.TypeString}, Example: example},
+	}
+	a.huma.OpenAPI().AddOperation(&described)
+	a.addRaw(&op.route, fn)
+	a.complete(op)
+}

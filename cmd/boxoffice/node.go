@@ -76,7 +76,11 @@ func (n *node) start(ctx context.Context) error {
 	if err := n.startDatabase(ctx); err != nil {
 		return err
 	}
-	if err := n.startCluster(ctx); err != nil {
+	if err := n.prepareCluster(ctx); err != nil {
+		return err
+	}
+	handler, err := api.New(n.api(keys))
+	if err != nil {
 		return err
 	}
 	if n.settings.demo() {
@@ -84,8 +88,8 @@ func (n *node) start(ctx context.Context) error {
 			return err
 		}
 	}
-	handler, err := api.New(n.api(keys))
-	if err != nil {
+	// From here on the others wait for this node's grains, so everything else is ready.
+	if err := n.member.Start(ctx, n.grains.Kinds()...); err != nil {
 		return err
 	}
 	n.endStreams = handler.Drain
@@ -168,8 +172,8 @@ func (n *node) startDatabase(ctx context.Context) (err error) {
 	return nil
 }
 
-// startCluster makes this process a member that activates grains.
-func (n *node) startCluster(ctx context.Context) (err error) {
+// prepareCluster makes everything of a member but its membership.
+func (n *node) prepareCluster(ctx context.Context) (err error) {
 	connection, stop, err := openNATS(ctx, n.settings, n.logger)
 	if err != nil {
 		return err
@@ -239,7 +243,7 @@ func (n *node) startCluster(ctx context.Context) (err error) {
 		n.grains.Wait()
 		return err
 	})
-	return n.member.Start(ctx, n.grains.Kinds()...)
+	return n.db.Warm(ctx)
 }
 
 // leave makes the node unready and gives its grains to the other nodes. It takes at least

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -119,6 +120,7 @@ func (x *experiment) perform(ctx context.Context) (state check.State, err error)
 	}
 	x.system, err = system.Start(ctx, system.Config{
 		Dir: x.options.out, Binary: x.program.path, Harness: harness, Nodes: x.options.nodes,
+		LimitDisk: slices.ContainsFunc(x.options.faults, func(kind plan.Kind) bool { return entryOf(kind).Disk }),
 		Settings: map[string]string{
 			"BOXOFFICE_HOLD_TTL":      x.times.hold.String(),
 			"BOXOFFICE_ADMISSION_TTL": x.times.admission.String(),
@@ -230,6 +232,8 @@ func (x *experiment) injectOne(ctx context.Context, f plan.Fault) {
 			x.violations = append(x.violations, check.Violation{Check: "slow client", Detail: err.Error()})
 			err = nil
 		}
+	case plan.KillCrowd:
+		err = x.killCrowd(ctx, f)
 	default:
 		err = x.system.Inject(ctx, f)
 	}
@@ -242,6 +246,27 @@ func (x *experiment) injectOne(ctx context.Context, f plan.Fault) {
 		x.invalid = append(x.invalid, fmt.Sprintf("%s: %v", f, err))
 	}
 	x.faults = append(x.faults, done)
+}
+
+// killCrowd kills the node that a crowd waits at, and wants an answer within the goal.
+func (x *experiment) killCrowd(ctx context.Context, f plan.Fault) error {
+	crowd, err := x.fleet.Gather(ctx)
+	if err != nil {
+		return err
+	}
+	return x.system.KillOwner(ctx, crowd.ScheduleID, func(dead int) error {
+		killed := x.now()
+		back, err := crowd.Ask(ctx, dead, settle)
+		if err != nil {
+			return err
+		}
+		outage := check.Outage{ScheduleID: crowd.ScheduleID, From: killed, Length: back}
+		if limit := x.limit(entryOf(f.Kind).Goal, outage); back > limit {
+			x.violate("crowd", fmt.Errorf("schedule %d, with a crowd in line, did not answer for %s; the goal is %s",
+				crowd.ScheduleID, back, limit))
+		}
+		return nil
+	})
 }
 
 // catalogued is an entry of the catalogue.

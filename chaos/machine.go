@@ -31,7 +31,9 @@ type machine struct {
 	processors int
 	running    sync.WaitGroup
 	stop       context.CancelFunc
-	samples    []sample // after end
+
+	mu      sync.Mutex
+	samples []sample
 }
 
 // watchMachine reads usage again and again; where it cannot be read, nothing is known,
@@ -47,7 +49,9 @@ func watchMachine(processors int, now func() time.Duration, read func() (usage, 
 			if err != nil {
 				return
 			}
+			m.mu.Lock()
 			m.samples = append(m.samples, sample{now(), u})
+			m.mu.Unlock()
 			select {
 			case <-ctx.Done():
 				return
@@ -67,6 +71,8 @@ func (m *machine) end() {
 // slowdown tells how many times longer things took between two times than they would
 // have on a machine without others: its processors, by what the others left of them.
 func (m *machine) slowdown(from, to time.Duration) float64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	first, last := -1, -1
 	for i, s := range m.samples {
 		if s.at <= from || first < 0 {

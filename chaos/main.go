@@ -139,8 +139,9 @@ func chosen(faults string, o options) []plan.Kind {
 	case "none", "":
 	case "all":
 		failpoints := slices.Contains(strings.Split(o.tags, ","), "failpoint")
+		disk := system.CanLimitDisk()
 		for _, e := range plan.Catalogue() {
-			if e.Nodes <= o.nodes && (failpoints || !e.Failpoint) {
+			if e.Nodes <= o.nodes && (failpoints || !e.Failpoint) && (disk || !e.Disk) {
 				kinds = append(kinds, e.Kind)
 			}
 		}

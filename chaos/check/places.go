@@ -12,13 +12,18 @@ import (
 // checkPlaces compares what people were told about their places in line with what the
 // waiting rooms did.
 func checkPlaces(e Evidence, f facts, rooms map[int64]*room, limits Limits) []Violation {
-	c := placeChecker{evidence: e, facts: f, rooms: rooms, limits: limits, shown: make(map[placeID][]history.Operation)}
+	c := placeChecker{
+		evidence: e, facts: f, rooms: rooms, limits: limits, shown: make(map[placeID][]history.Operation),
+		known: newsOf(e, f),
+	}
 	for _, op := range e.Operations {
 		switch op.Kind {
 		case history.Join, history.Place:
 			c.check(op)
 		case history.Hold:
 			c.checkGuard(op)
+		case history.Seats:
+			c.checkLooking(op)
 		}
 	}
 	c.checkOrder()
@@ -33,6 +38,7 @@ type placeChecker struct {
 	limits     Limits
 	joins      []history.Operation // acknowledged ones that made a place
 	shown      map[placeID][]history.Operation
+	known      map[placeID]*placeNews
 	violations []Violation
 }
 
@@ -76,8 +82,9 @@ func (c *placeChecker) checkShown(op history.Operation) {
 	if p.joined > op.Return+c.limits.Epsilon {
 		c.violate(op, "place %d was shown before it joined", id.sequence)
 	}
-	if p.ended < op.Call-c.limits.Staleness-c.limits.Epsilon {
-		c.violate(op, "place %d was shown %s after it had ended", id.sequence, op.Call-p.ended)
+	// When the end of a place that waits could be seen is only known from who was told.
+	if c.known[id].ended.before(op, c.limits) || told.Admitted() && p.ended < op.Call-c.limits.Staleness-c.limits.Epsilon {
+		c.violate(op, "place %d was shown after it had ended", id.sequence)
 	}
 	switch boxoffice.PlaceStatus(op.Answer.Word()) {
 	case boxoffice.PlaceAdmitted:
@@ -89,6 +96,9 @@ func (c *placeChecker) checkShown(op history.Operation) {
 		}
 	case boxoffice.PlaceWaiting:
 		c.shown[id] = append(c.shown[id], op)
+		if c.known[id].admitted.before(op, c.limits) {
+			c.violate(op, "place %d was shown as waiting after it had been admitted", id.sequence)
+		}
 		if told.Admitted() {
 			c.violate(op, "place %d was shown as waiting with the token of an admitted one", id.sequence)
 		}
@@ -115,6 +125,10 @@ func (c *placeChecker) checkRefusal(op history.Operation) {
 
 // checkGuard: only a place that waits or has ended is kept from the seats.
 func (c *placeChecker) checkGuard(op history.Operation) {
+	sent := op.Request.Place
+	if op.Result == history.OK && !op.Replayed && c.known[placeID{sent.ScheduleID, sent.Sequence}].ended.earliest() < op.Call {
+		c.violate(op, "a seat was held with place %d, which had ended", sent.Sequence)
+	}
 	if op.Result != history.Refused {
 		return
 	}
@@ -187,23 +201,6 @@ func (c *placeChecker) checkOrder() {
 						op.Request.ScheduleID, op.Answer.Place.Sequence, last.Answer.Place.Sequence),
 					Operations: []int{last.Number, op.Number},
 				})
-			}
-		}
-	}
-}
-
-// checkPositions: who waits only moves forward. An answer may be as old as staleness.
-func (c *placeChecker) checkPositions() {
-	for id, operations := range c.shown {
-		slices.SortFunc(operations, func(a, b history.Operation) int { return cmp.Compare(a.Call, b.Call) })
-		for i, op := range operations {
-			if op.Answer.Position < 1 {
-				c.violate(op, "place %d waits at position %d", id.sequence, op.Answer.Position)
-			}
-			for _, earlier := range operations[:i] {
-				if earlier.Return+c.limits.Staleness+c.limits.Epsilon < op.Call && earlier.Answer.Position < op.Answer.Position {
-					c.violate(op, "place %d fell back from position %d to %d", id.sequence, earlier.Answer.Position, op.Answer.Position)
-				}
 			}
 		}
 	}

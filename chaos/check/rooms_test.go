@@ -130,15 +130,104 @@ func (s *story) shown(call int, token history.Token, position int) {
 	})
 }
 
+// line has five people join and lets the first two in, of which nobody is told.
+func line(t *testing.T) (s *story, last history.Token) {
+	t.Helper()
+	s = tell(t)
+	for i := range 5 {
+		last = s.join(10, 20, s.user(0))
+		s.evidence.Operations[i].Answer.Position = i + 1
+	}
+	s.admit(50, 1, 2)
+	return s, last
+}
+
+// from makes another node the one that gave the last answer.
+func (s *story) from(node int) { s.evidence.Operations[len(s.evidence.Operations)-1].Node = node }
+
 func TestFallingBackInTheLine(t *testing.T) {
 	t.Parallel()
-	s := tell(t)
-	token := s.join(10, 20, s.user(0))
-	s.shown(100, token, 3)
+	s, token := line(t)
+	s.shown(200, token, 3)
 	s.shown(500, token, 4) // from a node that is a little behind
 	s.requirePass()
 	s.shown(3000, token, 5)
 	s.requireViolation("place", "fell back from position 3 to 5")
+}
+
+func TestPositionsCountWhoWaitsAhead(t *testing.T) {
+	t.Parallel()
+	s, token := line(t)
+	s.shown(200, token, 2)
+	s.requireViolation("place", "place 5 waits at position 2, and 3 to 5 would be right")
+	s, token = line(t)
+	s.op(history.Place, 200, 210, token.UserID, func(op *history.Operation) { // of place 1, from node 0
+		op.Request.UserID = s.evidence.Operations[0].Request.UserID
+		joinedAt := s.at(10)
+		first := history.Token{UserID: op.Request.UserID, ScheduleID: theSchedule, Sequence: 1, AdmittedUntil: 1}
+		op.Answer = history.Answer{Status: "admitted", Place: first, JoinedAt: &joinedAt}
+	})
+	s.shown(300, token, 5)
+	s.from(1)
+	s.requirePass()
+	s.shown(400, token, 5)
+	s.requireViolation("place", "place 5 waits at position 5, and 3 to 4 would be right")
+}
+
+func TestAPlaceThatWasLeft(t *testing.T) {
+	t.Parallel()
+	leave := func(s *story, token history.Token) {
+		operation := uuid.New()
+		s.log(100, boxoffice.KindGatekeeper, operation, boxoffice.PlacesEnded{Sequences: []uint64{1}, Status: boxoffice.PlaceLeft})
+		s.op(history.Leave, 100, 110, token.UserID, func(op *history.Operation) { op.Status, op.Request.Place = 204, token })
+	}
+	with := func(kind history.Kind, call int) func(*story, history.Token) {
+		return func(s *story, token history.Token) {
+			s.op(kind, call, call+10, token.UserID, func(op *history.Operation) {
+				op.Request.Place, op.Answer.Seats = token, history.SeatMap(newSeatHistory().maps[0].letters)
+			})
+		}
+	}
+	for name, later := range map[string]struct {
+		add       func(*story, history.Token)
+		violation string
+	}{
+		"seats soon after":  {add: with(history.Seats, 500)},
+		"seats long after":  {add: with(history.Seats, 1500), violation: "seats were shown with place 1"},
+		"a hold soon after": {add: with(history.Hold, 150), violation: "a seat was held with place 1"},
+		"a place elsewhere": {add: func(s *story, token history.Token) { s.shown(200, token, 1); s.from(1) }},
+		"a place here":      {add: func(s *story, token history.Token) { s.shown(200, token, 1) }, violation: "shown after it had ended"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := tell(t)
+			token := s.join(10, 20, s.user(0))
+			leave(s, token)
+			later.add(s, token)
+			if later.violation == "" {
+				s.requirePass()
+			} else {
+				s.requireViolation("place", later.violation)
+			}
+		})
+	}
+}
+
+func TestAPlaceThatWasAdmittedWaitsAgain(t *testing.T) {
+	t.Parallel()
+	s := tell(t)
+	token := s.join(10, 20, s.user(0))
+	s.admit(50, 1)
+	admitted := token
+	admitted.AdmittedUntil = 1
+	s.shown(100, admitted, 0)
+	s.evidence.Operations[len(s.evidence.Operations)-1].Answer.Status = "admitted"
+	s.requirePass()
+	s.shown(200, token, 1)
+	s.from(1)
+	s.requirePass()
+	s.shown(210, token, 1)
+	s.requireViolation("place", "shown as waiting after it had been admitted")
 }
 
 func TestALivePlaceIsRefused(t *testing.T) {

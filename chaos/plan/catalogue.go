@@ -27,6 +27,7 @@ const (
 	RestartNATS       Kind = "nats-restart"        // 13
 	WipeNATS          Kind = "nats-wipe"           // 14
 	RestartPostgres   Kind = "postgres-restart"    // 15
+	DiskFull          Kind = "disk-full"           // 16
 	SlowPostgres      Kind = "postgres-slow"       // 17, late
 	StuckCommits      Kind = "stuck-commits"       // 17, never
 	DropConnections   Kind = "drop-connections"    // 18
@@ -38,6 +39,7 @@ const (
 	Join              Kind = "join"                // 24
 	Activations       Kind = "activations"         // 25
 	Expiries          Kind = "expiries"            // 25
+	KillCrowd         Kind = "kill-crowd"          // 26
 	KillAll           Kind = "kill-all"            // 27
 )
 
@@ -60,6 +62,8 @@ type Entry struct {
 	Shortest, Longest time.Duration
 	// Nodes is how many nodes there must be for the fault to mean anything.
 	Nodes int
+	// Disk tells that Postgres needs a file system of its own, which takes the right to mount.
+	Disk bool
 	// Failpoint tells that the nodes must be built with the tag failpoint.
 	Failpoint bool
 }
@@ -93,6 +97,8 @@ func Catalogue() []Entry {
 		{Kind: Activations, Goal: 3 * s, Since: FromStart, Nodes: 1},
 		{Kind: Expiries, Goal: 3 * s, Since: FromStart, Nodes: 1},
 		{Kind: KillAll, Goal: 3 * s, Since: FromHeal, Shortest: 500 * ms, Longest: 2 * s, Nodes: 1},
+		{Kind: KillCrowd, Goal: 5 * s, Since: FromStart, Shortest: 1 * s, Longest: 2 * s, Nodes: 2},
+		{Kind: DiskFull, Goal: 3 * s, Since: FromHeal, Shortest: 2 * s, Longest: 5 * s, Nodes: 1, Disk: true},
 		{Kind: KillBeforeAppend, Goal: 3 * s, Since: FromStart, Shortest: 500 * ms, Longest: 2 * s, Nodes: 1, Failpoint: true},
 		{Kind: KillCommitSent, Goal: 3 * s, Since: FromStart, Shortest: 500 * ms, Longest: 2 * s, Nodes: 1, Failpoint: true},
 		{Kind: KillBeforeReply, Goal: 3 * s, Since: FromStart, Shortest: 500 * ms, Longest: 2 * s, Nodes: 1, Failpoint: true},

@@ -54,6 +54,8 @@ func (s *System) Inject(ctx context.Context, f plan.Fault) error {
 		return s.restartNATS(ctx, f)
 	case plan.RestartPostgres:
 		return s.restartPostgres(ctx, f)
+	case plan.DiskFull:
+		return s.fillDisk(ctx, f)
 	case plan.StuckCommits:
 		return s.stickCommits(ctx, f)
 	case plan.DropConnections:

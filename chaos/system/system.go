@@ -40,6 +40,8 @@ type Config struct {
 	// argument is NATSCommand.
 	Binary, Harness string
 	Nodes           int
+	// LimitDisk gives Postgres a small file system of its own, which can be filled.
+	LimitDisk bool
 	// Settings are the nodes', besides those that connect them; name to value.
 	Settings map[string]string
 	Logger   *slog.Logger
@@ -55,6 +57,7 @@ type System struct {
 	postgres *localpostgres.Server
 	natsDir  string
 	natsPort int
+	mounted  bool // the file system of Postgres, which Close unmounts
 	nats     *process
 	nodes    []*Node
 	// spare is the node that joins and leaves; nil if there is only one node.
@@ -76,6 +79,15 @@ func Start(ctx context.Context, cfg Config) (*System, error) {
 func (s *System) start(ctx context.Context) (err error) {
 	if s.key, err = makeKey(); err != nil {
 		return err
+	}
+	if s.cfg.LimitDisk {
+		if err := os.MkdirAll(s.postgresDir(), 0o700); err != nil {
+			return fmt.Errorf("make the directory of postgres: %w", err)
+		}
+		if err := mountDisk(s.postgresDir()); err != nil {
+			return err
+		}
+		s.mounted = true
 	}
 	if err := s.startPostgres(ctx, 0); err != nil {
 		return err
@@ -110,11 +122,12 @@ func (s *System) start(ctx context.Context) (err error) {
 // must be durable; a standby that is not there is one of the faults, which needs a
 // server that would have one.
 func (s *System) startPostgres(ctx context.Context, port int) error {
+	settings := map[string]string{"wal_level": "replica", "max_wal_senders": "2"}
+	if s.cfg.LimitDisk {
+		settings["min_wal_size"], settings["max_wal_size"] = "32MB", "96MB"
+	}
 	server, err := localpostgres.Start(ctx, localpostgres.Config{
-		DataDir:  filepath.Join(s.cfg.Dir, "postgres"),
-		Port:     port,
-		Settings: map[string]string{"wal_level": "replica", "max_wal_senders": "2"},
-		Logger:   s.cfg.Logger,
+		DataDir: s.postgresDir(), Port: port, Settings: settings, Logger: s.cfg.Logger,
 	})
 	if err != nil {
 		return err
@@ -123,7 +136,7 @@ func (s *System) startPostgres(ctx context.Context, port int) error {
 	return nil
 }
 
-// Close ends every process. Data and logs stay.
+// Close ends every process. Logs stay, and data, but for those on a limited disk.
 func (s *System) Close() error {
 	var errs []error
 	for _, n := range s.all() {
@@ -134,6 +147,9 @@ func (s *System) Close() error {
 	}
 	if s.postgres != nil {
 		errs = append(errs, s.postgres.StopImmediate(context.Background()))
+	}
+	if s.mounted {
+		errs = append(errs, unmountDisk(s.postgresDir()))
 	}
 	return errors.Join(errs...)
 }

@@ -2,6 +2,7 @@ package actors
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -18,7 +19,8 @@ import (
 type gatekeeperGrain struct {
 	shell      *shell
 	room       *boxoffice.WaitingRoom
-	learned    []boxoffice.Event  // applied, and to be committed with the next batch
+	learned    []boxoffice.Event  // applied, and to be committed: see hurries
+	learnedAt  time.Time          // when the first of them was
 	reconciled time.Time          // when the rows of the admitted were last asked for
 	told       boxoffice.RoomView // what those who watch were shown last
 }
@@ -46,6 +48,9 @@ func (g *gatekeeperGrain) refused(refusals []boxoffice.CommitRefusal) {
 // learn takes over what the row of an admitted place says.
 func (g *gatekeeperGrain) learn(row boxoffice.PlaceRow) {
 	for _, e := range g.room.NoteRow(row, g.shell.now) {
+		if len(g.learned) == 0 {
+			g.learnedAt = g.shell.now
+		}
 		g.room.Apply(e)
 		g.learned = boxoffice.AppendEvents(g.learned, e)
 	}
@@ -60,7 +65,10 @@ func (g *gatekeeperGrain) census() Census {
 // tells everybody where they stand.
 func (g *gatekeeperGrain) decide(b *batch) {
 	firstNew := g.room.NextSequence()
-	g.takeLearned(b)
+	hurries := g.hurries(b)
+	if hurries {
+		g.takeLearned(b)
+	}
 	for i, c := range b.commands {
 		switch m := c.message.(type) {
 		case *messages.Join:
@@ -75,7 +83,9 @@ func (g *gatekeeperGrain) decide(b *batch) {
 			b.replies[i] = g.watch(m)
 		case *messages.ScheduleChanged:
 			g.scheduleChanged(m)
-			g.takeLearned(b)
+			if hurries {
+				g.takeLearned(b)
+			}
 		case *messages.Poll, *messages.Touch: // below
 		default:
 			b.replies[i] = unknownMessage(m)
@@ -100,6 +110,28 @@ func (g *gatekeeperGrain) decide(b *batch) {
 		}
 	}
 	g.reconcile(b.now)
+}
+
+// learnedDelay is how long what was learned may wait for more of it.
+const learnedDelay = time.Second
+
+// hurries tells whether what was learned is to be committed with a batch. While nobody
+// waits for the slots of those who have paid, there is no hurry: their rows say already
+// that they have ended, and a sale out of one commit for each of them is dearer than it
+// needs to be.
+func (g *gatekeeperGrain) hurries(b *batch) bool {
+	late := len(g.learned) > 0 && !b.now.Before(g.learnedAt.Add(learnedDelay))
+	if late || g.room.Status(b.now).Waiting > 0 {
+		return true
+	}
+	return slices.ContainsFunc(b.commands, func(c command) bool {
+		switch c.message.(type) {
+		case *messages.Join, *messages.Leave, *messages.Configure:
+			return true
+		default:
+			return false
+		}
+	})
 }
 
 // takeLearned commits with a batch what was learned and applied before what comes next
@@ -133,7 +165,10 @@ func (g *gatekeeperGrain) see(b *batch, userID uuid.UUID, sequence uint64) func(
 	if refusal != nil {
 		return func() proto.Message { return refusalMessage(refusal) }
 	}
-	g.apply(b, events)
+	if len(events) > 0 {
+		g.takeLearned(b)
+		g.apply(b, events)
+	}
 	return g.place(b, userID, sequence, false)
 }
 
@@ -237,6 +272,9 @@ func (g *gatekeeperGrain) nextWake(now time.Time) time.Time {
 		if at := g.reconciled.Add(g.shell.cfg.ReconcileEvery); next.IsZero() || at.Before(next) {
 			next = at
 		}
+	}
+	if at := g.learnedAt.Add(learnedDelay); len(g.learned) > 0 && (next.IsZero() || at.Before(next)) {
+		next = at
 	}
 	return next
 }

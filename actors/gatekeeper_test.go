@@ -252,3 +252,30 @@ func TestAnEndThatIsLearnedComesBeforeTheJoinThatFollows(t *testing.T) {
 	h.gate = h.spawn(boxoffice.KindGatekeeper, scheduleID)
 	require.EqualValues(t, 2, h.ask(h.gate, &messages.ReadQueue{})().(*messages.QueueStatus).GetAdmitted())
 }
+
+func TestEndsThatNobodyWaitsForAreOneCommit(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	h.gate = h.spawn(boxoffice.KindGatekeeper, scheduleID)
+	for range 2 {
+		h.join(uuid.New())
+	}
+	admitted := func() int {
+		return int(h.ask(h.gate, &messages.ReadQueue{})().(*messages.QueueStatus).GetAdmitted())
+	}
+	commits := len(h.journal.committed())
+	for n := range 2 {
+		h.system.Root.Send(h.gate, &messages.ScheduleChanged{
+			Version: int64(n + 2), AvailableSeats: int32(49 - n),
+			Places: []*messages.PlaceChange{{Sequence: uint64(n + 1), Completed: true}},
+		})
+		require.Equal(t, 1-n, admitted(), "it is known at once")
+	}
+	require.Len(t, h.journal.committed(), commits)
+	h.clock.advance(time.Second)
+	require.Zero(t, admitted())
+	require.Len(t, h.journal.committed(), commits+1)
+	events := h.journal.committed()[commits].Events
+	require.Len(t, events, 1)
+	require.Equal(t, []uint64{1, 2}, events[0].Data.(boxoffice.PlacesEnded).Sequences)
+}

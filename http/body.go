@@ -31,12 +31,11 @@ func readBody(r *http.Request, c *call) error {
 		return boxoffice.Errorf(boxoffice.CodeUnsupportedMediaType, "send the body as application/json")
 	}
 	data, err := readAll(&c.writer, r)
-	if errors.As(err, new(*http.MaxBytesError)) {
-		c.header.Set("Connection", "close") // rather than read the rest
-		return boxoffice.Errorf(boxoffice.CodeBodyTooLarge, "the body has more than %d bytes", maxBody)
-	}
 	if err != nil {
-		c.header.Set("Connection", "close")
+		c.header.Set("Connection", "close") // rather than read the rest
+		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+			return boxoffice.Errorf(boxoffice.CodeBodyTooLarge, "the body has more than %d bytes", maxBody)
+		}
 		return boxoffice.Errorf(boxoffice.CodeMalformedRequest, "the body did not arrive whole")
 	}
 	if len(data) == 0 && c.route.body == bodyEmpty {

@@ -87,8 +87,9 @@ type call struct {
 	caller     Caller
 	place      queueClaims // of the queue token
 	queueToken string      // as it was sent
-	raw        []byte      // the body, valid JSON
-	body       any         // the body, decoded; nil if there is none
+	admission  boxoffice.Admission
+	raw        []byte // the body, valid JSON
+	body       any    // the body, decoded; nil if there is none
 	operation  boxoffice.Operation
 	stored     *boxoffice.Outcome // the answer that this request got before
 	status     int                // of the response; 0: the call's usual one

@@ -13,7 +13,7 @@ import (
 // fakes is every interface that the API consumes. A test sets the functions that it
 // expects to be called; a call of any other fails it.
 type fakes struct {
-	t *testing.T
+	t testing.TB
 
 	now            func() time.Time
 	ready          func() error

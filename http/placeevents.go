@@ -51,7 +51,11 @@ func (s *stream) nextPlace(told boxoffice.Place, changed <-chan struct{}) (boxof
 	}
 	for failures := 0; ; {
 		// Time alone ends a place that waits: when sales close.
-		if !s.wait(changed, max(streamTryAgain, told.ExpiresAt.Sub(s.api.clock.Now()))) {
+		most := max(streamTryAgain, told.ExpiresAt.Sub(s.api.clock.Now()))
+		if failures > 0 {
+			changed, most = nil, streamTryAgain
+		}
+		if !s.wait(changed, most) {
 			return told, nil, false
 		}
 		ctx := s.ask()
@@ -61,10 +65,9 @@ func (s *stream) nextPlace(told boxoffice.Place, changed <-chan struct{}) (boxof
 		case boxoffice.CodeOf(err) == boxoffice.CodeQueueTokenExpired && err != nil:
 			return endOf(told), nil, true
 		case err != nil:
-			if failures++; failures == streamPatience || !s.wait(nil, streamTryAgain) {
+			if failures++; failures == streamPatience {
 				return told, nil, false
 			}
-			changed = nil
 		case place != told:
 			return place, next, true
 		default:

@@ -18,45 +18,50 @@ type problemKind struct {
 	status  int
 	title   string
 	meaning string // what a client can make of it
+	uri     string // where it is described
 }
 
 // problemKinds is the table. A code that is not in it is told as internal.
 func problemKinds() []problemKind {
-	return []problemKind{
-		{boxoffice.CodeMalformedRequest, 400, "Malformed request", "The body is not exactly one JSON value in UTF-8, with no member given twice."},
-		{boxoffice.CodeIdempotencyKeyRequired, 400, "Idempotency key required", "Send an Idempotency-Key of 1–255 printable ASCII characters, a new one for each thing you want done."},
-		{boxoffice.CodeUnauthenticated, 401, "Unauthenticated", "The access token is missing, malformed, expired or forged."},
-		{boxoffice.CodeQueueTokenRequired, 401, "Queue token required", "Join the schedule's waiting room and send the newest token that it gave you as Queue-Token."},
-		{boxoffice.CodeQueueTokenInvalid, 401, "Queue token invalid", "The queue token is forged, or of another user or schedule."},
-		{boxoffice.CodeInsufficientPoints, 402, "Insufficient points", "The account has balance points and the seat costs amount; charge points and pay again while the hold lasts."},
-		{boxoffice.CodeForbidden, 403, "Forbidden", "The caller may not do this, or names another user."},
-		{boxoffice.CodeNotAdmitted, 403, "Not admitted yet", "The place in line still waits, or its newer token was not fetched; see the link with rel=status."},
-		{boxoffice.CodeQueueTokenExpired, 403, "Queue token expired", "The place in line has ended; join again. Guarded calls say this with 403, the place's own routes with 410."},
-		{boxoffice.CodeNotFound, 404, "Not found", "There is nothing at this path."},
-		{boxoffice.CodeUserNotFound, 404, "User not found", "No such user was ever registered."},
-		{boxoffice.CodeConcertNotFound, 404, "Concert not found", "There is no such concert."},
-		{boxoffice.CodeScheduleNotFound, 404, "Schedule not found", "There is no such schedule."},
-		{boxoffice.CodeReservationNotFound, 404, "Reservation not found", "The caller has no such reservation."},
-		{boxoffice.CodePaymentNotFound, 404, "Payment not found", "The caller has no such payment."},
-		{boxoffice.CodeMethodNotAllowed, 405, "Method not allowed", "The Allow header lists the methods of this path."},
-		{boxoffice.CodeSoldOut, 409, "Sold out", "All seats of the schedule are sold."},
-		{boxoffice.CodeSalesClosed, 409, "Sales closed", "The schedule is not, or no longer, on sale."},
-		{boxoffice.CodeSeatTaken, 409, "Seat taken", "Somebody else has the seat; availableSeats lists those that are free."},
-		{boxoffice.CodeAlreadyReserved, 409, "Already reserved", "The user holds another seat of this schedule, or owns one."},
-		{boxoffice.CodeAlreadyPaid, 409, "Already paid", "The reservation is paid."},
-		{boxoffice.CodeAlreadyCancelled, 409, "Already cancelled", "The payment was cancelled before."},
-		{boxoffice.CodeCancellationClosed, 409, "Cancellation closed", "Payments cannot be cancelled from 00:00 of the performance's day at the venue."},
-		{boxoffice.CodeHoldExpired, 410, "Hold expired", "The seat is no longer held; nothing was charged."},
-		{boxoffice.CodeBodyTooLarge, 413, "Body too large", "A body may have 64 KiB."},
-		{boxoffice.CodeUnsupportedMediaType, 415, "Unsupported media type", "Bodies are JSON."},
-		{boxoffice.CodeInvalidRequest, 422, "Invalid request", "Values of the request are wrong; errors lists where and how."},
-		{boxoffice.CodeBalanceLimit, 422, "Balance limit", "An account holds 1 000 000 000 points at most."},
-		{boxoffice.CodeIdempotencyKeyReused, 422, "Idempotency key reused", "This key was used for another request."},
-		{boxoffice.CodeRateLimited, 429, "Too many requests", "Wait for as many seconds as Retry-After says."},
-		{boxoffice.CodeInternal, 500, "Internal error", "A bug or a broken dependency; it was logged with the request's id."},
-		{boxoffice.CodeUnavailable, 503, "Unavailable", "Send the same request with the same idempotency key again after Retry-After seconds."},
-		{boxoffice.CodeQueueFull, 503, "Waiting room full", "Try to join again after Retry-After seconds."},
+	kinds := []problemKind{
+		{boxoffice.CodeMalformedRequest, 400, "Malformed request", "The body is not exactly one JSON value in UTF-8, with no member given twice.", ""},
+		{boxoffice.CodeIdempotencyKeyRequired, 400, "Idempotency key required", "Send an Idempotency-Key of 1–255 printable ASCII characters, a new one for each thing you want done.", ""},
+		{boxoffice.CodeUnauthenticated, 401, "Unauthenticated", "The access token is missing, malformed, expired or forged.", ""},
+		{boxoffice.CodeQueueTokenRequired, 401, "Queue token required", "Join the schedule's waiting room and send the newest token that it gave you as Queue-Token.", ""},
+		{boxoffice.CodeQueueTokenInvalid, 401, "Queue token invalid", "The queue token is forged, or of another user or schedule.", ""},
+		{boxoffice.CodeInsufficientPoints, 402, "Insufficient points", "The account has balance points and the seat costs amount; charge points and pay again while the hold lasts.", ""},
+		{boxoffice.CodeForbidden, 403, "Forbidden", "The caller may not do this, or names another user.", ""},
+		{boxoffice.CodeNotAdmitted, 403, "Not admitted yet", "The place in line still waits, or its newer token was not fetched; see the link with rel=status.", ""},
+		{boxoffice.CodeQueueTokenExpired, 403, "Queue token expired", "The place in line has ended; join again. Guarded calls say this with 403, the place's own routes with 410.", ""},
+		{boxoffice.CodeNotFound, 404, "Not found", "There is nothing at this path.", ""},
+		{boxoffice.CodeUserNotFound, 404, "User not found", "No such user was ever registered.", ""},
+		{boxoffice.CodeConcertNotFound, 404, "Concert not found", "There is no such concert.", ""},
+		{boxoffice.CodeScheduleNotFound, 404, "Schedule not found", "There is no such schedule.", ""},
+		{boxoffice.CodeReservationNotFound, 404, "Reservation not found", "The caller has no such reservation.", ""},
+		{boxoffice.CodePaymentNotFound, 404, "Payment not found", "The caller has no such payment.", ""},
+		{boxoffice.CodeMethodNotAllowed, 405, "Method not allowed", "The Allow header lists the methods of this path.", ""},
+		{boxoffice.CodeSoldOut, 409, "Sold out", "All seats of the schedule are sold.", ""},
+		{boxoffice.CodeSalesClosed, 409, "Sales closed", "The schedule is not, or no longer, on sale.", ""},
+		{boxoffice.CodeSeatTaken, 409, "Seat taken", "Somebody else has the seat; availableSeats lists those that are free.", ""},
+		{boxoffice.CodeAlreadyReserved, 409, "Already reserved", "The user holds another seat of this schedule, or owns one.", ""},
+		{boxoffice.CodeAlreadyPaid, 409, "Already paid", "The reservation is paid.", ""},
+		{boxoffice.CodeAlreadyCancelled, 409, "Already cancelled", "The payment was cancelled before.", ""},
+		{boxoffice.CodeCancellationClosed, 409, "Cancellation closed", "Payments cannot be cancelled from 00:00 of the performance's day at the venue.", ""},
+		{boxoffice.CodeHoldExpired, 410, "Hold expired", "The seat is no longer held; nothing was charged.", ""},
+		{boxoffice.CodeBodyTooLarge, 413, "Body too large", "A body may have 64 KiB.", ""},
+		{boxoffice.CodeUnsupportedMediaType, 415, "Unsupported media type", "Bodies are JSON.", ""},
+		{boxoffice.CodeInvalidRequest, 422, "Invalid request", "Values of the request are wrong; errors lists where and how.", ""},
+		{boxoffice.CodeBalanceLimit, 422, "Balance limit", "An account holds 1 000 000 000 points at most.", ""},
+		{boxoffice.CodeIdempotencyKeyReused, 422, "Idempotency key reused", "This key was used for another request.", ""},
+		{boxoffice.CodeRateLimited, 429, "Too many requests", "Wait for as many seconds as Retry-After says.", ""},
+		{boxoffice.CodeInternal, 500, "Internal error", "A bug or a broken dependency; it was logged with the request's id.", ""},
+		{boxoffice.CodeUnavailable, 503, "Unavailable", "Send the same request with the same idempotency key again after Retry-After seconds.", ""},
+		{boxoffice.CodeQueueFull, 503, "Waiting room full", "Try to join again after Retry-After seconds.", ""},
 	}
+	for i := range kinds {
+		kinds[i].uri = problemURI(kinds[i].code)
+	}
+	return kinds
 }
 
 // problem is the body of every answer that is not a success.
@@ -112,7 +117,7 @@ func (e linked) Unwrap() error { return e.error }
 func (a *api) problem(c *call, err error) *problem {
 	refusal, kind := a.classify(c, err)
 	p := &problem{
-		Type:      problemURI(kind.code),
+		Type:      kind.uri,
 		Title:     kind.title,
 		Status:    kind.status,
 		Detail:    refusal.Detail,
@@ -153,16 +158,16 @@ func (a *api) problem(c *call, err error) *problem {
 
 // classify finds the row of an error, and logs it if the fault is not the client's.
 func (a *api) classify(c *call, err error) (*boxoffice.Error, problemKind) {
-	var refusal *boxoffice.Error
+	refusal, ok := errors.AsType[*boxoffice.Error](err)
 	switch {
-	case errors.As(err, &refusal):
+	case ok:
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		refusal = boxoffice.Unavailable(err)
 	default:
 		refusal = &boxoffice.Error{Code: boxoffice.CodeInternal}
 	}
-	kind, ok := a.kinds[refusal.Code]
-	if !ok || kind.code == boxoffice.CodeInternal {
+	kind, known := a.kinds[refusal.Code]
+	if !known || kind.code == boxoffice.CodeInternal {
 		a.log.LogAttrs(&c.ctx, slog.LevelError, "request failed", append(c.attributes(), slog.Any("error", err))...)
 		return &boxoffice.Error{Detail: "something went wrong on our side"}, a.kinds[boxoffice.CodeInternal]
 	}

@@ -46,8 +46,8 @@ const (
 func (q queueClaims) admitted() bool { return q.AdmittedUntil != 0 }
 
 // admission is what the schedule is asked with.
-func (q queueClaims) admission() *boxoffice.Admission {
-	return &boxoffice.Admission{UserID: q.UserID, Sequence: q.Sequence, EndsAt: time.UnixMilli(q.AdmittedUntil).UTC()}
+func (q queueClaims) admission() boxoffice.Admission {
+	return boxoffice.Admission{UserID: q.UserID, Sequence: q.Sequence, EndsAt: time.UnixMilli(q.AdmittedUntil).UTC()}
 }
 
 // ref is what the waiting room is asked with.

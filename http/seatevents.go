@@ -31,10 +31,7 @@ func (a *api) addSeatEvents() {
 
 // followSeats tells the changes of the seats for as long as the reader may see them.
 func (a *api) followSeats(_ http.ResponseWriter, r *http.Request, c *call) error {
-	var admission *boxoffice.Admission
-	if !c.caller.Admin {
-		admission = c.place.admission()
-	}
+	admission := c.seatsAdmission()
 	seen := lastEvent(r.Header)
 	news, err := a.seatMaps.FollowSeats(&c.ctx, c.scheduleID, admission, seen)
 	if err != nil {

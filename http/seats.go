@@ -62,10 +62,7 @@ func (a *api) addSeats() {
 }
 
 func (a *api) getSeats(_ http.ResponseWriter, r *http.Request, c *call) error {
-	var admission *boxoffice.Admission
-	if !c.caller.Admin {
-		admission = c.place.admission()
-	}
+	admission := c.seatsAdmission()
 	seatMap, err := a.seatMaps.SeatMap(&c.ctx, c.scheduleID, admission)
 	if err != nil {
 		return err
@@ -152,7 +149,7 @@ func (a *api) holdSeat(_ http.ResponseWriter, _ *http.Request, c *call) error {
 	outcome, err := a.decided(c, func() (boxoffice.Outcome, error) {
 		return a.seats.Hold(&c.ctx, c.scheduleID, boxoffice.Hold{
 			Operation:     c.operation,
-			Admission:     *c.place.admission(),
+			Admission:     c.place.admission(),
 			ReservationID: id,
 			SeatNumber:    int(seat),
 		})

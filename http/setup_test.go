@@ -42,7 +42,7 @@ var (
 type fixture struct {
 	*fakes
 
-	t       *testing.T
+	t       testing.TB
 	api     *api
 	handler http.Handler
 	keys    *Keys
@@ -75,7 +75,7 @@ func newKeys(t testing.TB, seed byte) *Keys {
 }
 
 // setup makes a fixture; configure may change what the API is made of.
-func setup(t *testing.T, configure ...func(*Config)) *fixture {
+func setup(t testing.TB, configure ...func(*Config)) *fixture {
 	t.Helper()
 	f := &fixture{t: t, keys: newKeys(t, 1), log: &logBuffer{}}
 	f.fakes = &fakes{
@@ -184,7 +184,7 @@ func (f *fixture) queue(claims queueClaims) option {
 type answer struct {
 	*httptest.ResponseRecorder
 
-	t *testing.T
+	t testing.TB
 }
 
 // do sends a request and checks its answer against the OpenAPI document and what the

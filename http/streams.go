@@ -103,6 +103,8 @@ func (a *api) openStream(r *http.Request, c *call) (s *stream, ok bool, err erro
 
 func (s *stream) close() {
 	s.timer.Stop()
+	// For the end of the body, which says that nothing is missing.
+	_ = s.control.SetWriteDeadline(s.api.stopwatch().Add(streamWriteTimeout))
 	s.api.streams.open.Add(-1)
 }
 

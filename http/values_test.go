@@ -14,7 +14,7 @@ import (
 )
 
 // sampleOf finds the sample of an operation.
-func sampleOf(t *testing.T, id string) sample {
+func sampleOf(t testing.TB, id string) sample {
 	t.Helper()
 	for _, s := range samples() {
 		if s.id == id {

@@ -35,8 +35,8 @@ func (d *Database) Warm(ctx context.Context) error {
 func writingStatements() []*statement {
 	return []*statement{
 		fenceStatement(), insertEventsStatement(), endReservationsStatement(), insertReservationsStatement(),
-		insertPlacesStatement(), changePlacesStatement(), changeAccountsStatement(), insertPaymentsStatement(),
-		cancelPaymentsStatement(), insertEntriesStatement(), insertKeysStatement(),
+		insertPlacesStatement(), changePlacesStatement(), purchaseStatement(), changeAccountsStatement(),
+		insertPaymentsStatement(), cancelPaymentsStatement(), insertEntriesStatement(), insertKeysStatement(),
 	}
 }
 

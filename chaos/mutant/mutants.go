@@ -3,7 +3,7 @@ package mutant
 // All lists the mutants.
 func All() []Mutant {
 	return []Mutant{
-		fence(), gate(), lease(), key(), refund(), expiry(), capacity(), checksum(),
+		fence(), gate(), lease(), key(), refund(), expiry(), capacity(), checksum(), age(),
 	}
 }
 
@@ -97,8 +97,8 @@ func key() Mutant {
 			},
 			{
 				File: "persistence/statements.go",
-				Old:  "SELECT expect_rows((SELECT count(*) FROM added), $8, 'keys')",
-				New:  "SELECT expect_rows($8, $8, 'keys') FROM (SELECT count(*) FROM added) AS n",
+				Old:  "SELECT expect_rows((SELECT count(*) FROM added), $10, 'keys')",
+				New:  "SELECT expect_rows($10, $10, 'keys') FROM (SELECT count(*) FROM added) AS n",
 			},
 			{
 				File: "persistence/charges.go",
@@ -163,6 +163,18 @@ func checksum() Mutant {
 			File: "persistence/activation.go",
 			Old:  "if taken.checksum == nil || checksumOf(taken.snapshot) != *taken.checksum {",
 			New:  "if taken.checksum == nil {",
+		}},
+	}
+}
+
+// age: a replica is shown however old it is.
+func age() Mutant {
+	return Mutant{
+		Name: "age", Lacks: "the end of the trust in a replica that hears nothing", Faults: "cut-nats",
+		Edits: []Edit{{
+			File: "actors/edge/replica.go",
+			Old:  "age > maxAge || age < -maxAge",
+			New:  "age < -maxAge",
 		}},
 	}
 }

@@ -65,6 +65,10 @@ check: check-generated lint test-race ## what a change must pass
 bench: ## run the Go benchmarks (BENCH=pattern)
 	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
 
+.PHONY: bench-waiting-room
+bench-waiting-room: ## measure a waiting room of a million (ARGS="-waiting 100000 -streams 1000")
+	go run ./bench/waitingroom $(ARGS)
+
 .PHONY: fuzz
 fuzz: ## fuzz every decoder for FUZZTIME (20s) each
 	@go list -f '{{.Dir}}' ./... | while read -r dir; do \

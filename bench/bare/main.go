@@ -35,6 +35,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	flags := flag.NewFlagSet("bare", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	listen := flags.String("listen", "127.0.0.1:8091", "HTTP address")
+	placeBytes := flags.Int("place-bytes", 0, "size of the answer to a poll; 0 = a usual one")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -42,7 +43,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: routes(), ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: routes(*placeBytes), ReadHeaderTimeout: 10 * time.Second}
 	fmt.Fprintf(stderr, "bare listens on http://%s\n", listener.Addr())
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
@@ -60,12 +61,17 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	return err
 }
 
-func routes() http.Handler {
+func routes(placeBytes int) http.Handler {
 	const token = "eyJhbGciOiJIUzI1NiIsInR5cCI6InF1ZXVlK2p3dCJ9" // as long as the real ones
 	place := `{"token":"` + strings.Repeat(token, 6) + `","scheduleId":1,"userId":"01930000-0000-7000-8000-000000000000",` +
 		`"status":"waiting","position":500000,"ahead":499999,"waiting":1000000,"etaSeconds":{"min":6000,"max":9000},` +
 		`"pollAfterMs":50000,"joinedAt":"2026-12-24T10:15:00.000Z","admittedAt":null,` +
 		`"expiresAt":"2026-12-24T10:15:00.000Z","expiresInSeconds":86400,"soldOut":false}`
+	if missing := placeBytes - len(place); missing > 0 {
+		place = place[:len(place)-1] + `,"padding":"` + strings.Repeat("x", max(0, missing-len(`,"padding":""`))) + `"}`
+	} else if placeBytes > 0 {
+		place = place[:placeBytes]
+	}
 	taken := `{"type":"/problems/seat-taken","title":"The seat is taken","status":409,"detail":"seat 13 is taken",` +
 		`"code":"seat-taken","requestId":"01930000-0000-7000-8000-000000000000","retryable":false,"availableSeats":[]}`
 	var ids atomic.Int64

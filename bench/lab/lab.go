@@ -135,7 +135,7 @@ func (s *Server) Kill() {
 }
 
 // Start starts a server and waits until it says where it listens. Settings are added to
-// the environment of a [Boxoffice].
+// the environment of a [Boxoffice]; others take them as arguments.
 func (l *Lab) Start(ctx context.Context, server string, settings ...string) (*Server, error) {
 	path := filepath.Join(l.dir, server)
 	switch server {
@@ -157,10 +157,9 @@ func (l *Lab) Start(ctx context.Context, server string, settings ...string) (*Se
 		command.Env = environment
 		return l.await(command, strings.TrimSpace(out.String()))
 	case Rowlock:
-		return l.await(exec.CommandContext(ctx, path, "-listen", "127.0.0.1:0", "-database", l.Postgres.URL), anyAdmin)
-	default:
-		return l.await(exec.CommandContext(ctx, path, "-listen", "127.0.0.1:0"), anyAdmin)
+		settings = append(settings, "-database", l.Postgres.URL)
 	}
+	return l.await(exec.CommandContext(ctx, path, append(settings, "-listen", "127.0.0.1:0")...), anyAdmin)
 }
 
 // anyAdmin is a token for servers that do not look at it.

@@ -6,8 +6,10 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"boxoffice"
+	api "boxoffice/http"
 	"boxoffice/persistence"
 )
 
@@ -28,9 +30,9 @@ func newSchedule(ctx context.Context, db *persistence.Database, capacity, admitP
 // fillBatch is how many places one commit of a fill has: what a busy gatekeeper takes.
 const fillBatch = 4096
 
-// fill makes a paused line of strangers through the journal: the same events and rows as
-// if they had joined one by one, without their requests.
-func fill(ctx context.Context, db *persistence.Database, scheduleID int64, waiting int) ([]uuid.UUID, error) {
+// fill makes a line of strangers, which may be paused, through the journal: the same
+// events and rows as if they had joined one by one, without their requests.
+func fill(ctx context.Context, db *persistence.Database, scheduleID int64, waiting int, paused bool) ([]uuid.UUID, error) {
 	journal := persistence.NewJournal(db, persistence.JournalConfig{})
 	defer journal.Close()
 	grain := boxoffice.Grain{Kind: boxoffice.KindGatekeeper, ID: scheduleID}
@@ -39,7 +41,6 @@ func fill(ctx context.Context, db *persistence.Database, scheduleID int64, waiti
 		return nil, err
 	}
 	now := time.Now().UTC().Truncate(time.Millisecond)
-	paused := true
 	events, refusal := room.Decide(boxoffice.Configure{Paused: &paused}, now)
 	if refusal != nil {
 		return nil, refusal
@@ -70,4 +71,35 @@ func fill(ctx context.Context, db *persistence.Database, scheduleID int64, waiti
 		events = nil
 	}
 	return users, nil
+}
+
+// person is somebody in a line.
+type person struct {
+	id          uuid.UUID
+	position    int // in the line
+	accessToken string
+	queueToken  string
+}
+
+// register makes people known to the service.
+func (b *bench) register(ctx context.Context, people []*person) error {
+	conn, err := pgx.Connect(ctx, b.lab.Postgres.URL)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	now := time.Now().UTC()
+	users, accounts := make([][]any, len(people)), make([][]any, len(people))
+	for i, p := range people {
+		users[i], accounts[i] = []any{p.id, "Somebody", now}, []any{p.id, int64(0), int64(0)}
+		p.accessToken, _, err = b.keys.SignAccess(api.Caller{UserID: p.id}, now, time.Hour)
+		if err != nil {
+			return err
+		}
+	}
+	if _, err := conn.CopyFrom(ctx, pgx.Identifier{"users"}, []string{"id", "name", "created_at"}, pgx.CopyFromRows(users)); err != nil {
+		return err
+	}
+	_, err = conn.CopyFrom(ctx, pgx.Identifier{"accounts"}, []string{"user_id", "balance", "version"}, pgx.CopyFromRows(accounts))
+	return err
 }

@@ -117,7 +117,7 @@ func (always) Valid() bool { return true }
 // nobody hears what the grain tells.
 type nobody struct{}
 
-func (nobody) Notify(string, int64, proto.Message)                  {}
+func (nobody) Notify(string, int64, proto.Message)                   {}
 func (nobody) Watched(boxoffice.Grain, int64, string) *messages.Mark { return &messages.Mark{} }
-func (nobody) Changed(*messages.Change) bool                        { return false }
-func (nobody) Ended(boxoffice.Grain, int64)                         {}
+func (nobody) Changed(*messages.Change) bool                         { return false }
+func (nobody) Ended(boxoffice.Grain, int64)                          {}

@@ -1,0 +1,11 @@
+// Command waitingroom measures what a waiting room is to reach: two nodes, a NATS and a
+// PostgreSQL that waits for its disk, the client and everything else on this machine. It
+// prints a table of goals and of what was measured.
+//
+//	go run ./bench/waitingroom                                  # a million, a few minutes
+//	go run ./bench/waitingroom -waiting 100000 -streams 1000    # smaller
+//
+// The long line is not joined over HTTP, which would take minutes: its events and rows
+// are written by the journal in batches, as a gatekeeper writes them. The joins over HTTP
+// and at the grain are measured with lines of their own.
+package main

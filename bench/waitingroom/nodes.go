@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"regexp"
+	"strconv"
+	"time"
+
+	"boxoffice/bench/lab"
+)
+
+// startNode starts a node of the service, with profiles.
+func (b *bench) startNode(ctx context.Context) (*node, error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	debug := listener.Addr().String()
+	if err := listener.Close(); err != nil {
+		return nil, err
+	}
+	server, err := b.lab.Start(ctx, lab.Boxoffice,
+		"BOXOFFICE_NATS_URL="+b.nats.URL, "BOXOFFICE_JWT_KEY="+b.keyPEM, "BOXOFFICE_DEBUG_LISTEN="+debug,
+		"BOXOFFICE_QUEUE_MAX_WAITING=10000000", "BOXOFFICE_CLAIM_TTL="+busyClaimTTL.String())
+	if err != nil {
+		return nil, err
+	}
+	return &node{Server: server, debug: debug, client: newClient(server.Address, max(b.connections, b.joining))}, nil
+}
+
+// startNodes starts two nodes and tells what the long line takes of their memory: the
+// heap in use after a collection, before and after they know of it.
+func (b *bench) startNodes(ctx context.Context) (err error) {
+	if b.owner, err = b.startNode(ctx); err != nil {
+		return err
+	}
+	if b.other, err = b.startNode(ctx); err != nil {
+		return err
+	}
+	if err := b.await(ctx, 10*time.Second, func() error {
+		for _, n := range []*node{b.owner, b.other} {
+			if members, err := n.metric(ctx, "boxoffice_cluster_members"); err != nil || members != 2 {
+				return fmt.Errorf("a node knows of %v members: %w", members, err)
+			}
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	before := map[*node]float64{}
+	for _, n := range []*node{b.owner, b.other} {
+		if before[n], err = n.heap(ctx); err != nil {
+			return err
+		}
+	}
+	for _, n := range []*node{b.owner, b.other} {
+		if err := n.want(http.StatusOK, "GET", queuePath(b.longLine), nil, nil); err != nil {
+			return err
+		}
+	}
+	if waiting, err := b.owner.metric(ctx, "boxoffice_places_waiting"); err != nil {
+		return err
+	} else if int(waiting) < b.waiting {
+		b.owner, b.other = b.other, b.owner
+	}
+	for n, role := range map[*node]string{b.owner: "owner", b.other: "other"} {
+		after, err := n.heap(ctx)
+		if err != nil {
+			return err
+		}
+		goal := "≤ 20 MB"
+		if role == "owner" {
+			goal = "≤ 200 MB"
+		}
+		b.note(fmt.Sprintf("memory of a line of %d, %s node", b.waiting, role), goal, "%.1f MB", (after-before[n])/(1<<20))
+	}
+	// From here on people are let into the busy line.
+	return b.other.want(http.StatusOK, "GET", queuePath(b.busyLine), nil, nil)
+}
+
+func queuePath(scheduleID int64) string {
+	return "/api/v1/schedules/" + strconv.FormatInt(scheduleID, 10) + "/queue"
+}
+func tokensPath(scheduleID int64) string { return queuePath(scheduleID) + "-tokens" }
+func bearer(token string) string         { return "Bearer " + token }
+
+var heapInUse = regexp.MustCompile(`(?m)^# HeapInuse = (\d+)$`)
+
+// heap is the heap in use after a collection, in bytes.
+func (n *node) heap(context.Context) (float64, error) {
+	c := newClient(n.debug, 1)
+	defer c.close()
+	request := &call{client: c}
+	if status, err := request.do("GET", "/debug/pprof/heap?gc=1&debug=1", nil); err != nil || status != http.StatusOK {
+		return 0, fmt.Errorf("profile: %d %w", status, err)
+	}
+	return number(heapInUse, request.response.Body())
+}
+
+// metric reads one of the node's metrics.
+func (n *node) metric(_ context.Context, name string) (float64, error) {
+	request := &call{client: n.client}
+	if status, err := request.do("GET", "/metrics", nil); err != nil || status != http.StatusOK {
+		return 0, fmt.Errorf("metrics: %d %w", status, err)
+	}
+	return number(regexp.MustCompile(`(?m)^`+name+` (\S+)$`), request.response.Body())
+}
+
+func number(pattern *regexp.Regexp, text []byte) (float64, error) {
+	found := pattern.FindSubmatch(text)
+	if found == nil {
+		return 0, fmt.Errorf("%s is not there", pattern)
+	}
+	return strconv.ParseFloat(string(found[1]), 64)
+}
+
+// await tries again and again until it succeeds.
+func (b *bench) await(ctx context.Context, limit time.Duration, try func() error) error {
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	for deadline := time.Now().Add(limit); ; {
+		err := try()
+		if err == nil {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), err)
+		case <-ticker.C:
+		}
+	}
+}

@@ -216,6 +216,7 @@ func (n *node) prepareCluster(ctx context.Context) (err error) {
 		Clock:    n.clock,
 		MemberID: n.member.ID,
 		Logger:   n.logger,
+		Observer: n.metrics.edge(),
 	})
 	if err != nil {
 		return err

@@ -80,28 +80,36 @@ func (r *replica) judge(now time.Time) (age time.Duration, j judgement) {
 		return 0, bad
 	}
 	if r.source != nil || !r.edge.cfg.Lease.Valid() {
-		// A clock that jumped, here or there, makes replicas useless, not wrong.
-		if age = now.Sub(r.completeAt(now)); age > maxAge || age < -maxAge {
+		var young bool
+		if age, young = r.age(now); !young {
 			return age, bad
 		}
 	}
 	if r.at.before(r.floor) {
 		return age, behind
 	}
-	return max(age, 0), good
+	return age, good
 }
 
-// completeAt tells as of when nothing is missing. When the grain gave the whole view it
-// was sure of it, with a lease or without; later it is the owner's feed that vouches.
-func (r *replica) completeAt(now time.Time) time.Time {
-	asked := now.Sub(r.askedAt)
-	if r.source == nil || asked < 0 || asked >= trustedFor {
-		return r.askedAt
+// age tells how long ago nothing was missing, and whether that is young enough. The grain
+// was sure of the whole view when it gave it, with a lease or without; later it is the
+// owner's feed that vouches. A clock that jumps, here or there, makes replicas useless,
+// not wrong.
+func (r *replica) age(now time.Time) (age time.Duration, young bool) {
+	age = now.Sub(r.askedAt)
+	young = age >= 0 && age <= maxAge
+	if r.source == nil {
+		return age, young
 	}
-	if at, unbroken := r.source.completeAt(r.counter); unbroken && at.After(r.askedAt) {
-		return at
+	at, unbroken := r.source.completeAt(r.counter)
+	if !unbroken {
+		return age, false
 	}
-	return r.askedAt
+	told := now.Sub(at)
+	if told < -maxAge || told > maxAge || told > age || age < 0 || age >= trustedFor {
+		return age, young
+	}
+	return max(told, 0), true
 }
 
 // caughtUp waits a moment, unlocked, for news; false if none came.

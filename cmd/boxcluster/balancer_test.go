@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -20,8 +21,9 @@ import (
 
 // TestBalancer needs haproxy on the PATH: go test -tags long ./cmd/boxcluster
 //
-// Clients behind the load balancer of docker-compose.yml see nothing of a node that is
-// killed, nor of one that drains, as long as what they ask may be asked twice.
+// Clients behind the load balancer of docker-compose.yml, who ask once more when they are
+// told that something is unavailable, see nothing of a node that is killed, nor of one
+// that drains, as long as what they ask may be asked twice.
 func TestBalancer(t *testing.T) {
 	t.Setenv("BOXOFFICE_DRAIN_DELAY", "1s")
 	c := start(t, "-haproxy", "../../deploy/haproxy.cfg", "-front", "127.0.0.1:0")
@@ -92,8 +94,13 @@ func (l *clients) ask() {
 	}
 }
 
+var errUnavailable = errors.New("unavailable")
+
 func (l *clients) do(method, path string, payload, answer any, headers ...string) {
 	err := l.try(method, path, payload, answer, headers...)
+	if errors.Is(err, errUnavailable) {
+		err = l.try(method, path, payload, answer, headers...)
+	}
 	l.answered.Add(1)
 	if err != nil {
 		l.mu.Lock()
@@ -127,6 +134,9 @@ func (l *clients) try(method, path string, payload, answer any, headers ...strin
 	content, err := io.ReadAll(response.Body)
 	if err != nil {
 		return err
+	}
+	if response.StatusCode == http.StatusServiceUnavailable {
+		return fmt.Errorf("%w: %s", errUnavailable, content)
 	}
 	if response.StatusCode >= http.StatusMultipleChoices {
 		return fmt.Errorf("%s: %s", response.Status, content)

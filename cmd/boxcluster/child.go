@@ -16,7 +16,8 @@ import (
 
 // Bounds of keeping a process running.
 const (
-	restartPause = 200 * time.Millisecond
+	// restartPause is longer than a balancer takes to notice that a node is gone.
+	restartPause = 500 * time.Millisecond
 	// stopLimit is how long a process may take to stop; a node promises 10 s.
 	stopLimit = 12 * time.Second
 	// A process that fails before it has run for steadyAfter has had a short life. After

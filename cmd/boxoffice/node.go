@@ -284,8 +284,9 @@ func (n *node) api(keys *api.Keys) api.Config {
 		WaitingRooms: n.edge,
 		Queues:       n.edge,
 
-		RateLimit: n.settings.RateLimit,
-		Version:   readBuild().version,
+		RateLimit:  n.settings.RateLimit,
+		MaxStreams: n.settings.MaxStreams,
+		Version:    readBuild().version,
 	}
 }
 

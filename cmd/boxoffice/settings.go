@@ -50,7 +50,8 @@ type settings struct {
 	TrustedProxies  prefixes     `env:"BOXOFFICE_TRUSTED_PROXIES" help:"networks and addresses, separated by commas, of the load balancers whose X-Forwarded-For tells who the client is"`
 	DrainDelay      drainDelay   `env:"BOXOFFICE_DRAIN_DELAY" envDefault:"0s" help:"how long a node that drains still takes new connections, for load balancers to see that it is not ready"`
 	StartTimeout    ttl          `env:"BOXOFFICE_START_TIMEOUT" envDefault:"30s" help:"how long a start waits for PostgreSQL and NATS to answer before it fails"`
-	MaxConnections  int          `env:"BOXOFFICE_MAX_CONNECTIONS" envDefault:"20000" min:"1" max:"1000000" help:"most HTTP connections at a time; past it new ones wait to be accepted"`
+	MaxConnections  int          `env:"BOXOFFICE_MAX_CONNECTIONS" envDefault:"20000" min:"1" max:"1000000" help:"most HTTP connections at a time, streams included; past it new ones wait to be accepted"`
+	MaxStreams      int          `env:"BOXOFFICE_MAX_STREAMS" envDefault:"20000" min:"1" max:"1000000" help:"most streams of events at a time; past it further ones get 503"`
 	Demo            *bool        `env:"BOXOFFICE_DEMO" default:"true when both defaults are embedded, else false" help:"loads a few concerts at first start"`
 	LogLevel        logLevel     `env:"BOXOFFICE_LOG_LEVEL" envDefault:"info" help:"least level that is logged: debug, info, warn or error"`
 	LogFormat       logFormat    `env:"BOXOFFICE_LOG_FORMAT" envDefault:"auto" help:"text, json, or auto: text when stderr is a terminal, else json"`

@@ -34,6 +34,7 @@ func TestSettingsDefaults(t *testing.T) {
 		QueueMaxWaiting: 1_000_000,
 		StartTimeout:    ttl(30 * time.Second),
 		MaxConnections:  20_000,
+		MaxStreams:      20_000,
 		LogLevel:        logLevel(slog.LevelInfo),
 		LogFormat:       logAuto,
 	}, s)
@@ -141,6 +142,7 @@ func badValues() map[string][]string {
 		"BOXOFFICE_RATE_LIMIT":             {"-1", "1000001", "off"},
 		"BOXOFFICE_START_TIMEOUT":          {"30", "25h"},
 		"BOXOFFICE_MAX_CONNECTIONS":        {"0", "1000001"},
+		"BOXOFFICE_MAX_STREAMS":            {"0", "1000001"},
 		"BOXOFFICE_DEMO":                   {"yes", "2"},
 		"BOXOFFICE_LOG_LEVEL":              {"loud", "info+1", "1"},
 		"BOXOFFICE_LOG_FORMAT":             {"xml", "JSON"},

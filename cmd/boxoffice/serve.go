@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"log/slog"
+	"runtime"
 	"time"
 )
 
@@ -36,6 +37,8 @@ func serveCommand() command {
 				if err != nil {
 					return err
 				}
+				ballast := newBallast(p.environ)
+				defer runtime.KeepAlive(ballast)
 				return serve(ctx, s, newLogger(p.stderr, s), unknownSettings(p.environ))
 			}
 		},

@@ -76,6 +76,18 @@ func TestReportAddsUpWhatConnectionsRecorded(t *testing.T) {
 	require.Contains(t, text.String(), "100×201 100×409")
 }
 
+func TestFreeSeats(t *testing.T) {
+	t.Parallel()
+	free, err := freeSeats([]byte(`{"scheduleId":1,"version":3,"seats":[{"seatNumber":1,"status":"sold","price":10},` +
+		`{"seatNumber":2,"status":"available","price":10},{"status":"available","price":10,"seatNumber":50}]}`))
+	require.NoError(t, err)
+	require.Equal(t, []int{2, 50}, free)
+	for _, broken := range []string{`{}`, `{"seats":[{"status":"available"}]}`} {
+		_, err := freeSeats([]byte(broken))
+		require.ErrorIs(t, err, errUnexpected)
+	}
+}
+
 // TestSalesOnARealNode sells out two schedules of a boxoffice, and lets a crowd loose
 // on a third.
 func TestSalesOnARealNode(t *testing.T) {

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -248,20 +250,29 @@ func (w *worker) look(s *show, p *placeInLine, etag string) ([]int, error) {
 	if w.options.scenario == "seats" {
 		return nil, nil
 	}
-	var seatMap struct {
-		Seats []struct {
-			SeatNumber int    `json:"seatNumber"`
-			Status     string `json:"status"`
-		} `json:"seats"`
+	return freeSeats(w.call.response.Body())
+}
+
+// freeSeats reads the numbers of the free seats out of a seat map, which is JSON without
+// spaces whose seats are flat objects. What a client spends on it, the servers on a small
+// machine do not get: encoding/json took a third of all that a client did.
+func freeSeats(seatMap []byte) ([]int, error) {
+	_, seats, found := bytes.Cut(seatMap, []byte(`"seats":[`))
+	if !found {
+		return nil, fmt.Errorf("%w: no seat map: %s", errUnexpected, seatMap)
 	}
-	if err := json.Unmarshal(w.call.response.Body(), &seatMap); err != nil {
-		return nil, err
-	}
-	var free []int
-	for _, seat := range seatMap.Seats {
-		if seat.Status == "available" {
-			free = append(free, seat.SeatNumber)
+	free := make([]int, 0, seatsPerShow)
+	for seat := range bytes.SplitSeq(seats, []byte("}")) {
+		if !bytes.Contains(seat, []byte(`"status":"available"`)) {
+			continue
 		}
+		_, number, _ := bytes.Cut(seat, []byte(`"seatNumber":`))
+		number, _, _ = bytes.Cut(number, []byte(","))
+		n, err := strconv.Atoi(string(number))
+		if err != nil {
+			return nil, fmt.Errorf("%w: a seat without number: %s", errUnexpected, seat)
+		}
+		free = append(free, n)
 	}
 	return free, nil
 }

@@ -73,6 +73,46 @@ func (a *api) addAdmin() {
 		request: map[string]any{"capacity": 200, "paused": false},
 		example: exampleQueue(),
 	}, a.configureQueue)
+	handle(a, operation{
+		route:   route{method: http.MethodGet, pattern: "/api/v1/admin/cluster", access: adminsOnly},
+		id:      "getCluster",
+		tag:     tagAdmin,
+		summary: "See the nodes and which of them has how many grains",
+		status:  http.StatusOK,
+		example: map[string]any{
+			"members": []any{map[string]any{"id": "7YTdZ1", "address": "10.0.0.5:9090", "startedAt": "2026-11-21T09:00:00.000Z", "ready": true}},
+			"grains":  []any{map[string]any{"kind": "schedule", "count": 120, "member": "7YTdZ1"}},
+		},
+	}, a.getCluster)
+}
+
+type clusterJSON struct {
+	Members []memberJSON     `json:"members" nullable:"false"`
+	Grains  []grainCountJSON `json:"grains" nullable:"false"`
+}
+
+type memberJSON struct {
+	ID        string    `json:"id"`
+	Address   string    `json:"address" doc:"where the other nodes reach it"`
+	StartedAt timestamp `json:"startedAt"`
+	Ready     bool      `json:"ready" doc:"takes grains"`
+}
+
+type grainCountJSON struct {
+	Kind   string `json:"kind" enum:"schedule,gatekeeper"`
+	Count  int    `json:"count"`
+	Member string `json:"member" doc:"its id"`
+}
+
+func (a *api) getCluster(context.Context, *call, *noQuery) (clusterJSON, error) {
+	rendered := clusterJSON{Members: []memberJSON{}, Grains: []grainCountJSON{}}
+	for _, m := range a.cluster.Members() {
+		rendered.Members = append(rendered.Members, memberJSON{ID: m.ID, Address: m.Address, StartedAt: timestamp(m.StartedAt), Ready: m.Ready})
+	}
+	for _, g := range a.cluster.Grains() {
+		rendered.Grains = append(rendered.Grains, grainCountJSON(g))
+	}
+	return rendered, nil
 }
 
 func (a *api) createConcert(ctx context.Context, c *call, _ *noQuery) (concertJSON, error) {

@@ -30,6 +30,7 @@ type api struct {
 	health    Health
 	metrics   http.Handler
 	tokenTTL  time.Duration
+	proxies   proxies
 
 	users        Users
 	points       Points
@@ -42,6 +43,7 @@ type api struct {
 	seatMaps     SeatMaps
 	rooms        WaitingRooms
 	queues       Queues
+	cluster      Cluster
 
 	knownUsers     *lru.Cache[uuid.UUID, struct{}]
 	knownSchedules *lru.Cache[int64, struct{}]
@@ -84,7 +86,7 @@ func New(config Config) (*API, error) {
 	if err := a.writeDocument(); err != nil {
 		return nil, err
 	}
-	limit, err := newRateLimit(config.RateLimit)
+	limit, err := newRateLimit(config.RateLimit, config.TrustedProxies)
 	if err != nil {
 		return nil, err
 	}
@@ -103,6 +105,7 @@ func newAPI(config Config) (*api, error) {
 		users: config.Users, points: config.Points, catalogue: config.Catalogue, organiser: config.Organiser,
 		reservations: config.Reservations, payments: config.Payments, answers: config.Answers,
 		seats: config.Seats, seatMaps: config.SeatMaps, rooms: config.WaitingRooms, queues: config.Queues,
+		cluster: config.Cluster, proxies: config.TrustedProxies,
 		kinds: map[boxoffice.Code]problemKind{}, hot: map[hotKey]hotCall{},
 		routings: sync.Pool{New: func() any { return chi.NewRouteContext() }},
 		buffers:  sync.Pool{New: newAnswerBuffer},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/google/uuid"
@@ -121,6 +122,27 @@ type Queues interface {
 	ConfigureQueue(ctx context.Context, scheduleID int64, configure boxoffice.Configure) (boxoffice.QueueStatus, error)
 }
 
+// Cluster tells which nodes there are and what each of them has, as far as this one knows.
+type Cluster interface {
+	Members() []Member
+	Grains() []GrainCount
+}
+
+// Member is a node.
+type Member struct {
+	ID        string
+	Address   string // where the other nodes reach it
+	StartedAt time.Time
+	Ready     bool // takes grains
+}
+
+// GrainCount is how many grains of a kind a member has active.
+type GrainCount struct {
+	Kind   string
+	Count  int
+	Member string // its id
+}
+
 // Config is what the API is made of. Everything is required unless it says otherwise.
 type Config struct {
 	Log   *slog.Logger
@@ -147,10 +169,14 @@ type Config struct {
 	SeatMaps     SeatMaps
 	WaitingRooms WaitingRooms
 	Queues       Queues
+	Cluster      Cluster
 
 	// RateLimit is how many requests per second one client address may make, with a
 	// burst of one second. 0: any number. The calls of operations do not count.
 	RateLimit int
+	// TrustedProxies are the networks of the load balancers whose X-Forwarded-For tells who
+	// the client is, for the limit and the log. Empty: the peer of the connection is.
+	TrustedProxies []netip.Prefix
 	// MaxStreams bounds the streams of events that are open at a time; further ones are
 	// told unavailable. 0: 20 000.
 	MaxStreams int
@@ -171,6 +197,7 @@ func (c Config) withDefaults() (Config, error) {
 		"Organiser": c.Organiser != nil, "Reservations": c.Reservations != nil,
 		"Payments": c.Payments != nil, "Answers": c.Answers != nil, "Seats": c.Seats != nil,
 		"SeatMaps": c.SeatMaps != nil, "WaitingRooms": c.WaitingRooms != nil, "Queues": c.Queues != nil,
+		"Cluster": c.Cluster != nil,
 	}
 	for name, given := range required {
 		if !given {

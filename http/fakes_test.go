@@ -45,7 +45,12 @@ type fakes struct {
 	leave          func(int64, boxoffice.PlaceRef, bool) error
 	queueStatus    func(int64) (boxoffice.QueueStatus, error)
 	configureQueue func(int64, boxoffice.Configure) (boxoffice.QueueStatus, error)
+	members        []Member
+	grains         []GrainCount
 }
+
+func (f *fakes) Members() []Member    { return f.members }
+func (f *fakes) Grains() []GrainCount { return f.grains }
 
 // called fails the test if a function that it did not set is needed.
 func called[F any](f *fakes, name string, set bool, fn F) F {

@@ -71,7 +71,8 @@ func (a *api) finish(r *http.Request, c *call, start time.Time) {
 	}
 	if a.log.Enabled(r.Context(), level) {
 		a.log.LogAttrs(r.Context(), level, "request", append(c.attributes(),
-			slog.String("method", r.Method), slog.Int("status", c.writer.status), slog.Duration("duration", duration))...)
+			slog.String("method", r.Method), slog.Int("status", c.writer.status), slog.Duration("duration", duration),
+			slog.String("client", a.proxies.client(r).String()))...)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -21,7 +22,7 @@ func TestUnknownPathsAndMethods(t *testing.T) {
 	f := setup(t)
 	for _, target := range []string{
 		"/nothing", "/api", "/api/v1", "/api/v1/", "/api/v2/concerts", "/api/v1/concerts/", "/api/v1/concerts/3/", "//api/v1/concerts", "/API/v1/concerts",
-		"/api/v1/schedules/7/events", "/api/v1/admin/cluster", "/problems/", "/problems/nothing", "/docs/", "/docs/x", "/openapi.yaml",
+		"/api/v1/schedules/7/events", "/api/v1/admin", "/problems/", "/problems/nothing", "/docs/", "/docs/x", "/openapi.yaml",
 	} {
 		for _, method := range []string{"GET", "HEAD", "POST", "DELETE", "OPTIONS", "TRACE", "PURGE", "get"} {
 			if method != "GET" && method != "HEAD" && (strings.HasPrefix(target, "/problems/n") || target == "/docs/x") {
@@ -236,6 +237,47 @@ func TestRateLimit(t *testing.T) {
 	require.Equal(t, 200, ask("@").Code)
 }
 
+func TestClientsBehindProxies(t *testing.T) {
+	t.Parallel()
+	trusted := proxies{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}
+	for _, test := range []struct {
+		remote    string
+		forwarded []string
+		want      string
+	}{
+		{"192.0.2.1:1", []string{"198.51.100.1"}, "192.0.2.1"}, // says somebody who is not trusted
+		{"10.0.0.1:1", nil, "10.0.0.1"},
+		{"10.0.0.1:1", []string{"198.51.100.1"}, "198.51.100.1"},
+		{"10.0.0.1:1", []string{"203.0.113.9, 198.51.100.1"}, "198.51.100.1"}, // the first is hearsay
+		{"10.0.0.1:1", []string{"203.0.113.9,198.51.100.1 , 10.2.0.1"}, "198.51.100.1"},
+		{"10.0.0.1:1", []string{"203.0.113.9", "198.51.100.1, 10.2.0.1", "10.3.0.1"}, "198.51.100.1"},
+		{"10.0.0.1:1", []string{"10.2.0.1, 10.3.0.1"}, "10.2.0.1"},
+		{"10.0.0.1:1", []string{"198.51.100.1, unknown"}, "10.0.0.1"},
+		{"10.0.0.1:1", []string{"198.51.100.1,,10.2.0.1"}, "10.2.0.1"},
+		{"10.0.0.1:1", []string{""}, "10.0.0.1"},
+		{"10.0.0.1:1", []string{","}, "10.0.0.1"},
+		{"[fd00::1]:1", []string{"[2001:db8::7]:4711"}, "2001:db8::7"},
+		{"[::ffff:10.0.0.1]:1", []string{"198.51.100.1:80"}, "198.51.100.1"},
+		{"[fd00::1%eth0]:1", []string{"2001:db8::7"}, "2001:db8::7"},
+		{"@", []string{"198.51.100.1"}, "invalid IP"},
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.RemoteAddr, r.Header[forwardedHeader] = test.remote, test.forwarded
+		require.Equal(t, test.want, trusted.client(r).String(), "%v", test)
+	}
+	// Each client behind the proxy has a pace of its own.
+	f := setup(t, func(config *Config) { config.RateLimit, config.TrustedProxies = 1, trusted })
+	f.queueStatus = func(int64) (boxoffice.QueueStatus, error) { return queueStatus(), nil }
+	ask := func(client string) int {
+		proxied := func(r *http.Request) { r.RemoteAddr = "10.0.0.1:1" }
+		return f.do("GET", "/api/v1/schedules/7/queue", "", proxied, with(forwardedHeader, client)).Code
+	}
+	require.Equal(t, 200, ask("198.51.100.1"))
+	require.Equal(t, 200, ask("198.51.100.2"))
+	require.Equal(t, 429, ask("203.0.113.9, 198.51.100.1"))
+	require.Contains(t, f.log.String(), "client=198.51.100.2")
+}
+
 func TestCatalogueIsNotSentAgain(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -268,7 +310,7 @@ func TestConfigIsChecked(t *testing.T) {
 	whole := Config{
 		Log: f.api.log, Clock: f.fakes, Stopwatch: f.api.stopwatch, Keys: f.keys, Health: f.fakes, Metrics: f.api.metrics,
 		Users: f.fakes, Points: f.fakes, Catalogue: f.fakes, Organiser: f.fakes, Reservations: f.fakes, Payments: f.fakes,
-		Answers: f.fakes, Seats: f.fakes, SeatMaps: f.fakes, WaitingRooms: f.fakes, Queues: f.fakes,
+		Answers: f.fakes, Seats: f.fakes, SeatMaps: f.fakes, WaitingRooms: f.fakes, Queues: f.fakes, Cluster: f.fakes,
 	}
 	handler, err := New(whole)
 	require.NoError(t, err)

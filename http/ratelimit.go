@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,15 +24,16 @@ const (
 // rateLimit paces client addresses.
 type rateLimit struct {
 	perSecond int // 0: any number
+	proxies   proxies
 	clients   *lru.Cache[netip.Addr, *rate.Limiter]
 }
 
-func newRateLimit(perSecond int) (*rateLimit, error) {
+func newRateLimit(perSecond int, trusted proxies) (*rateLimit, error) {
 	clients, err := lru.New[netip.Addr, *rate.Limiter](maxAddresses)
 	if err != nil {
 		return nil, fmt.Errorf("make the cache of client addresses: %w", err)
 	}
-	return &rateLimit{perSecond: perSecond, clients: clients}, nil
+	return &rateLimit{perSecond: perSecond, proxies: trusted, clients: clients}, nil
 }
 
 // wait tells how long a client has to wait before it may ask again; 0: it may ask now.
@@ -39,7 +41,7 @@ func (l *rateLimit) wait(r *http.Request, now time.Time) time.Duration {
 	if l.perSecond == 0 || isOperations(r.URL.Path) {
 		return 0
 	}
-	address := clientAddress(r.RemoteAddr)
+	address := network(l.proxies.client(r))
 	limiter, ok := l.clients.Get(address)
 	if !ok {
 		limiter = rate.NewLimiter(rate.Limit(l.perSecond), l.perSecond)
@@ -55,19 +57,57 @@ func (l *rateLimit) wait(r *http.Request, now time.Time) time.Duration {
 	return max(time.Millisecond, time.Duration(missing/float64(l.perSecond)*float64(time.Second)))
 }
 
-// clientAddress is who is asking, as far as the connection tells. What a proxy says of
-// its clients could be said by anybody.
-func clientAddress(remote string) netip.Addr {
-	endpoint, err := netip.ParseAddrPort(remote)
+// network is what of an address is one client's.
+func network(address netip.Addr) netip.Addr {
+	if !address.Is6() {
+		return address
+	}
+	prefix, _ := address.Prefix(addressBits) // fails only for more bits than there are
+	return prefix.Addr()
+}
+
+// proxies are the networks of load balancers that are believed what they say of their
+// clients. What anybody else says could be said by anybody.
+type proxies []netip.Prefix
+
+// forwardedHeader lists a request's addresses, each added by whoever was asked by it.
+const forwardedHeader = "X-Forwarded-For"
+
+// client is who is asking: the peer of the connection or, behind proxies that are trusted,
+// the last of the forwarded addresses that is none of theirs. The zero address if nobody
+// can tell.
+func (p proxies) client(r *http.Request) netip.Addr {
+	client := addressOf(r.RemoteAddr)
+	for _, line := range slices.Backward(r.Header[forwardedHeader]) {
+		for line != "" {
+			if !p.contains(client) {
+				return client
+			}
+			comma := strings.LastIndexByte(line, ',')
+			next := addressOf(strings.TrimSpace(line[comma+1:]))
+			if !next.IsValid() { // nonsense: the proxy that passed it on is all that is known
+				return client
+			}
+			client, line = next, line[:max(0, comma)]
+		}
+	}
+	return client
+}
+
+func (p proxies) contains(address netip.Addr) bool {
+	return slices.ContainsFunc(p, func(network netip.Prefix) bool { return network.Contains(address) })
+}
+
+// addressOf reads an address with or without a port.
+func addressOf(text string) netip.Addr {
+	endpoint, err := netip.ParseAddrPort(text)
+	address := endpoint.Addr()
 	if err != nil {
-		return netip.Addr{}
+		if address, err = netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(text, "["), "]")); err != nil {
+			return netip.Addr{}
+		}
 	}
-	address := endpoint.Addr().Unmap().WithZone("")
-	if address.Is6() {
-		prefix, _ := address.Prefix(addressBits) // fails only for more bits than there are
-		return prefix.Addr()
-	}
-	return address
+	return address.Unmap().WithZone("")
 }
 
 // isOperations tells the paths for who runs the node: they must answer when it is busy.

@@ -267,6 +267,14 @@ func allowSeats(f *fixture) {
 
 func adminSamples() []sample {
 	return []sample{
+		{
+			id: "getCluster", method: "GET", target: "/api/v1/admin/cluster", admin: true, status: 200, arrange: func(f *fixture) {
+				f.members = []Member{{ID: "a", Address: "10.0.0.5:9090", StartedAt: start, Ready: true}, {ID: "b", Address: "10.0.0.6:9090", StartedAt: start}}
+				f.grains = []GrainCount{{Kind: "schedule", Count: 3, Member: "a"}}
+			},
+			want: `{"members":[{"id":"a","address":"10.0.0.5:9090","startedAt":"2026-11-21T09:00:00.000Z","ready":true},
+				{"id":"b","address":"10.0.0.6:9090","startedAt":"2026-11-21T09:00:00.000Z","ready":false}],"grains":[{"kind":"schedule","count":3,"member":"a"}]}`,
+		},
 		{id: "createConcert", method: "POST", target: "/api/v1/admin/concerts", body: `{"title":"Winter Lights","price":12000}`, admin: true, status: 201, want: concertText, arrange: func(f *fixture) {
 			f.createConcert = func(asked boxoffice.NewConcert) (boxoffice.Concert, error) {
 				concert, refusal := asked.Validate()

@@ -109,7 +109,7 @@ func setup(t testing.TB, configure ...func(*Config)) *fixture {
 			_, _ = w.Write([]byte("up 1\n"))
 		}),
 		Users: f.fakes, Points: f.fakes, Catalogue: f.fakes, Organiser: f.fakes, Reservations: f.fakes, Payments: f.fakes,
-		Answers: f.fakes, Seats: f.fakes, SeatMaps: f.fakes, WaitingRooms: f.fakes, Queues: f.fakes,
+		Answers: f.fakes, Seats: f.fakes, SeatMaps: f.fakes, WaitingRooms: f.fakes, Queues: f.fakes, Cluster: f.fakes,
 	}
 	for _, change := range configure {
 		change(&config)
@@ -117,7 +117,7 @@ func setup(t testing.TB, configure ...func(*Config)) *fixture {
 	var err error
 	f.api, err = newAPI(config)
 	require.NoError(t, err)
-	limit, err := newRateLimit(config.RateLimit)
+	limit, err := newRateLimit(config.RateLimit, config.TrustedProxies)
 	require.NoError(t, err)
 	f.handler = f.api.handler(limit)
 	return f

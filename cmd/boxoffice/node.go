@@ -290,6 +290,25 @@ func (n *node) api(keys *api.Keys) api.Config {
 	}
 }
 
+// clusterView shows the API what a node knows of the cluster.
+type clusterView struct{ node *cluster.Node }
+
+func (v clusterView) Members() []api.Member {
+	members := []api.Member{}
+	for _, m := range v.node.Members() {
+		members = append(members, api.Member{ID: m.ID, Address: m.Address, StartedAt: m.StartedAt, Ready: m.Ready})
+	}
+	return members
+}
+
+func (v clusterView) Grains() []api.GrainCount {
+	counts := []api.GrainCount{}
+	for _, g := range v.node.Grains() {
+		counts = append(counts, api.GrainCount{Kind: g.Kind, Count: g.Count, Member: g.Member})
+	}
+	return counts
+}
+
 // Why a node is not ready.
 var (
 	errDraining = errors.New("the node is stopping")

@@ -279,3 +279,69 @@ func TestEndsThatNobodyWaitsForAreOneCommit(t *testing.T) {
 	require.Len(t, events, 1)
 	require.Equal(t, []uint64{1, 2}, events[0].Data.(boxoffice.PlacesEnded).Sequences)
 }
+
+// Slots that open at once are filled in commits of a bounded size, without waiting in
+// between for anything.
+func TestManySlotsThatOpenAtOnceAreSeveralCommits(t *testing.T) {
+	t.Parallel()
+	const crowd = 10_000
+	h := setup(t, func(c *Config) { c.Limits.MaxWaiting = crowd })
+	h.gate = h.spawn(boxoffice.KindGatekeeper, scheduleID)
+	paused, capacity := true, int64(boxoffice.MaxCapacity)
+	h.ask(h.gate, &messages.Configure{Paused: &paused, Capacity: &capacity})()
+	answers := make([]func() proto.Message, crowd)
+	for i := range answers {
+		userID := uuid.New()
+		answers[i] = h.ask(h.gate, &messages.Join{UserId: userID[:]})
+	}
+	for _, answer := range answers {
+		answer()
+	}
+	paused = false
+	h.ask(h.gate, &messages.Configure{Paused: &paused})()
+	require.Eventually(t, func() bool {
+		status := h.ask(h.gate, &messages.ReadQueue{})().(*messages.QueueStatus)
+		return status.GetWaiting() == 0 && status.GetAdmitted() == crowd
+	}, patience, time.Millisecond)
+
+	var sizes []int
+	next := uint64(1)
+	h.journal.mu.Lock()
+	defer h.journal.mu.Unlock()
+	for _, commit := range h.journal.commits {
+		for _, e := range commit.Events {
+			if d, ok := e.Data.(boxoffice.PlacesAdmitted); ok {
+				sizes = append(sizes, len(d.Sequences))
+				for _, sequence := range d.Sequences {
+					require.Equal(t, next, sequence)
+					next++
+				}
+			}
+		}
+	}
+	require.Equal(t, []int{boxoffice.MaxAdmissions, boxoffice.MaxAdmissions, crowd - 2*boxoffice.MaxAdmissions}, sizes)
+	require.GreaterOrEqual(t, boxoffice.MaxAdmissions, maxBatch, "a whole batch of joins may be answered as admitted")
+}
+
+// While every seat is sold everybody who waits is told so and nobody is let in; a seat
+// that comes back undoes that.
+func TestSoldOutIsToldAndUndone(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	h.gate = h.spawn(boxoffice.KindGatekeeper, scheduleID)
+	places := h.queue(3)
+	h.system.Root.Send(h.gate, &messages.ScheduleChanged{Version: 5, SoldOut: true})
+	require.True(t, place(t, h.poll(places[2])).SoldOut)
+	h.ask(h.gate, &messages.Leave{UserId: places[0].UserID[:], Sequence: places[0].Sequence})()
+	require.Equal(t, boxoffice.PlaceWaiting, place(t, h.poll(places[2])).Status)
+	userID := uuid.New()
+	require.Equal(t, boxoffice.CodeSoldOut, refusalCode(t, h.ask(h.gate, &messages.Join{UserId: userID[:]})()))
+
+	h.system.Root.Send(h.gate, &messages.ScheduleChanged{Version: 6, AvailableSeats: 1})
+	last := place(t, h.poll(places[2]))
+	require.False(t, last.SoldOut)
+	require.Equal(t, boxoffice.PlaceAdmitted, last.Status)
+	// What is older than what is known is not believed.
+	h.system.Root.Send(h.gate, &messages.ScheduleChanged{Version: 5, SoldOut: true})
+	require.False(t, place(t, h.poll(places[2])).SoldOut)
+}

@@ -283,10 +283,12 @@ func (n *node) api(keys *api.Keys) api.Config {
 		SeatMaps:     n.edge,
 		WaitingRooms: n.edge,
 		Queues:       n.edge,
+		Cluster:      clusterView{n.member},
 
-		RateLimit:  n.settings.RateLimit,
-		MaxStreams: n.settings.MaxStreams,
-		Version:    readBuild().version,
+		RateLimit:      n.settings.RateLimit,
+		TrustedProxies: n.settings.TrustedProxies,
+		MaxStreams:     n.settings.MaxStreams,
+		Version:        readBuild().version,
 	}
 }
 

@@ -140,6 +140,29 @@ func (l *line) all() iter.Seq[linePlace] {
 	}
 }
 
+// sequences gives the sequences in order, block by block, without touching what else is
+// known of the places. The slice is used again.
+func (l *line) sequences() iter.Seq[[]uint64] {
+	return func(yield func([]uint64) bool) {
+		var sequences [lineBlockSize]uint64
+		for _, b := range l.blocks[min(l.front, len(l.blocks)):] {
+			if b == nil || b.count == 0 {
+				continue
+			}
+			n := 0
+			for i, word := range b.waiting {
+				for ; word != 0; word &= word - 1 {
+					sequences[n] = b.sequences[i*64+bits.TrailingZeros64(word)]
+					n++
+				}
+			}
+			if !yield(sequences[:n]) {
+				return
+			}
+		}
+	}
+}
+
 // find gives the block and the slot of a place that waits.
 func (l *line) find(sequence uint64) (index, slot int, ok bool) {
 	index, exact := slices.BinarySearch(l.bases, sequence)

@@ -66,6 +66,11 @@ func requireLine(t *rapid.T, model []uint64, l *line, next uint64, random *rand.
 		all = append(all, p.sequence)
 	}
 	require.True(t, slices.Equal(model, all), "in order")
+	all = all[:0]
+	for block := range l.sequences() {
+		all = append(all, block...)
+	}
+	require.True(t, slices.Equal(model, all), "in order, block by block")
 	for range 20 {
 		sequence := random.Uint64N(next + 1)
 		i, waits := slices.BinarySearch(model, sequence)

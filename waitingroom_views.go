@@ -60,16 +60,9 @@ func (r *WaitingRoom) Status(now time.Time) QueueStatus {
 	return view.Status(now)
 }
 
-// WaitingSequences lists who waits, in order. The room must not change meanwhile.
-func (r *WaitingRoom) WaitingSequences() iter.Seq[uint64] {
-	return func(yield func(uint64) bool) {
-		for p := range r.line.all() {
-			if !yield(p.sequence) {
-				return
-			}
-		}
-	}
-}
+// WaitingSequences lists who waits, in order, some hundred at a time. The slice is used
+// again, and the room must not change meanwhile.
+func (r *WaitingRoom) WaitingSequences() iter.Seq[[]uint64] { return r.line.sequences() }
 
 // PlaceOf finds the live place of a user.
 func (r *WaitingRoom) PlaceOf(userID uuid.UUID) (sequence uint64, ok bool) {

@@ -40,16 +40,20 @@ func encodeWaiting(room *boxoffice.WaitingRoom) ([]byte, error) {
 	if next := room.NextSequence(); next > maxReplicatedSequence {
 		return nil, fmt.Errorf("replicas count to %d, the next to join is %d", maxReplicatedSequence, next)
 	}
-	const chunk = 4096
 	waiting := roaring.New()
-	sequences := make([]uint32, 0, chunk)
-	for sequence := range room.WaitingSequences() {
-		if sequences = append(sequences, uint32(sequence)); len(sequences) == chunk {
-			waiting.AddMany(sequences)
-			sequences = sequences[:0]
+	var chunk []uint32
+	for sequences := range room.WaitingSequences() {
+		first, last := sequences[0], sequences[len(sequences)-1]
+		if last-first == uint64(len(sequences)-1) { // nobody between them has gone
+			waiting.AddRange(first, last+1)
+			continue
 		}
+		chunk = chunk[:0]
+		for _, sequence := range sequences {
+			chunk = append(chunk, uint32(sequence))
+		}
+		waiting.AddMany(chunk)
 	}
-	waiting.AddMany(sequences)
 	waiting.RunOptimize()
 	return waiting.ToBytes()
 }

@@ -155,7 +155,7 @@ type Config struct {
 	// Metrics answers GET /metrics.
 	Metrics http.Handler
 	// Observe is told of every request that was answered: its route's pattern
-	// ("unmatched" if there is none), method and status. Nil: nobody is.
+	// ("unmatched" if there is none), method ("other" if nobody uses it) and status. Nil: nobody is.
 	Observe func(route, method string, status int, duration time.Duration)
 
 	Users        Users

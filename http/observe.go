@@ -64,7 +64,7 @@ func (a *api) finish(r *http.Request, c *call, start time.Time) {
 	if c.route != nil {
 		pattern = c.route.pattern
 	}
-	a.observe(pattern, r.Method, c.writer.status, duration)
+	a.observe(pattern, countedMethod(r.Method), c.writer.status, duration)
 	level := slog.LevelDebug
 	if c.writer.status >= http.StatusInternalServerError {
 		level = slog.LevelInfo // the cause was logged where it was seen
@@ -73,6 +73,17 @@ func (a *api) finish(r *http.Request, c *call, start time.Time) {
 		a.log.LogAttrs(r.Context(), level, "request", append(c.attributes(),
 			slog.String("method", r.Method), slog.Int("status", c.writer.status), slog.Duration("duration", duration),
 			slog.String("client", a.proxies.client(r).String()))...)
+	}
+}
+
+// countedMethod is what a request's method is counted under: clients may make up methods,
+// and whoever counts keeps what they count for ever.
+func countedMethod(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return method
+	default:
+		return "other"
 	}
 }
 

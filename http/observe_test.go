@@ -191,10 +191,11 @@ func TestObserverAndLogSeeEveryRequest(t *testing.T) {
 	f.do("GET", placeTarget, "", f.queue(waitingClaims()))
 	f.do("PUT", "/api/v1/users", "")
 	f.do("GET", "/nothing", "")
+	f.do("PURGE-42", "/nothing", "")
 	f.balance = func(uuid.UUID) (int64, error) { panic("oh") }
 	f.do("GET", userPath("points"), "", f.as(userID))
 	require.Equal(t, []string{
-		"GET /api/v1/schedules/{scheduleId}/queue-tokens/me 200 25ms", "PUT unmatched 405 25ms", "GET unmatched 404 25ms",
+		"GET /api/v1/schedules/{scheduleId}/queue-tokens/me 200 25ms", "PUT unmatched 405 25ms", "GET unmatched 404 25ms", "other unmatched 404 25ms",
 		"GET /api/v1/users/{userId}/points 500 25ms",
 	}, seen)
 	log := f.log.String()

@@ -233,7 +233,7 @@ func (g *gatekeeperGrain) reconcile(now time.Time) {
 			g.shell.cfg.Logger.Warn("gatekeeper could not read its places", "id", g.shell.id, "error", err)
 			return nil
 		}
-		return &internal{shell: g.shell, run: func() { g.reconcileWith(rows) }}
+		return func() { g.reconcileWith(rows) }
 	})
 }
 

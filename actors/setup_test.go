@@ -48,15 +48,15 @@ type scriptedJournal struct {
 	tasks   sync.WaitGroup
 }
 
-func newJournal(t *testing.T) *scriptedJournal {
-	t.Helper()
+func newJournal(tb testing.TB) *scriptedJournal {
+	tb.Helper()
 	j := &scriptedJournal{
 		epochs:   map[boxoffice.Grain]int64{},
 		versions: map[boxoffice.Grain]int64{},
 		events:   map[boxoffice.Grain][]boxoffice.Event{},
 		rows:     map[uint64]boxoffice.PlaceRow{},
 	}
-	t.Cleanup(j.tasks.Wait)
+	tb.Cleanup(j.tasks.Wait)
 	return j
 }
 

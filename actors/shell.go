@@ -67,11 +67,11 @@ type machine interface { //nolint:interfacebloat // the shell's other half, not 
 // Messages of a shell to itself. They name their activation: one that comes late, from
 // before a restart of the actor, is for nobody.
 type (
-	loaded struct {
-		shell      *shell
-		activation boxoffice.Activation
-		err        error
-		took       time.Duration
+	// lookedUp is what a look-up beside the actor has found: a loaded, a func to run, or
+	// nothing.
+	lookedUp struct {
+		shell *shell
+		found any
 	}
 	committed struct {
 		shell *shell
@@ -82,12 +82,14 @@ type (
 		batch *batch
 	}
 	wake struct{ shell *shell }
-	// internal runs on the actor's goroutine what a look-up of a grain has found.
-	internal struct {
-		shell *shell
-		run   func()
-	}
 )
+
+// loaded is how the look-up ended that an activation begins with.
+type loaded struct {
+	activation boxoffice.Activation
+	err        error
+	took       time.Duration
+}
 
 // phase is where an activation is in its life.
 type phase int
@@ -108,8 +110,9 @@ type shell struct {
 	id      int64
 	self    *actor.PID
 	root    *actor.RootContext
-	stop    context.CancelFunc // of what runs beside the actor
-	ctx     context.Context    // ends with the activation
+	ctx     context.Context    // of look-ups that run beside the actor; nil: none does
+	stop    context.CancelFunc // ends it, with the activation at the latest
+	running int                // look-ups
 	phase   phase
 	state   boxoffice.Activation
 	pending []command
@@ -133,9 +136,9 @@ func (s *shell) Receive(ctx actor.Context) {
 		s.start(ctx)
 	case *actor.Stopping, *actor.Restarting:
 		s.flush()
-	case *loaded:
+	case *lookedUp:
 		if m.shell == s {
-			s.onLoaded(m)
+			s.onLookedUp(m.found)
 		}
 	case *committed:
 		if m.shell == s && s.flight == m.batch {
@@ -149,10 +152,6 @@ func (s *shell) Receive(ctx actor.Context) {
 		if m.shell == s {
 			s.timerAt = time.Time{}
 			s.onWake()
-		}
-	case *internal:
-		if m.shell == s && s.phase == serving {
-			m.run()
 		}
 	case *Moved:
 		s.onMoved()
@@ -177,13 +176,12 @@ func (s *shell) start(ctx actor.Context) {
 	s.id = id
 	s.now = s.cfg.Clock.Now()
 	s.lastUsed = s.now
-	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.beside(func(ctx context.Context) any {
 		ctx, cancel := context.WithTimeout(ctx, loadTimeout)
 		defer cancel()
 		began := s.cfg.Clock.Now()
 		activation, err := s.load(ctx)
-		return &loaded{shell: s, activation: activation, err: err, took: s.cfg.Clock.Now().Sub(began)}
+		return &loaded{activation: activation, err: err, took: s.cfg.Clock.Now().Sub(began)}
 	})
 }
 
@@ -203,13 +201,30 @@ func (s *shell) load(ctx context.Context) (boxoffice.Activation, error) {
 }
 
 // beside runs a look-up on a goroutine that the grains' Wait waits for, and sends what
-// it returns to the actor.
+// it returns to the actor. Only while one runs there is a context: most of the time a
+// grain needs none, and there may be a hundred thousand.
 func (s *shell) beside(lookUp func(context.Context) any) {
-	s.grains.tasks.Go(func() {
-		if message := lookUp(s.ctx); message != nil {
-			s.root.Send(s.self, message)
+	if s.running == 0 {
+		s.ctx, s.stop = context.WithCancel(context.Background())
+	}
+	s.running++
+	ctx := s.ctx
+	s.grains.tasks.Go(func() { s.root.Send(s.self, &lookedUp{shell: s, found: lookUp(ctx)}) })
+}
+
+func (s *shell) onLookedUp(found any) {
+	if s.running--; s.running == 0 {
+		s.stop()
+		s.ctx, s.stop = nil, nil
+	}
+	switch found := found.(type) {
+	case *loaded:
+		s.onLoaded(found)
+	case func():
+		if s.phase == serving {
+			found()
 		}
-	})
+	}
 }
 
 func (s *shell) onLoaded(m *loaded) {

@@ -12,6 +12,11 @@
 // [boxoffice.Error] is a bug: it is logged with the request's id, and the client is
 // told 500 and nothing of the cause. A panic is treated alike.
 //
+// An idempotency key is looked up by the commit that would store its answer ([api.decided]).
+// Streams of events have no queue: each asks for what is new when its reader has taken what
+// was told, so that one who does not read costs one goroutine, and only for seconds. They
+// end with [API.Drain], and their clients connect to another node.
+//
 // Most calls are huma operations, so that the OpenAPI document says what the code
 // does. The calls that crowds make (place, seat map, hold) write their bytes
 // themselves; the document describes the types that tests compare those bytes with.

@@ -162,7 +162,7 @@ func figures(ctx context.Context, args []string, logger *slog.Logger, stdout, st
 		if err != nil {
 			return fmt.Errorf("measure %s: %w", f.Kind, err)
 		}
-		l.print(stdout)
+		l.tell(stdout)
 		if !l.Reached {
 			missed++
 		}
@@ -282,7 +282,7 @@ func (f figure) read(x *experiment, done faultRun, to time.Duration, requests []
 	return r
 }
 
-func (l line) print(w io.Writer) {
+func (l line) tell(w io.Writer) {
 	const unit = time.Millisecond
 	verdict := ""
 	if !l.Reached {

@@ -64,7 +64,7 @@ func TestReadingAFigure(t *testing.T) {
 func TestTheTableTellsWhatWasMissed(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	line{Figure: "an earthquake", Goal: time.Second, Median: 1200 * time.Millisecond, Invalid: []string{"too little"}}.print(&out)
+	line{Figure: "an earthquake", Goal: time.Second, Median: 1200 * time.Millisecond, Invalid: []string{"too little"}}.tell(&out)
 	require.Contains(t, out.String(), "1.2s")
 	require.Contains(t, out.String(), "not reached")
 	require.Contains(t, out.String(), "invalid: too little")

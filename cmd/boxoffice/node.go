@@ -76,7 +76,10 @@ func (n *node) start(ctx context.Context) error {
 	if err := n.startDatabase(ctx); err != nil {
 		return err
 	}
-	if err := n.prepareCluster(ctx); err != nil {
+	if err := n.prepareMember(ctx); err != nil {
+		return err
+	}
+	if err := n.prepareGrains(ctx); err != nil {
 		return err
 	}
 	handler, err := api.New(n.api(keys))
@@ -172,8 +175,8 @@ func (n *node) startDatabase(ctx context.Context) (err error) {
 	return nil
 }
 
-// prepareCluster makes everything of a member but its membership.
-func (n *node) prepareCluster(ctx context.Context) (err error) {
+// prepareMember makes what becomes a member of the cluster.
+func (n *node) prepareMember(ctx context.Context) (err error) {
 	connection, stop, err := openNATS(ctx, n.settings, n.logger)
 	if err != nil {
 		return err
@@ -205,9 +208,12 @@ func (n *node) prepareCluster(ctx context.Context) (err error) {
 		Logger:      n.logger,
 		Observer:    n.metrics.cluster(),
 	})
-	if err != nil {
-		return err
-	}
+	return err
+}
+
+// prepareGrains makes the grains that the member is to activate, and the replicas of those
+// of others.
+func (n *node) prepareGrains(ctx context.Context) (err error) {
 	n.edge, err = edge.New(edge.Config{
 		Caller:   n.member,
 		Notifier: n.member,

@@ -350,6 +350,7 @@ func (s *shell) flush() {
 		s.timer.Stop()
 	}
 	s.phase = closing
+	s.unwatch() // before anything that could go wrong
 	if b := s.flight; b != nil {
 		s.flight = nil
 		timeout := time.NewTimer(flushTimeout)
@@ -367,7 +368,6 @@ func (s *shell) flush() {
 			s.cfg.Logger.Warn("grain stopped before its commit came back", "kind", s.kind, "id", s.id)
 		}
 	}
-	s.unwatch()
 	s.answerPending(&messages.Retry{Reason: "stopping"})
 	if s.stop != nil {
 		s.stop()

@@ -135,8 +135,8 @@ func (e *Edge) Close() {
 type shelf struct {
 	kind  boxoffice.Kind
 	watch func(watcher string) proto.Message
-	// read makes a view of what a grain answers to watch. Old is the view before, or nil.
-	read func(id int64, answer proto.Message, old view) (view, error)
+	// read makes a view of what a grain answers to watch.
+	read func(id int64, answer proto.Message) (view, error)
 
 	mu       sync.RWMutex
 	replicas map[int64]*replica
@@ -144,7 +144,7 @@ type shelf struct {
 }
 
 func newShelf(kind boxoffice.Kind, watch func(string) proto.Message,
-	read func(int64, proto.Message, view) (view, error),
+	read func(int64, proto.Message) (view, error),
 ) shelf {
 	return shelf{kind: kind, watch: watch, read: read, replicas: make(map[int64]*replica)}
 }

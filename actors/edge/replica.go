@@ -16,6 +16,8 @@ import (
 type view interface {
 	// take takes over one change. After an error the view is worth nothing.
 	take(change *messages.Change) error
+	// succeed takes over what is still good of the view before, which may be nil.
+	succeed(before view)
 	// dueAt is when time alone changes what the grain shows; zero: never.
 	dueAt() time.Time
 }
@@ -213,33 +215,36 @@ func (r *replica) endWatch(w *watch, answer proto.Message, err error) {
 	if err != nil && boxoffice.CodeOf(err) == boxoffice.CodeScheduleNotFound {
 		defer r.edge.drop(r.shelf, r)
 	}
+	var whole view
+	mark, ok := markOf(answer)
+	switch {
+	case err != nil:
+	case !ok:
+		err = fmt.Errorf("%s %d answered a watch with %T", r.shelf.kind, r.id, answer)
+	default: // unlocked: it takes milliseconds for a large room
+		if whole, err = r.shelf.read(r.id, answer); err != nil {
+			err = fmt.Errorf("read the view of %s %d: %w", r.shelf.kind, r.id, err)
+		}
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.watch = nil
 	defer close(w.done)
-	if err == nil {
-		err = r.install(w, answer)
+	if w.err = err; err == nil {
+		r.install(w, mark, whole)
 	}
-	w.err = err
 }
 
 // install makes what a grain answered to a watch the view, with what was heard meanwhile.
 // It leaves everything as it is if that is not good for answers.
-func (r *replica) install(w *watch, answer proto.Message) error {
-	mark, ok := markOf(answer)
-	if !ok {
-		return fmt.Errorf("%s %d answered a watch with %T", r.shelf.kind, r.id, answer)
-	}
+func (r *replica) install(w *watch, mark *messages.Mark, whole view) {
 	start := point{epoch: mark.GetEpoch(), version: mark.GetVersion()}
 	if w.missed || r.view != nil && start.epoch < r.at.epoch {
-		return nil // too late, or from before what is known
+		return // too late, or from before what is known
 	}
 	if r.view == nil || r.at.before(start) {
-		view, err := r.shelf.read(r.id, answer, r.view)
-		if err != nil {
-			return fmt.Errorf("read the view of %s %d: %w", r.shelf.kind, r.id, err)
-		}
-		r.view, r.at = view, start
+		whole.succeed(r.view)
+		r.view, r.at = whole, start
 		r.wake()
 	}
 	r.source = nil
@@ -252,5 +257,4 @@ func (r *replica) install(w *watch, answer proto.Message) error {
 			r.apply(change)
 		}
 	}
-	return nil
 }

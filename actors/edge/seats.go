@@ -27,18 +27,22 @@ type seats struct {
 
 func watchSeats(watcher string) proto.Message { return &messages.WatchSeats{Watcher: watcher} }
 
-func readSeats(id int64, answer proto.Message, old view) (view, error) {
+func readSeats(id int64, answer proto.Message) (view, error) {
 	state, ok := answer.(*messages.SeatsState)
 	if !ok || state.GetMap().GetScheduleId() != id {
 		return nil, fmt.Errorf("%T is not the state of the seats of schedule %d", answer, id)
 	}
 	s := &seats{SeatView: actors.SeatViewOf(state)}
 	s.since = s.Map.Version
-	if before, ok := old.(*seats); ok && before.Map.Version == s.Map.Version {
-		s.history, s.since = before.history, before.since
-		s.Map = before.Map // the same
-	}
 	return s, nil
+}
+
+// succeed takes over the history where it leads to the same map. Where it does not, nobody
+// knows what lies between.
+func (s *seats) succeed(before view) {
+	if b, ok := before.(*seats); ok && b.Map.Version == s.Map.Version {
+		s.history, s.since, s.Map = b.history, b.since, b.Map
+	}
 }
 
 func (s *seats) take(change *messages.Change) error {

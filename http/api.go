@@ -50,6 +50,7 @@ type api struct {
 	knownConcerts  *lru.Cache[int64, struct{}]
 
 	knownReservations *lru.Cache[uuid.UUID, claim]
+	seenKeys          *lru.Cache[boxoffice.IdempotencyKey, struct{}] // without digests
 	encodedSeats      *lru.Cache[seatsKey, *encodedSeats]
 	buffers           sync.Pool // of *answerBuffer
 	streams           *streams
@@ -114,11 +115,12 @@ func newAPI(config Config) (*api, error) {
 	for _, kind := range problemKinds() {
 		a.kinds[kind.code] = kind
 	}
-	var errs [5]error
+	var errs [6]error
 	a.knownUsers, errs[0] = lru.New[uuid.UUID, struct{}](maxKnownUsers)
 	a.knownSchedules, errs[1] = lru.New[int64, struct{}](maxKnownSchedules)
 	a.knownConcerts, errs[2] = lru.New[int64, struct{}](maxKnownConcerts)
 	a.knownReservations, errs[3] = lru.New[uuid.UUID, claim](maxKnownReservations)
+	a.seenKeys, errs[5] = lru.New[boxoffice.IdempotencyKey, struct{}](maxSeenKeys)
 	a.encodedSeats, errs[4] = lru.New[seatsKey, *encodedSeats](maxEncodedSeats)
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, fmt.Errorf("make caches: %w", err)

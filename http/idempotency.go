@@ -53,10 +53,14 @@ func readKey(r *http.Request, c *call) error {
 // do makes of it. A refusal comes as an error.
 //
 // Whether a key has an answer is for the commit to find out that would store one; nothing
-// is asked of the database before. So the answers that are not stored, which no commit
+// is asked of the database before, unless this node has had the key before: a commit that
+// is refused costs more than a look. So the answers that are not stored, which no commit
 // stands behind, must be the ones that nobody got another for: see [api.unlessAnswered].
 func (a *api) decided(c *call, do func() (boxoffice.Outcome, error)) (boxoffice.Outcome, error) {
 	var outcome boxoffice.Outcome
+	if c.stored == nil {
+		a.recall(c)
+	}
 	if c.stored == nil {
 		var err error
 		outcome, err = do()
@@ -80,6 +84,25 @@ func (a *api) decided(c *call, do func() (boxoffice.Outcome, error)) (boxoffice.
 		return outcome, outcome.Refusal
 	}
 	return outcome, nil
+}
+
+// maxSeenKeys bounds the keys that a node remembers to have had.
+const maxSeenKeys = 50_000
+
+// recall looks for the answer of a request whose key this node has had before. Whatever it
+// does not find, the commit will.
+func (a *api) recall(c *call) {
+	if c.operation.Key.IsZero() {
+		return
+	}
+	scope := c.operation.Key
+	scope.Digest = [sha256.Size]byte{}
+	if seen, _ := a.seenKeys.ContainsOrAdd(scope, struct{}{}); !seen {
+		return
+	}
+	if stored, found, err := a.answers.StoredAnswer(&c.ctx, c.operation.Key); err == nil && found {
+		c.stored = &stored
+	}
 }
 
 // unlessAnswered gives the refusal of a request, unless that very request got an answer

@@ -132,28 +132,54 @@ func TestReplaysNeedNoQueueToken(t *testing.T) {
 }
 
 // A commit looks keys up itself: nothing is asked before it, nor after an answer that it
-// stored, nor where it will be asked again.
+// stored, nor where the request will be sent again.
 func TestKeysAreLookedUpByTheirCommits(t *testing.T) {
 	t.Parallel()
-	for id := range keyed() {
+	over := boxoffice.Errorf(boxoffice.CodeHoldExpired, "over")
+	taken := &boxoffice.Error{Code: boxoffice.CodeSeatTaken, Detail: "taken"}
+	for id, refusals := range map[string][]*boxoffice.Error{
+		"chargePoints": nil, "cancelPayment": nil,
+		"holdSeat": {taken, boxoffice.Unavailable(nil)}, "pay": {over, boxoffice.Unavailable(nil)},
+	} {
 		t.Run(id, func(t *testing.T) {
 			t.Parallel()
 			f, s := setup(t), sampleOf(t, id)
 			s.arrange(f)
 			f.storedAnswer = nil // fails the test if it is asked
-			f.do(s.method, s.target, s.body, f.right(s)...).succeeded(s.status, s.want)
-			for _, refusal := range []*boxoffice.Error{
-				boxoffice.Errorf(boxoffice.CodeHoldExpired, "over"), boxoffice.Unavailable(nil),
-				{Code: boxoffice.CodeSeatTaken, Detail: "taken"}, boxoffice.Errorf(boxoffice.CodeAlreadyCancelled, "before"),
-			} {
+			f.do(s.method, s.target, s.body, append(f.right(s), key("0"))...).succeeded(s.status, s.want)
+			for i, refusal := range refusals {
 				outcome := boxoffice.Outcome{At: start, Refusal: refusal}
 				f.hold = func(int64, boxoffice.Hold) (boxoffice.Outcome, error) { return outcome, nil }
 				f.pay = func(int64, boxoffice.Pay) (boxoffice.Outcome, error) { return outcome, nil }
-				if (id == "holdSeat") == (refusal.Code == boxoffice.CodeSeatTaken) && (id == "holdSeat" || id == "pay") && refusal.Code != boxoffice.CodeAlreadyCancelled {
-					a := f.do(s.method, s.target, s.body, f.right(s)...)
-					a.refused(a.Code, refusal.Code)
-				}
+				a := f.do(s.method, s.target, s.body, append(f.right(s), key(strconv.Itoa(i+1)))...)
+				a.refused(a.Code, refusal.Code)
 			}
+		})
+	}
+}
+
+// A key that this node has had before is looked up first: a commit that is refused would
+// cost all that share its transaction. What is not found is for the commit.
+func TestKeysThatCameBeforeAreLookedUpFirst(t *testing.T) {
+	t.Parallel()
+	for id, outcome := range keyed() {
+		t.Run(id, func(t *testing.T) {
+			t.Parallel()
+			f, s := setup(t), sampleOf(t, id)
+			s.arrange(f)
+			send := func() answer { return f.do(s.method, s.target, s.body, f.right(s)...) }
+			require.Empty(t, send().Header().Get(idempotencyReplayedHeader))
+			for _, err := range []error{nil, boxoffice.Unavailable(nil), boxoffice.Errorf(boxoffice.CodeIdempotencyKeyReused, "another's")} {
+				f.storedAnswer = func(boxoffice.IdempotencyKey) (boxoffice.Outcome, bool, error) {
+					return boxoffice.Outcome{}, false, err
+				}
+				send().succeeded(s.status, s.want) // as the commit says
+			}
+			f.storedAnswer = func(boxoffice.IdempotencyKey) (boxoffice.Outcome, bool, error) { return outcome, true, nil }
+			f.charge, f.hold, f.pay, f.cancelSale = nil, nil, nil, nil // fail the test if they are asked
+			a := send()
+			a.succeeded(s.status, s.want)
+			require.Equal(t, "true", a.Header().Get(idempotencyReplayedHeader))
 		})
 	}
 }

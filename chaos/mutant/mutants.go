@@ -173,8 +173,8 @@ func age() Mutant {
 		Name: "age", Lacks: "the end of the trust in a replica that hears nothing", Faults: "cut-nats",
 		Edits: []Edit{{
 			File: "actors/edge/replica.go",
-			Old:  "age > maxAge || age < -maxAge",
-			New:  "age < -maxAge",
+			Old:  "young = age >= 0 && age <= maxAge",
+			New:  "young = age >= 0",
 		}},
 	}
 }

@@ -53,8 +53,8 @@ func (c *cluster) run(ctx context.Context) error {
 	if c.options.dir, err = filepath.Abs(c.options.dir); err != nil {
 		return err
 	}
-	if err := c.prepare(ctx); err != nil {
-		return interrupted(ctx, err)
+	if err = c.prepare(ctx); err != nil {
+		return unlessInterrupted(ctx, err)
 	}
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	c.cancel = cancel
@@ -66,8 +66,8 @@ func (c *cluster) run(ctx context.Context) error {
 			}
 		})
 	}
-	if err := c.awaitReady(ctx); err != nil {
-		return interrupted(ctx, err)
+	if err = c.awaitReady(ctx); err != nil {
+		return unlessInterrupted(ctx, err)
 	}
 	c.introduce()
 	select {
@@ -80,10 +80,10 @@ func (c *cluster) run(ctx context.Context) error {
 	}
 }
 
-// interrupted forgets failures that are nothing but being told to stop.
-func interrupted(ctx context.Context, err error) error {
+// unlessInterrupted forgets failures that are nothing but being told to stop.
+func unlessInterrupted(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // whatever was interrupted is no failure
 	}
 	return err
 }
@@ -139,7 +139,7 @@ func (c *cluster) build(ctx context.Context) error {
 	}
 	c.options.binary = c.path("boxoffice")
 	cmd := exec.CommandContext(ctx, "go", "build", "-o", c.options.binary, "boxoffice/cmd/boxoffice")
-	cmd.Env = append(c.environ[:len(c.environ):len(c.environ)], "CGO_ENABLED=0") // as it ships
+	cmd.Env = slices.Concat(c.environ, []string{"CGO_ENABLED=0"}) // as it ships
 	cmd.Stdout, cmd.Stderr = c.stderr.of("build"), c.stderr.of("build")
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("build the program: %w", err)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"sync"
 )
@@ -18,13 +19,13 @@ type lines struct {
 func newLines(to io.Writer) *lines { return &lines{to: to} }
 
 // of is for one process, whose name stands in front of each of its lines.
-func (l *lines) of(name string) io.Writer { return &speaker{lines: l, prefix: []byte(name + " | ")} }
+func (l *lines) of(name string) io.Writer { return &speaker{lines: l, name: name} }
 
 // speaker is one process. Its writer is used by one goroutine at a time for each stream.
 type speaker struct {
-	lines  *lines
-	prefix []byte
-	held   []byte // a line that has not ended yet; guarded by lines.mu
+	lines *lines
+	name  string
+	held  []byte // a line that has not ended yet; guarded by lines.mu
 }
 
 // Write implements io.Writer.
@@ -33,17 +34,17 @@ func (s *speaker) Write(p []byte) (int, error) {
 	defer s.lines.mu.Unlock()
 	s.held = append(s.held, p...)
 	for {
-		end := bytes.IndexByte(s.held, '\n') + 1
-		if end == 0 && len(s.held) < maxLine {
+		end := bytes.IndexByte(s.held, '\n')
+		if end < 0 && len(s.held) < maxLine {
 			return len(p), nil
 		}
-		line := s.held[:end]
-		if end == 0 {
-			line, end = append(s.held, '\n'), len(s.held)
+		line, rest := s.held, []byte(nil)
+		if end >= 0 {
+			line, rest = s.held[:end], s.held[end+1:]
 		}
-		if _, err := s.lines.to.Write(append(s.prefix[:len(s.prefix):len(s.prefix)], line...)); err != nil {
+		if _, err := fmt.Fprintf(s.lines.to, "%s | %s\n", s.name, line); err != nil {
 			return 0, err
 		}
-		s.held = s.held[end:]
+		s.held = rest
 	}
 }

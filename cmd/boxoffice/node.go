@@ -33,9 +33,10 @@ type node struct {
 	logger   *slog.Logger
 
 	life     lifecycle
-	url      string      // where it is reached
-	failed   chan error  // the HTTP server's end, if it was not told to
-	draining atomic.Bool // not ready any more
+	url      string       // where it is reached
+	failed   chan error   // the HTTP server's end, if it was not told to
+	draining atomic.Bool  // not ready any more
+	tls      *cluster.TLS // between nodes; nil: none
 	// endStreams sends the readers of streams to other nodes.
 	endStreams func()
 	database   database      // Postgres
@@ -52,7 +53,10 @@ type node struct {
 
 // start builds the node, in the reverse order of its shutdown. If it fails, what has
 // started is still in n.life.
-func (n *node) start(ctx context.Context) error {
+func (n *node) start(ctx context.Context) (err error) {
+	if n.tls, err = n.settings.nodeTLS(); err != nil {
+		return fmt.Errorf("TLS between nodes: %w", err)
+	}
 	private, err := nodeKey(n.settings)
 	if err != nil {
 		return err
@@ -183,31 +187,7 @@ func (n *node) prepareMember(ctx context.Context) (err error) {
 	}
 	n.nats = connection
 	n.life.started("NATS", stop)
-	bind, advertise := string(n.settings.NodeAddress), ""
-	if n.settings.NodeBind != "" {
-		bind, advertise = string(n.settings.NodeBind), bind
-	}
-	secured, err := n.settings.nodeTLS()
-	if err != nil {
-		return fmt.Errorf("TLS between nodes: %w", err)
-	}
-	if n.settings.isExposed() {
-		n.logger.Warn("whoever reaches this node's port can act as a node: set BOXOFFICE_NODE_TLS_CA, _CERT and _KEY, "+
-			"or keep others out of that network", "address", bind)
-	}
-	n.member, err = cluster.New(cluster.Config{
-		NATS:        connection,
-		ClusterName: string(n.settings.ClusterName),
-		TLS:         secured,
-		Bind:        bind,
-		Advertise:   advertise,
-		HTTPAddress: n.url,
-		Alone:       n.settings.NATSURL == "",
-		Retry:       actors.IsRetry,
-		Moved:       &actors.Moved{},
-		Logger:      n.logger,
-		Observer:    n.metrics.cluster(),
-	})
+	n.member, err = cluster.New(n.membership())
 	return err
 }
 
@@ -251,6 +231,31 @@ func (n *node) prepareGrains(ctx context.Context) (err error) {
 		return err
 	})
 	return n.db.Warm(ctx)
+}
+
+// membership is how this node is a member.
+func (n *node) membership() cluster.Config {
+	bind, advertise := string(n.settings.NodeAddress), ""
+	if n.settings.NodeBind != "" {
+		bind, advertise = string(n.settings.NodeBind), bind
+	}
+	if n.settings.isExposed() {
+		n.logger.Warn("whoever reaches this node's port can act as a node: set BOXOFFICE_NODE_TLS_CA, _CERT and _KEY, "+
+			"or keep others out of that network", "address", bind)
+	}
+	return cluster.Config{
+		NATS:        n.nats,
+		ClusterName: string(n.settings.ClusterName),
+		TLS:         n.tls,
+		Bind:        bind,
+		Advertise:   advertise,
+		HTTPAddress: n.url,
+		Alone:       n.settings.NATSURL == "",
+		Retry:       actors.IsRetry,
+		Moved:       &actors.Moved{},
+		Logger:      n.logger,
+		Observer:    n.metrics.cluster(),
+	}
 }
 
 // leave makes the node unready and gives its grains to the other nodes. It takes at least

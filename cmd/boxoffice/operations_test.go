@@ -28,6 +28,10 @@ func section(t *testing.T, page, heading string) string {
 	return text
 }
 
+// isQuoted tells whether code has a string that begins with a text. (A failed
+// require.Contains would show all of the code.)
+func isQuoted(code, text string) bool { return strings.Contains(code, `"`+text) }
+
 // source is all of the program's own code, without tests.
 func source(t *testing.T) string {
 	t.Helper()
@@ -53,14 +57,14 @@ func TestOperationsPageNamesWhatThereIs(t *testing.T) {
 	for _, row := range rows {
 		for _, quoted := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(row[1], -1) {
 			message := strings.TrimSuffix(quoted[1], "…")
-			require.True(t, strings.Contains(code, `"`+message), "nobody logs %q", message)
+			require.True(t, isQuoted(code, message), "nobody logs %q", message)
 		}
 	}
 	metrics := regexp.MustCompile(`\bboxoffice_(\w+)`).FindAllStringSubmatch(section(t, operationsPage, "Metrics"), -1)
 	require.NotEmpty(t, metrics)
 	for _, metric := range metrics {
 		name := regexp.MustCompile(`_(bucket|count|sum)$`).ReplaceAllString(metric[1], "")
-		require.True(t, strings.Contains(code, `"`+name+`"`), "there is no metric %s", name)
+		require.True(t, isQuoted(code, name+`"`), "there is no metric %s", name)
 	}
 }
 

@@ -137,11 +137,11 @@ func TestNodesWithMutualTLS(t *testing.T) {
 	second := open(slices.Concat(environ, nodeTLS(t, trusted, trusted.issue(t, "127.0.0.1")))...)
 	requireOneService(t, first, second)
 
-	requireTurnedAway(t, address, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // it is the server that must object
+	requireTurnedAway(t, address, &tls.Config{InsecureSkipVerify: true})
 	other := stranger.issue(t, "127.0.0.1")
 	pair, err := tls.X509KeyPair([]byte(other.certificate), []byte(other.key))
 	require.NoError(t, err)
-	requireTurnedAway(t, address, &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{pair}}) //nolint:gosec // as above
+	requireTurnedAway(t, address, &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{pair}})
 
 	third := open(slices.Concat(environ, nodeTLS(t, stranger, other))...)
 	shows := stageSome(t, first)
@@ -271,6 +271,16 @@ func TestCertificatesThatDoNotGoTogether(t *testing.T) {
 			require.ErrorContains(t, err, test.want)
 		})
 	}
+}
+
+// TestServeDoesNotTryCertificatesThatNobodyWouldTake has nothing that a node could wait for.
+func TestServeDoesNotTryCertificatesThatNobodyWouldTake(t *testing.T) {
+	t.Parallel()
+	a, b := newAuthority(t), newAuthority(t)
+	status, _, stderr := runProgram(t, nil, append(nodeTLS(t, a, b.issue(t, "127.0.0.1")), "BOXOFFICE_DATABASE_URL=postgres://"+nobody(t)+"/d")...)
+	require.Equal(t, exitUsage, status, stderr)
+	require.Equal(t, 1, strings.Count(stderr, "\n"), stderr)
+	require.Contains(t, stderr, "boxoffice: TLS between nodes: BOXOFFICE_NODE_TLS_CERT must be vouched for")
 }
 
 func TestWhoIsExposed(t *testing.T) {

@@ -30,7 +30,7 @@ func (e *Edge) findPlace(
 		return boxoffice.Place{}, nil, err
 	}
 	if r != nil {
-		known := r.view.(*room) //nolint:errcheck,forcetypeassert // this shelf has no others
+		known := r.view.(*room)
 		place, refusal, waits := known.place(ref, r.usedAt)
 		if follow {
 			changed = r.follow()
@@ -65,7 +65,7 @@ func (e *Edge) QueueStatus(ctx context.Context, scheduleID int64) (boxoffice.Que
 		e.answered(boxoffice.KindGatekeeper, false, 0)
 		return e.Client.QueueStatus(ctx, scheduleID)
 	}
-	status := r.view.(*room).view.Status(r.usedAt) //nolint:errcheck,forcetypeassert // as above
+	status := r.view.(*room).view.Status(r.usedAt)
 	r.mu.Unlock()
 	e.answered(boxoffice.KindGatekeeper, true, age)
 	return status, nil

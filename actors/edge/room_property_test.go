@@ -226,7 +226,7 @@ func (w *roomWorld) hear(t *rapid.T) {
 }
 
 func (w *roomWorld) take(c *messages.Change) {
-	w.replica.take(proto.Clone(c).(*messages.Change)) //nolint:errcheck,forcetypeassert // it is one
+	w.replica.take(proto.Clone(c).(*messages.Change))
 }
 
 // watch asks for the whole view; some of what is told meanwhile arrives before it.
@@ -252,7 +252,7 @@ func (w *roomWorld) check(t *rapid.T) {
 	if !ok { // the room went through it while several things were done at once
 		return
 	}
-	known := r.view.(*room) //nolint:errcheck,forcetypeassert // it is one
+	known := r.view.(*room)
 	require.Equal(t, truth.status.Waiting, known.view.Waiting)
 	require.Equal(t, truth.status, known.view.Status(w.clock.now))
 	for _, p := range w.people {

@@ -36,7 +36,10 @@ func roomOf(scheduleID int64, m *messages.RoomState) (*room, error) {
 		r.view.Pace.Note(time.UnixMilli(a.GetAt()), int(a.GetCount()))
 	}
 	r.show(m.GetView())
-	return r, r.check()
+	if err := r.check(); err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 // apply takes in what one commit changed. After an error the view is worth nothing.

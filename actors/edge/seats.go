@@ -3,6 +3,7 @@ package edge
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -72,8 +73,7 @@ func (s *seats) after(version int64) ([]boxoffice.SeatChange, bool) {
 	if version < s.since || version > s.Map.Version {
 		return nil, false
 	}
-	changes := s.history[version-s.since:]
-	return changes[:len(changes):len(changes)], true
+	return slices.Clip(s.history[version-s.since:]), true
 }
 
 // SeatMap shows the seats. A nil admission is an admin's. The map is shared: nobody
@@ -89,7 +89,7 @@ func (e *Edge) SeatMap(
 		e.answered(boxoffice.KindSchedule, false, 0)
 		return e.Client.SeatMap(ctx, scheduleID, admission)
 	}
-	known := r.view.(*seats) //nolint:errcheck,forcetypeassert // this shelf has no others
+	known := r.view.(*seats)
 	seatMap, refusal := known.Map, check(known, admission, r.usedAt)
 	r.mu.Unlock()
 	e.answered(boxoffice.KindSchedule, true, age)
@@ -104,7 +104,7 @@ func (e *Edge) FollowSeats(
 	ctx context.Context, scheduleID int64, admission *boxoffice.Admission, since int64,
 ) (boxoffice.SeatNews, error) {
 	r, age, err := e.look(ctx, &e.seats, scheduleID)
-	if r != nil && since > r.view.(*seats).Map.Version { //nolint:errcheck,forcetypeassert // as above
+	if r != nil && since > r.view.(*seats).Map.Version {
 		// Another node has told more than this one knows yet, or it means nothing.
 		w := r.beginWatch(r.usedAt)
 		r.mu.Unlock()
@@ -127,7 +127,7 @@ func (e *Edge) FollowSeats(
 	}
 	defer r.mu.Unlock()
 	e.answered(boxoffice.KindSchedule, true, age)
-	known := r.view.(*seats) //nolint:errcheck,forcetypeassert // as above
+	known := r.view.(*seats)
 	if refusal := check(known, admission, r.usedAt); refusal != nil {
 		return boxoffice.SeatNews{}, refusal
 	}

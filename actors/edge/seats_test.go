@@ -135,7 +135,7 @@ func TestMessagesThatComeTwiceOrTooLateChangeNothing(t *testing.T) {
 		b.sees(1)
 		w.grain.do(holdSeat(2))
 		pass(someTime)
-		w.tamperWith(func(to *node, feed *messages.Feed) []*messages.Feed { return append([]*messages.Feed{feed}, kept...) })
+		w.tamperWith(func(_ *node, feed *messages.Feed) []*messages.Feed { return append([]*messages.Feed{feed}, kept...) })
 		pass(feedAtMost + someTime)
 		b.sees(2)
 		require.Equal(t, 1, w.asked(b, "WatchSeats"))
@@ -249,7 +249,7 @@ func TestANewEpochIsAnotherView(t *testing.T) {
 // What another epoch changed is no change of what is here, even if it has the next number.
 func TestChangesOfANewerEpochDoNotFitAnOlderView(t *testing.T) {
 	t.Parallel()
-	inBubble(t, 4, func(t *testing.T, w *world) {
+	inBubble(t, 4, func(_ *testing.T, w *world) {
 		a, b, c, d := w.nodes[0], w.nodes[1], w.nodes[2], w.nodes[3]
 		b.sees(0)
 		w.grain.do(holdSeat(1)) // version 1
@@ -347,7 +347,7 @@ func TestNothingIsShownThatIsOlderThanWhatThisNodeHasTold(t *testing.T) {
 
 func TestAHoldThatIsDueIsForTheGrain(t *testing.T) {
 	t.Parallel()
-	inBubble(t, 2, func(t *testing.T, w *world) {
+	inBubble(t, 2, func(_ *testing.T, w *world) {
 		for _, n := range w.nodes {
 			n.sees(0)
 		}

@@ -69,7 +69,7 @@ func (n *node) Now() time.Time {
 }
 
 func now() time.Time {
-	return time.Now().UTC().Truncate(time.Millisecond) //nolint:forbidigo // the clock of the bubble
+	return time.Now().UTC().Truncate(time.Millisecond)
 }
 
 // pass lets time go by.

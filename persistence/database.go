@@ -61,6 +61,8 @@ type Database struct {
 	activations chan struct{}
 	// charges bounds to one how many connections wait for the row of an account.
 	charges *turns
+	// userReads gathers questions for users.
+	userReads userReads
 }
 
 // Open makes the pools of the database at url. It opens no connection: a Database can be
@@ -147,6 +149,7 @@ func (d *Database) Close() {
 	d.journal.Close()
 	d.control.Close()
 	d.pool.Close()
+	d.userReads.tasks.Wait()
 }
 
 // Ready tells whether the database answers and can be written to, for readiness.

@@ -25,17 +25,6 @@ func (d *Database) CreateUser(ctx context.Context, user boxoffice.User) error {
 	}))
 }
 
-// User fails with user-not-found.
-func (d *Database) User(ctx context.Context, id uuid.UUID) (boxoffice.User, error) {
-	user := boxoffice.User{ID: id}
-	err := d.pool.QueryRow(ctx, "SELECT name, created_at FROM users WHERE id = $1", id).Scan(&user.Name, &user.CreatedAt)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return boxoffice.User{}, userNotFound()
-	}
-	user.CreatedAt = user.CreatedAt.UTC()
-	return user, failure("read user", err)
-}
-
 // UserExists tells whether a user was ever registered.
 func (d *Database) UserExists(ctx context.Context, id uuid.UUID) (bool, error) {
 	var exists bool

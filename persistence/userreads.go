@@ -1,0 +1,108 @@
+package persistence
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"boxoffice"
+)
+
+// Bounds of the reading of users.
+const (
+	maxUserReads    = 1000            // of one query
+	userReadTimeout = 5 * time.Second // of one query, a connection for it included
+)
+
+// userReads gathers questions for users: those that come while a query is under way are
+// answered by the next one together. A crowd that a node has never seen before, as when
+// sales open, would otherwise take a query and a connection each.
+type userReads struct {
+	mu      sync.Mutex
+	waiting []*userRead
+	busy    bool // somebody answers questions
+	tasks   sync.WaitGroup
+}
+
+// userRead is one question. Once done is closed, its answer is there.
+type userRead struct {
+	id   uuid.UUID
+	user boxoffice.User // its ID is zero if there is no such user
+	err  error
+	done chan struct{}
+}
+
+// User fails with user-not-found.
+func (d *Database) User(ctx context.Context, id uuid.UUID) (boxoffice.User, error) {
+	read := &userRead{id: id, done: make(chan struct{})}
+	r := &d.userReads
+	r.mu.Lock()
+	r.waiting = append(r.waiting, read)
+	if !r.busy {
+		r.busy = true
+		r.tasks.Go(d.readUsers)
+	}
+	r.mu.Unlock()
+	select {
+	case <-read.done:
+	case <-ctx.Done():
+		return boxoffice.User{}, failure("read user", context.Cause(ctx))
+	}
+	switch {
+	case read.err != nil:
+		return boxoffice.User{}, failure("read user", read.err)
+	case read.user.ID == uuid.Nil:
+		return boxoffice.User{}, userNotFound()
+	}
+	return read.user, nil
+}
+
+// readUsers answers questions until there are none left.
+func (d *Database) readUsers() {
+	r := &d.userReads
+	for {
+		r.mu.Lock()
+		batch := r.waiting[:min(len(r.waiting), maxUserReads)]
+		r.waiting = r.waiting[len(batch):]
+		r.busy = len(batch) > 0
+		r.mu.Unlock()
+		if len(batch) == 0 {
+			return
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), userReadTimeout)
+		err := d.selectUsers(ctx, batch)
+		cancel()
+		for _, read := range batch {
+			read.err = err
+			close(read.done)
+		}
+	}
+}
+
+func (d *Database) selectUsers(ctx context.Context, reads []*userRead) error {
+	ids := make([]uuid.UUID, len(reads))
+	for i, read := range reads {
+		ids[i] = read.id
+	}
+	rows, err := d.pool.Query(ctx, "SELECT id, name, created_at FROM users WHERE id = ANY($1)", ids)
+	if err != nil {
+		return err
+	}
+	found := make(map[uuid.UUID]boxoffice.User, len(reads))
+	var user boxoffice.User
+	_, err = pgx.ForEachRow(rows, []any{&user.ID, &user.Name, &user.CreatedAt}, func() error {
+		user.CreatedAt = user.CreatedAt.UTC()
+		found[user.ID] = user
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, read := range reads {
+		read.user = found[read.id]
+	}
+	return nil
+}

@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
+	"strings"
 	"time"
 
 	"boxoffice/bench/lab"
@@ -114,6 +116,9 @@ func (b *bench) note(name, goal, format string, args ...any) {
 
 // measure takes all figures, in the order in which they disturb each other least.
 func (b *bench) measure(ctx context.Context) error {
+	if load, err := os.ReadFile("/proc/loadavg"); err == nil { // elsewhere there is none
+		b.note("processors, and the load average before", "", "%d, %s", runtime.NumCPU(), strings.Fields(string(load))[0])
+	}
 	for _, step := range []struct {
 		name string
 		do   func(context.Context) error

@@ -49,11 +49,16 @@ func (b *bench) follow(ctx context.Context) error {
 			return fmt.Errorf("stream %d: %w", i+1, err)
 		}
 	}
-	var told sync.WaitGroup
+	var listening, told sync.WaitGroup
 	times := make([]time.Time, len(streams))
+	listening.Add(len(streams))
 	for i, s := range streams {
-		told.Go(func() { times[i] = s.next("event: seat\n") })
+		told.Go(func() {
+			listening.Done()
+			times[i] = s.next("event: seat\n")
+		})
 	}
+	listening.Wait()
 	changed := time.Now()
 	body, err := json.Marshal(map[string]int{"seatNumber": 1})
 	if err != nil {

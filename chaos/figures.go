@@ -137,7 +137,9 @@ func parseFigures(args []string, stderr io.Writer) (measurement, error) {
 }
 
 // figures measures what three nodes on this machine reach, prints a table, and writes
-// figures.json. It fails unless every goal was reached.
+// figures.json. It fails unless every goal was reached. The last column is how many times
+// longer things took because of what else the machine did: well above 1, the figures are
+// not the product's.
 func figures(ctx context.Context, args []string, logger *slog.Logger, stdout, stderr io.Writer) error {
 	m, err := parseFigures(args, stderr)
 	if errors.Is(err, flag.ErrHelp) {
@@ -154,7 +156,7 @@ func figures(ctx context.Context, args []string, logger *slog.Logger, stdout, st
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "%-36s %-30s %8s %8s %8s %7s\n", "", "", "goal", "median", "worst", "failed")
+	fmt.Fprintf(stdout, "%-36s %-30s %8s %8s %8s %7s %7s\n", "", "", "goal", "median", "worst", "failed", "others")
 	missed := 0
 	lines := make([]line, 0, len(m.figures))
 	for _, f := range m.figures {
@@ -288,8 +290,8 @@ func (l line) tell(w io.Writer) {
 	if !l.Reached {
 		verdict = "  not reached"
 	}
-	fmt.Fprintf(w, "%-36s %-30s %8s %8s %8s %7d%s\n", l.Figure, l.Measure,
-		l.Goal, l.Median.Round(unit), l.Worst.Round(unit), l.Failed, verdict)
+	fmt.Fprintf(w, "%-36s %-30s %8s %8s %8s %7d %6.1fx%s\n", l.Figure, l.Measure,
+		l.Goal, l.Median.Round(unit), l.Worst.Round(unit), l.Failed, l.Slowdown, verdict)
 	for i, violation := range l.Violations {
 		if i < 3 {
 			fmt.Fprintf(w, "  %s: %s\n", violation.Check, violation.Detail)

@@ -36,6 +36,8 @@ const (
 	staleness = time.Second
 	// patience is how long the search for linearizations may take.
 	patience = time.Minute
+	// calmDown is how long the clients go on after the last fault.
+	calmDown = 2 * time.Second
 	// settle is how long after the last fault and the last request the service may need
 	// until everything answers.
 	settle = 30 * time.Second
@@ -189,7 +191,9 @@ func (x *experiment) measureClock(ctx context.Context) error {
 
 func (x *experiment) now() time.Duration { return x.recorder.Since(time.Now()) }
 
-// storm lets the clients go for the length of the run, and the faults come.
+// storm lets the clients go for the length of the run, and the faults come. On a busy
+// machine faults take longer than planned: the clients go on until the last one is over
+// for a while, and what should have begun after the end does not come any more.
 func (x *experiment) storm(ctx context.Context) {
 	x.began = x.now()
 	pulse := startPulse(x.now)
@@ -198,23 +202,33 @@ func (x *experiment) storm(ctx context.Context) {
 		x.machine.end()
 		x.stalls = pulse.end()
 	}()
-	running, stop := context.WithTimeout(ctx, x.options.length)
+	running, stop := context.WithCancel(ctx)
 	defer stop()
 	var clients sync.WaitGroup
 	clients.Go(func() { x.clients(running) })
+	end := x.began + x.options.length
 	for _, f := range x.plan {
-		timer := time.NewTimer(x.began + f.At - x.now())
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			clients.Wait()
-			return
+		if x.now() > end || x.wait(ctx, x.began+f.At) != nil {
+			break
 		}
 		x.injectOne(ctx, f)
 	}
+	_ = x.wait(ctx, max(end, x.now()+calmDown)) // or until the run is called off
+	stop()
 	clients.Wait()
 	x.ended = x.now()
+}
+
+// wait waits until a time of the history's clock, or until ctx ends.
+func (x *experiment) wait(ctx context.Context, until time.Duration) error {
+	timer := time.NewTimer(until - x.now())
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // injectOne does one fault and notes when it was.

@@ -345,3 +345,22 @@ func TestSoldOutIsToldAndUndone(t *testing.T) {
 	h.system.Root.Send(h.gate, &messages.ScheduleChanged{Version: 5, SoldOut: true})
 	require.False(t, place(t, h.poll(places[2])).SoldOut)
 }
+
+// A room in which people wait stays, though replicas answer them and nobody asks the grain.
+func TestARoomInWhichPeopleWaitIsNotIdle(t *testing.T) {
+	t.Parallel()
+	stopped := make(chan string, 1)
+	h := setup(t, func(c *Config) {
+		c.IdleAfter = 20 * time.Millisecond
+		c.Observer.Stopped = func(_ boxoffice.Kind, reason string) { stopped <- reason }
+	})
+	h.gate = h.spawn(boxoffice.KindGatekeeper, scheduleID)
+	places := h.queue(3)
+	h.clock.advance(time.Second)
+	require.Never(t, func() bool { return len(stopped) > 0 }, 200*time.Millisecond, 5*time.Millisecond)
+	waits := places[2]
+	h.ask(h.gate, &messages.Leave{UserId: waits.UserID[:], Sequence: waits.Sequence})()
+	h.clock.advance(time.Second)
+	require.Equal(t, "idle", <-stopped)
+	h.gate = nil
+}

@@ -302,7 +302,12 @@ func (s *shell) onWake() {
 	}
 	idle := s.phase == serving && s.flight == nil && len(s.pending) == 0 &&
 		!s.cfg.Clock.Now().Before(s.lastUsed.Add(s.cfg.IdleAfter))
-	if idle {
+	switch {
+	case idle && s.machine.census().Waiting > 0:
+		// Replicas tell them where they stand, so the grain hears little of them; but to
+		// restore a long line costs more than to keep it.
+		s.lastUsed = s.cfg.Clock.Now()
+	case idle:
 		s.passivate()
 		return
 	}

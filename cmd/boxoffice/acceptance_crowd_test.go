@@ -134,7 +134,7 @@ func fillLine(t *testing.T, url string, scheduleID int64, users []uuid.UUID) {
 // waiting is how many wait in rooms that live on the node.
 func (h *house) waiting(t *testing.T) int {
 	t.Helper()
-	answer, err := h.http.Get(h.url + "/metrics") //nolint:noctx // the client has a timeout
+	answer, err := h.http.Get(h.url + "/metrics")
 	require.NoError(t, err)
 	defer func() { require.NoError(t, answer.Body.Close()) }()
 	text, err := io.ReadAll(answer.Body)

@@ -38,6 +38,9 @@ type callKey struct{}
 // handler makes it.
 func callOf(ctx context.Context) *call { return ctx.Value(callKey{}).(*call) }
 
+// begin makes it the context of a call.
+func (c *callContext) begin(client context.Context, of *call) { c.Context, c.call = client, of }
+
 // limit starts the timer, once.
 func (c *callContext) limit() context.Context {
 	c.start.Do(func() {

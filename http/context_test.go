@@ -12,7 +12,7 @@ import (
 // callUnder gives a call as net/http's context makes it.
 func callUnder(ctx context.Context) *call {
 	c := &call{}
-	c.ctx.Context, c.ctx.call = ctx, c
+	c.ctx.begin(ctx, c)
 	return c
 }
 

@@ -130,7 +130,7 @@ func (a *api) unlessAnswered(c *call, refusal error) error {
 
 // guards tells the refusals of the guard.
 func guards(code boxoffice.Code) bool {
-	switch code { //nolint:exhaustive // all others are not the guard's
+	switch code {
 	case boxoffice.CodeQueueTokenRequired, boxoffice.CodeQueueTokenInvalid, boxoffice.CodeNotAdmitted, boxoffice.CodeQueueTokenExpired:
 		return true
 	default:

@@ -24,7 +24,7 @@ func (a *api) handler(limit *rateLimit) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := a.stopwatch()
 		c := &call{id: requestID(r.Header), trace: parseTrace(r.Header), header: w.Header()}
-		c.ctx.Context, c.ctx.call = r.Context(), c
+		c.ctx.begin(r.Context(), c)
 		c.writer.ResponseWriter = w
 		c.set(requestIDHeader, c.id)
 		c.set("X-Content-Type-Options", "nosniff")

@@ -115,7 +115,8 @@ func (s *stream) event(name string, id int64, appendData func([]byte) []byte) {
 		b = strconv.AppendInt(append(b, "\nid: "...), id, 10)
 	}
 	b = appendData(append(b, "\ndata: "...))
-	s.events = append(b, "\n\n"...)
+	b = append(b, "\n\n"...)
+	s.events = b
 }
 
 // flush writes what there is to tell. False: the reader is gone or too slow, and the

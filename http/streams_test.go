@@ -77,7 +77,7 @@ func (f *fixture) follow(listener *pipes, target string, options ...option) *rea
 		change(r)
 	}
 	go func() { _ = r.Write(conn) }()
-	response, err := http.ReadResponse(bufio.NewReader(conn), r) //nolint:bodyclose // the connection is closed
+	response, err := http.ReadResponse(bufio.NewReader(conn), r)
 	require.NoError(f.t, err)
 	return &reader{t: f.t, conn: conn, response: response, lines: bufio.NewReader(response.Body)}
 }
@@ -205,7 +205,7 @@ func TestQuietPlaceGetsHeartbeatsAndIsToldAtOnce(t *testing.T) { //nolint:parall
 		_, _ = r.place()
 		go func() {
 			later(61 * time.Second)
-			room.set(func(p *boxoffice.Place) error { return boxoffice.Unavailable(nil) })
+			room.set(func(*boxoffice.Place) error { return boxoffice.Unavailable(nil) })
 			later(5 * time.Second) // which is no reason to end the stream
 			room.set(func(p *boxoffice.Place) error { p.Position = 1; return nil })
 		}()
@@ -215,7 +215,7 @@ func TestQuietPlaceGetsHeartbeatsAndIsToldAtOnce(t *testing.T) { //nolint:parall
 		require.InDelta(t, 66*time.Second, at.Sub(begin), float64(1100*time.Millisecond))
 		require.Len(t, r.comments, 4, "every 15 s")
 		// Nobody can answer for long: its client looks for a node that can.
-		room.set(func(p *boxoffice.Place) error { return boxoffice.Unavailable(nil) })
+		room.set(func(*boxoffice.Place) error { return boxoffice.Unavailable(nil) })
 		require.Nil(t, r.next())
 		require.LessOrEqual(t, time.Since(at), 12*time.Second)
 		require.NoError(t, r.conn.Close())

@@ -62,7 +62,11 @@ tidy: ## bring go.mod and go.sum up to date
 check: check-generated lint test-race ## what a change must pass
 
 .PHONY: bench
-bench: ## run the Go benchmarks (BENCH=pattern)
+bench: ## measure the service beside a row-lock server and bare handlers (ARGS="-rounds 1 sellout")
+	go run ./bench $(ARGS)
+
+.PHONY: bench-go
+bench-go: ## run the Go benchmarks (BENCH=pattern)
 	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
 
 .PHONY: bench-waiting-room

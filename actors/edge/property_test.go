@@ -2,6 +2,8 @@ package edge
 
 import (
 	"context"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,13 +22,22 @@ import (
 type history struct {
 	*world
 
+	// turn is had by whoever acts: the test, except while it asks a node, or what happens
+	// while a watch is under way.
+	turn chan struct{}
+	over bool
+	// noteMu guards states and ended, which the grain notes whoever asks it.
+	noteMu sync.Mutex
+
 	states []shown                   // by version of the map
 	ended  map[uint64]time.Time      // places that have ended, and since when
 	told   map[*node]int64           // the newest version that a node has shown or acknowledged
 	barred map[*node]map[uint64]bool // the places whose end a node has acknowledged
 	holds  map[int]boxoffice.Hold    // of each seat, the last that was asked for
-	loss   map[*node]int             // of how many messages to a node one gets lost; 0: none, 1: all
-	heard  int
+	// evicted are the nodes that have lost a schedule, and their lease for good.
+	evicted map[*node]bool
+	loss    map[*node]int // of how many messages to a node one gets lost; 0: none, 1: all
+	heard   int
 }
 
 // shown is the seats as they were from a time on.
@@ -45,18 +56,21 @@ const (
 
 func newHistory(t *rapid.T) *history {
 	h := &history{
-		world:  newWorld(t, historyNodes),
-		ended:  make(map[uint64]time.Time),
-		told:   make(map[*node]int64),
-		barred: make(map[*node]map[uint64]bool),
-		holds:  make(map[int]boxoffice.Hold),
-		loss:   make(map[*node]int),
+		world:   newWorld(t, historyNodes),
+		turn:    make(chan struct{}, 1),
+		ended:   make(map[uint64]time.Time),
+		told:    make(map[*node]int64),
+		barred:  make(map[*node]map[uint64]bool),
+		holds:   make(map[int]boxoffice.Hold),
+		loss:    make(map[*node]int),
+		evicted: make(map[*node]bool),
 	}
 	for _, n := range h.nodes {
 		h.barred[n] = make(map[uint64]bool)
 	}
 	h.grain.committed = h.note
 	h.note()
+	h.turn <- struct{}{}
 	h.tamperWith(func(to *node, feed *messages.Feed) []*messages.Feed {
 		h.mu.Lock()
 		defer h.mu.Unlock()
@@ -69,8 +83,16 @@ func newHistory(t *rapid.T) *history {
 	return h
 }
 
+func (h *history) end() {
+	h.over = true
+	<-h.turn
+	h.close()
+}
+
 // note notes how the schedule stands from now on.
 func (h *history) note() {
+	h.noteMu.Lock()
+	defer h.noteMu.Unlock()
 	view := h.grain.schedule.View()
 	for int64(len(h.states)) <= view.Map.Version {
 		h.states = append(h.states, shown{})
@@ -83,6 +105,28 @@ func (h *history) note() {
 			h.ended[sequence] = now()
 		}
 	}
+}
+
+// whenEnded tells since when a place has ended.
+func (h *history) whenEnded(sequence uint64) (time.Time, bool) {
+	h.noteMu.Lock()
+	defer h.noteMu.Unlock()
+	at, ended := h.ended[sequence]
+	return at, ended
+}
+
+// shownAt gives what was shown, by version.
+func (h *history) shownAt() []shown {
+	h.noteMu.Lock()
+	defer h.noteMu.Unlock()
+	return slices.Clone(h.states)
+}
+
+// meet lets others act while a node is asked.
+func (h *history) meet(ask func()) {
+	<-h.turn
+	defer func() { h.turn <- struct{}{} }()
+	ask()
 }
 
 func (h *history) node(t *rapid.T) *node {
@@ -101,7 +145,7 @@ func (h *history) act(t *rapid.T) {
 		h.grain.do(boxoffice.Release{Operation: operation, ReservationID: last.ReservationID, UserID: last.UserID})
 	default:
 		cmd := hold(rapid.IntRange(1, historyPlaces).Draw(t, "place"), seat, h.grain.owner.Now())
-		if h.states[len(h.states)-1].seats.Seats[seat-1].Status == boxoffice.SeatAvailable {
+		if states := h.shownAt(); states[len(states)-1].seats.Seats[seat-1].Status == boxoffice.SeatAvailable {
 			h.holds[seat] = cmd
 		}
 		if rapid.Bool().Draw(t, "unseen") {
@@ -109,8 +153,11 @@ func (h *history) act(t *rapid.T) {
 			return
 		}
 		n := h.node(t)
-		if _, err := n.Hold(context.Background(), scheduleID, cmd); err == nil {
-			h.told[n] = max(h.told[n], h.grain.schedule.View().Map.Version)
+		before := int64(len(h.shownAt()) - 1) // what others do meanwhile may be seen or not
+		var err error
+		h.meet(func() { _, err = n.Hold(context.Background(), scheduleID, cmd) })
+		if err == nil {
+			h.told[n] = max(h.told[n], before)
 		}
 	}
 }
@@ -121,7 +168,11 @@ func (h *history) endPlace(t *rapid.T) {
 	if rapid.IntRange(0, 3).Draw(t, "really") > 0 {
 		return
 	}
-	if _, err := n.Ask(context.Background(), boxoffice.KindSchedule, scheduleID, &messages.EndPlace{Sequence: sequence}); err == nil {
+	var err error
+	h.meet(func() {
+		_, err = n.Ask(context.Background(), boxoffice.KindSchedule, scheduleID, &messages.EndPlace{Sequence: sequence})
+	})
+	if err == nil {
 		h.barred[n][sequence] = true
 	}
 }
@@ -165,11 +216,12 @@ func (h *history) miss(t *rapid.T) {
 // lost its lease, for good.
 func (h *history) move(t *rapid.T) {
 	to := h.node(t)
-	if to.lost.Load() || to == h.grain.owner {
+	if h.evicted[to] || to.lost.Load() || to == h.grain.owner {
 		return
 	}
 	clean := rapid.Bool().Draw(t, "clean")
 	if !clean {
+		h.evicted[h.grain.owner] = true
 		h.grain.owner.lost.Store(true)
 	}
 	h.grain.moveTo(to, clean)
@@ -181,7 +233,9 @@ func (h *history) blink(t *rapid.T) {
 	owner.lost.Store(true)
 	h.pass(t)
 	h.look(t)
-	owner.lost.Store(false)
+	if !h.evicted[owner] { // meanwhile
+		owner.lost.Store(false)
+	}
 }
 
 // surprise lets something happen while the next watch is under way.
@@ -189,8 +243,12 @@ func (h *history) surprise(t *rapid.T) {
 	happens := rapid.SliceOfN(rapid.SampledFrom([]func(*rapid.T){h.act, h.pass, h.move, h.disturb}), 1, 3).Draw(t, "meanwhile")
 	h.mu.Lock()
 	h.meanwhile = func() {
+		h.turn <- struct{}{}
+		defer func() { <-h.turn }()
 		for _, f := range happens {
-			f(t)
+			if !h.over {
+				f(t)
+			}
 		}
 	}
 	h.mu.Unlock()
@@ -203,26 +261,30 @@ func (h *history) lookAt(t *rapid.T, n *node) {
 	began := now()
 	told := h.told[n]
 	sequence := uint64(rapid.IntRange(1, historyPlaces).Draw(t, "place"))
-	_, ended := h.ended[sequence]
-	endedLong := ended && h.ended[sequence].Before(began.Add(-time.Second)) || h.barred[n][sequence]
+	at, ended := h.whenEnded(sequence)
+	endedLong := ended && at.Before(began.Add(-time.Second)) || h.barred[n][sequence]
 	admission := &boxoffice.Admission{UserID: user(int(sequence)), Sequence: sequence, EndsAt: began.Add(time.Hour)}
-	_, err := n.SeatMap(context.Background(), scheduleID, admission)
-	if _, ended := h.ended[sequence]; !ended {
+	var err error
+	h.meet(func() { _, err = n.SeatMap(context.Background(), scheduleID, admission) })
+	if _, ended := h.whenEnded(sequence); !ended {
 		require.NoError(t, err)
 	} else if endedLong {
 		require.Equal(t, boxoffice.CodeQueueTokenExpired, boxoffice.CodeOf(err))
 	}
 
 	began = now()
-	since := rapid.Int64Range(-1, int64(len(h.states))).Draw(t, "since")
-	news, err := n.FollowSeats(context.Background(), scheduleID, nil, since)
+	told = h.told[n]
+	since := rapid.Int64Range(-1, int64(len(h.shownAt()))).Draw(t, "since")
+	var news boxoffice.SeatNews
+	h.meet(func() { news, err = n.FollowSeats(context.Background(), scheduleID, nil, since) })
 	require.NoError(t, err)
+	states := h.shownAt()
 	version := news.Map.Version
 	require.GreaterOrEqual(t, version, told, "never older than what was told")
-	require.Less(t, version, int64(len(h.states)))
-	state := h.states[version]
+	require.Less(t, version, int64(len(states)))
+	state := states[version]
 	require.Equal(t, state.seats, *news.Map)
-	for _, newer := range h.states[version+1:] {
+	for _, newer := range states[version+1:] {
 		if !newer.since.IsZero() {
 			require.True(t, newer.since.After(began.Add(-time.Second)), "at most a second old")
 			break
@@ -231,7 +293,7 @@ func (h *history) lookAt(t *rapid.T, n *node) {
 	if !state.dueAt.IsZero() {
 		require.True(t, began.Before(state.dueAt.Add(time.Second)))
 	}
-	h.told[n] = max(told, version)
+	h.told[n] = max(h.told[n], version)
 	if news.Complete {
 		h.follow(t, since, news)
 	}
@@ -239,8 +301,9 @@ func (h *history) lookAt(t *rapid.T, n *node) {
 
 // follow applies changes to what was shown before.
 func (h *history) follow(t *rapid.T, since int64, news boxoffice.SeatNews) {
-	seats := h.states[since].seats
-	if h.states[since].since.IsZero() {
+	states := h.shownAt()
+	seats := states[since].seats
+	if states[since].since.IsZero() {
 		return // in the middle of a commit
 	}
 	for _, change := range news.Changes {
@@ -260,11 +323,12 @@ func TestReplicasNeverLie(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rapid.Check(undated{t}, func(t *rapid.T) {
 			h := newHistory(t)
-			defer h.close()
+			defer h.end()
 			t.Repeat(map[string]func(*rapid.T){
 				"act": h.act, "act again": h.act, "end a place": h.endPlace,
 				"pass": h.pass, "pass more": h.pass, "disturb": h.disturb,
-				"miss": h.miss, "miss more": h.miss, "move": h.move, "blink": h.blink, "surprise": h.surprise,
+				"miss": h.miss, "miss more": h.miss, "move": h.move,
+				"blink": h.blink, "surprise": h.surprise,
 				"look": h.look, "look again": h.look, "look once more": h.look,
 			})
 		})

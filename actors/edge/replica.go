@@ -212,9 +212,6 @@ func (r *replica) beginWatch(now time.Time) *watch {
 }
 
 func (r *replica) endWatch(w *watch, answer proto.Message, err error) {
-	if err != nil && boxoffice.CodeOf(err) == boxoffice.CodeScheduleNotFound {
-		defer r.edge.drop(r.shelf, r)
-	}
 	var whole view
 	mark, ok := markOf(answer)
 	switch {
@@ -227,12 +224,15 @@ func (r *replica) endWatch(w *watch, answer proto.Message, err error) {
 		}
 	}
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.watch = nil
-	defer close(w.done)
 	if w.err = err; err == nil {
 		r.install(w, mark, whole)
 	}
+	r.mu.Unlock()
+	if err != nil && boxoffice.CodeOf(err) == boxoffice.CodeScheduleNotFound {
+		r.edge.drop(r.shelf, r)
+	}
+	close(w.done)
 }
 
 // install makes what a grain answered to a watch the view, with what was heard meanwhile.

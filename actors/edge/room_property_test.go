@@ -3,6 +3,7 @@ package edge
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -40,9 +41,10 @@ type roomTruth struct {
 	status    boxoffice.QueueStatus
 }
 
-type steppedClock struct{ now time.Time }
+// steppedClock goes on when the test says so; grains read it at any time.
+type steppedClock struct{ millis atomic.Int64 }
 
-func (c *steppedClock) Now() time.Time { return c.now }
+func (c *steppedClock) Now() time.Time { return time.UnixMilli(c.millis.Load()).UTC() }
 
 type validLease struct{}
 
@@ -96,7 +98,8 @@ func (w *roomWorld) Ended(grain boxoffice.Grain, epoch int64) {
 
 func newRoomWorld(t *rapid.T, quiet *slog.Logger) *roomWorld {
 	start := time.Date(2026, 12, 1, 10, 0, 0, 0, time.UTC)
-	w := &roomWorld{clock: &steppedClock{now: start}, truth: map[point]roomTruth{}}
+	w := &roomWorld{clock: new(steppedClock), truth: map[point]roomTruth{}}
+	w.clock.millis.Store(start.UnixMilli())
 	w.journal = &keptRoom{events: []boxoffice.Event{{At: start, Data: boxoffice.QueueOpened{
 		SalesOpenAt: start, SalesCloseAt: start.Add(100 * time.Hour),
 		Capacity:       rapid.IntRange(1, 5).Draw(t, "capacity"),
@@ -122,6 +125,8 @@ func (w *roomWorld) spawn() {
 		w.grains.Props(boxoffice.KindGatekeeper),
 		&protocluster.ClusterIdentity{Kind: string(boxoffice.KindGatekeeper), Identity: actors.Identity(7)},
 	))
+	// Once it has answered it has told what its activation ends.
+	_ = w.system.Root.RequestFuture(w.gate, &messages.ReadQueue{}, 10*time.Second).Wait()
 }
 
 func (w *roomWorld) stop() {
@@ -194,9 +199,9 @@ func (w *roomWorld) sell(t *rapid.T) {
 
 // pass lets time admit and expire.
 func (w *roomWorld) pass(t *rapid.T) {
-	w.clock.now = w.clock.now.Add(rapid.SampledFrom([]time.Duration{
+	w.clock.millis.Add(rapid.SampledFrom([]time.Duration{
 		time.Millisecond, time.Second, 2 * time.Minute, time.Hour,
-	}).Draw(t, "time"))
+	}).Draw(t, "time").Milliseconds())
 	w.system.Root.Send(w.gate, &messages.Wake{})
 	w.look(t)
 }
@@ -231,7 +236,7 @@ func (w *roomWorld) take(c *messages.Change) {
 
 // watch asks for the whole view; some of what is told meanwhile arrives before it.
 func (w *roomWorld) watch(t *rapid.T) {
-	asked := &watch{sentAt: w.clock.now, done: make(chan struct{})}
+	asked := &watch{sentAt: w.clock.Now(), done: make(chan struct{})}
 	w.replica.watch = asked
 	answer := w.ask(t, &messages.WatchRoom{Watcher: "me"})
 	if rapid.Bool().Draw(t, "meanwhile") {
@@ -254,9 +259,9 @@ func (w *roomWorld) check(t *rapid.T) {
 	}
 	known := r.view.(*room)
 	require.Equal(t, truth.status.Waiting, known.view.Waiting)
-	require.Equal(t, truth.status, known.view.Status(w.clock.now))
+	require.Equal(t, truth.status, known.view.Status(w.clock.Now()))
 	for _, p := range w.people {
-		place, refusal, waits := known.place(p, w.clock.now)
+		place, refusal, waits := known.place(p, w.clock.Now())
 		require.Nil(t, refusal)
 		require.Equal(t, truth.positions[p.Sequence] > 0, waits)
 		require.Equal(t, truth.positions[p.Sequence], place.Position)
@@ -291,7 +296,7 @@ func TestReplicaOfARoomNeverLies(t *testing.T) {
 			"":          w.check,
 		})
 		w.heard = len(w.told) // what has not come until here never does
-		asked := &watch{sentAt: w.clock.now, done: make(chan struct{})}
+		asked := &watch{sentAt: w.clock.Now(), done: make(chan struct{})}
 		w.replica.watch = asked
 		w.replica.endWatch(asked, w.ask(t, &messages.WatchRoom{Watcher: "me"}), nil)
 		w.join(t)

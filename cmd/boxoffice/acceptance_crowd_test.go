@@ -85,9 +85,9 @@ func TestCrowdOutlivesItsNode(t *testing.T) {
 		require.Equal(t, places[i].AdmittedAt, got.AdmittedAt)
 		polled := p.at(other).poll(s)
 		if i > 0 {
-			require.EqualValues(t, want, got.Position)
-			require.EqualValues(t, want, polled.Position)
-			require.EqualValues(t, crowd-inside-1, polled.Waiting)
+			require.Equal(t, want, got.Position)
+			require.Equal(t, want, polled.Position)
+			require.Equal(t, crowd-inside-1, polled.Waiting)
 		}
 	}
 	require.Equal(t, inside, other.queue(t, s).Admitted)

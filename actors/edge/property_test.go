@@ -259,7 +259,6 @@ func (h *history) look(t *rapid.T) { h.lookAt(t, h.node(t)) }
 
 func (h *history) lookAt(t *rapid.T, n *node) {
 	began := now()
-	told := h.told[n]
 	sequence := uint64(rapid.IntRange(1, historyPlaces).Draw(t, "place"))
 	at, ended := h.whenEnded(sequence)
 	endedLong := ended && at.Before(began.Add(-time.Second)) || h.barred[n][sequence]
@@ -273,7 +272,7 @@ func (h *history) lookAt(t *rapid.T, n *node) {
 	}
 
 	began = now()
-	told = h.told[n]
+	told := h.told[n]
 	since := rapid.Int64Range(-1, int64(len(h.shownAt()))).Draw(t, "since")
 	var news boxoffice.SeatNews
 	h.meet(func() { news, err = n.FollowSeats(context.Background(), scheduleID, nil, since) })

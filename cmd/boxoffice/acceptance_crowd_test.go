@@ -93,7 +93,7 @@ func TestCrowdOutlivesItsNode(t *testing.T) {
 	require.Equal(t, inside, other.queue(t, s).Admitted)
 
 	// The next in line is the one who was next.
-	require.EqualValues(t, 1, rejoin(other, next).Position)
+	require.Equal(t, 1, rejoin(other, next).Position)
 	people[0].at(other).leave(s)
 	first := next.at(other)
 	first.place = rejoin(other, next).Token

@@ -70,7 +70,7 @@ func TestSeatsLookTheSameFromEveryNode(t *testing.T) {
 // answers is how many seat maps a node has shown out of its replicas, or asked grains for.
 func (h *house) answers(t *testing.T, by string) int {
 	t.Helper()
-	answer, err := h.http.Get(h.url + "/metrics") //nolint:noctx // the client has a timeout
+	answer, err := h.http.Get(h.url + "/metrics")
 	require.NoError(t, err)
 	defer func() { require.NoError(t, answer.Body.Close()) }()
 	text, err := io.ReadAll(answer.Body)

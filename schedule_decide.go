@@ -72,10 +72,11 @@ func (s *Schedule) decideHold(c Hold, now time.Time) ([]Event, Outcome, *Error) 
 	if c.SeatNumber < 1 || c.SeatNumber > SeatCount {
 		return nil, Outcome{}, Invalid("body.seatNumber", "must be from 1 to %d", SeatCount)
 	}
-	if !s.Terms.OnSale(now) {
-		return nil, Outcome{}, s.Terms.salesClosed(now)
+	terms := s.terms.whole()
+	if !terms.OnSale(now) {
+		return nil, Outcome{}, terms.salesClosed(now)
 	}
-	current := s.seats[c.SeatNumber-1]
+	current := s.claimOn(c.SeatNumber)
 	if current.live(now) {
 		refusal := Errorf(CodeSeatTaken, "seat %d is taken", c.SeatNumber)
 		refusal.AvailableSeats = s.AvailableSeats(now)
@@ -93,7 +94,7 @@ func (s *Schedule) decideHold(c Hold, now time.Time) ([]Event, Outcome, *Error) 
 		UserID:        c.UserID,
 		Sequence:      c.Sequence,
 		SeatNumber:    c.SeatNumber,
-		Price:         s.Terms.Prices[c.SeatNumber-1],
+		Price:         terms.Prices[c.SeatNumber-1],
 		ExpiresAt:     now.Add(c.TTL),
 	}}), Outcome{}, nil
 }
@@ -138,7 +139,7 @@ func (s *Schedule) decideCancelSale(c CancelSale, now time.Time) ([]Event, *Erro
 		return nil, Errorf(CodeAlreadyCancelled, "the payment was cancelled before")
 	case own.userID != c.UserID:
 		return nil, Errorf(CodePaymentNotFound, "there is no such payment")
-	case !now.Before(s.Terms.CancellationClosesAt):
+	case !now.Before(s.terms.cancellationClosesAt):
 		return nil, Errorf(CodeCancellationClosed, "payments cannot be cancelled from the day of the performance on")
 	}
 	return []Event{{At: now, OperationID: c.ID, Data: SaleWasCancelled{
@@ -162,7 +163,7 @@ func (s *Schedule) decideEndPlace(c EndPlace, now time.Time) []Event {
 // Expire gives a HoldExpired for every hold that is over at now, the longest over first.
 func (s *Schedule) Expire(now time.Time) []Event {
 	var due []*claim
-	for _, c := range s.seats {
+	for _, c := range s.claims {
 		if c.due(now) {
 			due = append(due, c)
 		}

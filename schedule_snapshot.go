@@ -38,29 +38,27 @@ type rememberedSnapshot struct {
 
 // Snapshot encodes the state that the events made.
 func (s *Schedule) Snapshot() ([]byte, error) {
-	if !s.opened {
+	if s.terms == nil {
 		return nil, fmt.Errorf("snapshot of a schedule before its first event")
 	}
 	stored := scheduleSnapshot{
 		Version: storedVersion,
-		Terms:   s.Terms,
+		Terms:   s.terms.whole(),
 		Changes: s.changes,
 		Spent:   s.spent,
 	}
-	for _, c := range s.seats {
-		if c != nil {
-			stored.Claims = append(stored.Claims, claimSnapshot{
-				SeatNumber:    c.seatNumber,
-				ReservationID: c.reservationID,
-				UserID:        c.userID,
-				Sequence:      c.sequence,
-				Price:         c.price,
-				CreatedAt:     c.createdAt,
-				ExpiresAt:     c.expiresAt,
-				PaymentID:     c.paymentID,
-				PaidAt:        c.paidAt,
-			})
-		}
+	for _, c := range s.claims {
+		stored.Claims = append(stored.Claims, claimSnapshot{
+			SeatNumber:    c.seatNumber,
+			ReservationID: c.reservationID,
+			UserID:        c.userID,
+			Sequence:      c.sequence,
+			Price:         c.price,
+			CreatedAt:     c.createdAt,
+			ExpiresAt:     c.expiresAt,
+			PaymentID:     c.paymentID,
+			PaidAt:        c.paidAt,
+		})
 	}
 	for _, r := range s.remembered {
 		outcome, err := EncodeOutcome(r.outcome)
@@ -92,7 +90,7 @@ func RestoreSchedule(snapshot []byte, events []Event) (*Schedule, error) {
 			return nil, fmt.Errorf("apply event %d of %d: %w", i+1, len(events), err)
 		}
 	}
-	if !s.opened {
+	if s.terms == nil {
 		return nil, fmt.Errorf("schedule has neither snapshot nor events")
 	}
 	return s, nil
@@ -103,7 +101,7 @@ func (s *Schedule) load(snapshot []byte) error {
 	if err := decodeStored(snapshot, &stored); err != nil {
 		return err
 	}
-	s.opened, s.Terms, s.changes = true, stored.Terms, stored.Changes
+	s.terms, s.changes = keepTerms(stored.Terms), stored.Changes
 	for _, c := range stored.Claims {
 		err := s.claimSeat(&claim{
 			reservationID: c.ReservationID,
@@ -126,7 +124,7 @@ func (s *Schedule) load(snapshot []byte) error {
 		if err != nil {
 			return fmt.Errorf("remembered operation %v: %w", r.OperationID, err)
 		}
-		s.remembered = append(s.remembered, remembered{id: r.OperationID, outcome: outcome})
+		s.remembered = append(s.remembered, &remembered{id: r.OperationID, outcome: outcome})
 	}
 	s.remembered = s.remembered[max(0, len(s.remembered)-maxRemembered):]
 	return nil

@@ -27,18 +27,18 @@ const (
 //
 // Its state is a function of its events, except for what [Schedule.BarPlaces] adds.
 type Schedule struct {
-	Terms Terms
-
-	opened bool
-	// seats[n-1] is what seat n is claimed by; nil if free. A claim never changes, it
-	// is replaced, so that clones may share it.
-	seats [SeatCount]*claim
+	terms *keptTerms // nil before it was opened
+	// claims are what the seats that are not free are claimed by, by seat number,
+	// ascending. Neither they nor the slice ever change, they are replaced, so that clones
+	// may share both.
+	claims []*claim
 	// changes counts the events that changed a seat.
 	changes int64
 	// spent are the places that payments used up, oldest first.
 	spent []uint64
-	// remembered are the operations that had an effect, oldest first.
-	remembered []remembered
+	// remembered are the operations that had an effect, oldest first; pointers, for every
+	// batch copies the slice.
+	remembered []*remembered
 	// barred are the ended places that BarPlaces was told; shared with all clones.
 	barred map[uint64]struct{}
 }
@@ -78,8 +78,8 @@ func (c *claim) held(now time.Time) bool {
 	return c != nil && !c.confirmed() && now.Before(c.expiresAt)
 }
 
-// Clone makes a copy to decide a batch on. It costs a kilobyte or so, and shares what
-// BarPlaces was told.
+// Clone makes a copy to decide a batch on. It costs a quarter of a kilobyte, and shares
+// claims and what BarPlaces was told.
 func (s *Schedule) Clone() *Schedule {
 	if s.barred == nil {
 		s.barred = make(map[uint64]struct{})
@@ -97,6 +97,9 @@ func (s *Schedule) Clone() *Schedule {
 // or not it released anything. Barring is not an event: it is told to all clones, is no
 // part of a snapshot and has to be told again at activation.
 func (s *Schedule) BarPlaces(sequences []uint64) {
+	if len(sequences) == 0 {
+		return
+	}
 	if s.barred == nil {
 		s.barred = make(map[uint64]struct{}, len(sequences))
 	}
@@ -125,19 +128,19 @@ func forgetOldest(places map[uint64]struct{}, limit int) {
 // decided on it: Apply panics, for whatever comes next would be wrong.
 func (s *Schedule) Apply(e Event) {
 	if err := s.apply(e); err != nil {
-		panic(fmt.Sprintf("boxoffice: schedule %d: %v", s.Terms.ScheduleID, err))
+		panic(fmt.Sprintf("boxoffice: schedule %d: %v", s.terms.whole().ScheduleID, err))
 	}
 }
 
 func (s *Schedule) apply(e Event) error {
 	if opened, ok := e.Data.(ScheduleOpened); ok {
-		if s.opened {
+		if s.terms != nil {
 			return fmt.Errorf("opened twice")
 		}
-		s.opened, s.Terms = true, opened.Terms
+		s.terms = keepTerms(opened.Terms)
 		return nil
 	}
-	if !s.opened {
+	if s.terms == nil {
 		return fmt.Errorf("%T before it was opened", e.Data)
 	}
 	outcome := s.outcomeOf(e)
@@ -193,7 +196,9 @@ func (s *Schedule) applyConfirmed(d SeatWasConfirmed, at time.Time) error {
 	}
 	sold := *c
 	sold.paymentID, sold.paidAt = d.PaymentID, at
-	s.seats[c.seatNumber-1] = &sold
+	index, _ := s.findSeat(c.seatNumber)
+	s.claims = slices.Clone(s.claims)
+	s.claims[index] = &sold
 	if s.spent = append(s.spent, d.Sequence); len(s.spent) > maxSpent {
 		s.spent = s.spent[len(s.spent)-maxSpent:]
 	}
@@ -205,16 +210,14 @@ func (s *Schedule) claimSeat(c *claim) error {
 	if c.seatNumber < 1 || c.seatNumber > SeatCount {
 		return fmt.Errorf("no seat %d", c.seatNumber)
 	}
-	for _, other := range s.seats {
-		if other == nil {
-			continue
-		}
+	for _, other := range s.claims {
 		if other.seatNumber == c.seatNumber || other.userID == c.userID || other.reservationID == c.reservationID {
 			return fmt.Errorf("claim of %v on seat %d meets that of %v on seat %d",
 				c.userID, c.seatNumber, other.userID, other.seatNumber)
 		}
 	}
-	s.seats[c.seatNumber-1] = c
+	index, _ := s.findSeat(c.seatNumber)
+	s.claims = slices.Concat(s.claims[:index], []*claim{c}, s.claims[index:])
 	return nil
 }
 
@@ -224,14 +227,15 @@ func (s *Schedule) free(seatNumber int, reservationID, paymentID uuid.UUID) erro
 	if c == nil || c.seatNumber != seatNumber || c.paymentID != paymentID {
 		return fmt.Errorf("freed seat %d that reservation %v does not have so", seatNumber, reservationID)
 	}
-	s.seats[seatNumber-1] = nil
+	index, _ := s.findSeat(seatNumber)
+	s.claims = slices.Concat(s.claims[:index], s.claims[index+1:])
 	return nil
 }
 
 // remember keeps the answer to an operation, and forgets the oldest ones. What is
 // forgotten depends on events alone, so that a replay remembers the same.
 func (s *Schedule) remember(id uuid.UUID, outcome Outcome) {
-	s.remembered = append(s.remembered, remembered{id: id, outcome: outcome})
+	s.remembered = append(s.remembered, &remembered{id: id, outcome: outcome})
 	first := max(0, len(s.remembered)-maxRemembered)
 	for outcome.At.Sub(s.remembered[first].outcome.At) > rememberFor {
 		first++
@@ -263,10 +267,23 @@ func (s *Schedule) claimBy(userID uuid.UUID) *claim {
 }
 
 func (s *Schedule) findClaim(match func(*claim) bool) *claim {
-	for _, c := range s.seats {
-		if c != nil && match(c) {
+	for _, c := range s.claims {
+		if match(c) {
 			return c
 		}
 	}
 	return nil
+}
+
+// claimOn finds the claim on a seat; nil if it is free.
+func (s *Schedule) claimOn(seatNumber int) *claim {
+	if index, claimed := s.findSeat(seatNumber); claimed {
+		return s.claims[index]
+	}
+	return nil
+}
+
+// findSeat gives the index of a seat's claim, or where it would be.
+func (s *Schedule) findSeat(seatNumber int) (index int, claimed bool) {
+	return slices.BinarySearchFunc(s.claims, seatNumber, func(c *claim, n int) int { return c.seatNumber - n })
 }

@@ -5,27 +5,45 @@ import "time"
 // SeatMap shows the seats at now. A hold that is due counts as one change already, so
 // that maps of different content never share a version.
 func (s *Schedule) SeatMap(now time.Time) SeatMap {
-	m := SeatMap{ScheduleID: s.Terms.ScheduleID, Version: s.changes}
-	for i, c := range s.seats {
-		seat := Seat{Status: SeatAvailable, Price: s.Terms.Prices[i]}
+	m := s.freeSeats()
+	for _, c := range s.claims {
 		switch {
 		case c.due(now):
 			m.Version++
 		case c.held(now):
-			seat.Status = SeatHeld
-		case c != nil:
-			seat.Status = SeatSold
+			m.Seats[c.seatNumber-1].Status = SeatHeld
+		default:
+			m.Seats[c.seatNumber-1].Status = SeatSold
 		}
-		m.Seats[i] = seat
+	}
+	return m
+}
+
+// freeSeats gives the seat map as it would be without claims.
+func (s *Schedule) freeSeats() SeatMap {
+	m := SeatMap{ScheduleID: s.terms.scheduleID, Version: s.changes}
+	for i, price := range s.terms.common.Value().prices {
+		m.Seats[i] = Seat{Status: SeatAvailable, Price: price}
 	}
 	return m
 }
 
 // Available counts the free seats at now.
 func (s *Schedule) Available(now time.Time) int {
+	count := SeatCount
+	for _, c := range s.claims {
+		if c.live(now) {
+			count--
+		}
+	}
+	return count
+}
+
+// Held counts the seats that are held at now.
+func (s *Schedule) Held(now time.Time) int {
 	count := 0
-	for _, c := range s.seats {
-		if !c.live(now) {
+	for _, c := range s.claims {
+		if c.held(now) {
 			count++
 		}
 	}
@@ -35,9 +53,14 @@ func (s *Schedule) Available(now time.Time) int {
 // AvailableSeats lists the numbers of the free seats at now, in order; it is never nil.
 func (s *Schedule) AvailableSeats(now time.Time) []int {
 	numbers := make([]int, 0, SeatCount)
-	for i, c := range s.seats {
-		if !c.live(now) {
-			numbers = append(numbers, i+1)
+	claims := s.claims
+	for number := 1; number <= SeatCount; number++ {
+		free := true
+		if len(claims) > 0 && claims[0].seatNumber == number {
+			free, claims = !claims[0].live(now), claims[1:]
+		}
+		if free {
+			numbers = append(numbers, number)
 		}
 	}
 	return numbers
@@ -45,19 +68,19 @@ func (s *Schedule) AvailableSeats(now time.Time) []int {
 
 // SoldOut tells whether every seat is confirmed.
 func (s *Schedule) SoldOut() bool {
-	for _, c := range s.seats {
-		if c == nil || !c.confirmed() {
+	for _, c := range s.claims {
+		if !c.confirmed() {
 			return false
 		}
 	}
-	return true
+	return len(s.claims) == SeatCount
 }
 
 // NextWake is when the next hold is over, past times included; zero without holds.
 func (s *Schedule) NextWake() time.Time {
 	var next time.Time
-	for _, c := range s.seats {
-		if c != nil && !c.confirmed() && (next.IsZero() || c.expiresAt.Before(next)) {
+	for _, c := range s.claims {
+		if !c.confirmed() && (next.IsZero() || c.expiresAt.Before(next)) {
 			next = c.expiresAt
 		}
 	}
@@ -73,8 +96,8 @@ func (s *Schedule) outcomeOf(e Event) Outcome {
 		outcome.Created = true
 		outcome.Reservation = &Reservation{
 			ID:         d.ReservationID,
-			ConcertID:  s.Terms.ConcertID,
-			ScheduleID: s.Terms.ScheduleID,
+			ConcertID:  s.terms.common.Value().concertID,
+			ScheduleID: s.terms.scheduleID,
 			SeatNumber: d.SeatNumber,
 			UserID:     d.UserID,
 			Status:     ReservationHeld,
@@ -87,14 +110,14 @@ func (s *Schedule) outcomeOf(e Event) Outcome {
 		outcome.Payment = &Payment{
 			ID:            d.PaymentID,
 			ReservationID: d.ReservationID,
-			ConcertID:     s.Terms.ConcertID,
-			ScheduleID:    s.Terms.ScheduleID,
+			ConcertID:     s.terms.common.Value().concertID,
+			ScheduleID:    s.terms.scheduleID,
 			SeatNumber:    d.SeatNumber,
 			UserID:        d.UserID,
 			Amount:        d.Amount,
 			Status:        PaymentCompleted,
-			StartsAt:      s.Terms.StartsAt,
-			EndsAt:        s.Terms.EndsAt,
+			StartsAt:      s.terms.startsAt,
+			EndsAt:        s.terms.endsAt,
 			PaidAt:        e.At,
 		}
 	case SaleWasCancelled:
@@ -102,14 +125,14 @@ func (s *Schedule) outcomeOf(e Event) Outcome {
 		outcome.Payment = &Payment{
 			ID:             d.PaymentID,
 			ReservationID:  d.ReservationID,
-			ConcertID:      s.Terms.ConcertID,
-			ScheduleID:     s.Terms.ScheduleID,
+			ConcertID:      s.terms.common.Value().concertID,
+			ScheduleID:     s.terms.scheduleID,
 			SeatNumber:     d.SeatNumber,
 			UserID:         d.UserID,
 			Amount:         d.Amount,
 			Status:         PaymentCancelled,
-			StartsAt:       s.Terms.StartsAt,
-			EndsAt:         s.Terms.EndsAt,
+			StartsAt:       s.terms.startsAt,
+			EndsAt:         s.terms.endsAt,
 			RefundedAmount: d.Amount,
 			CancelledAt:    e.At,
 		}
@@ -123,8 +146,8 @@ func (s *Schedule) outcomeOf(e Event) Outcome {
 func (s *Schedule) reservation(c *claim, status ReservationStatus) *Reservation {
 	return &Reservation{
 		ID:         c.reservationID,
-		ConcertID:  s.Terms.ConcertID,
-		ScheduleID: s.Terms.ScheduleID,
+		ConcertID:  s.terms.common.Value().concertID,
+		ScheduleID: s.terms.scheduleID,
 		SeatNumber: c.seatNumber,
 		UserID:     c.userID,
 		Status:     status,

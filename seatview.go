@@ -47,24 +47,21 @@ func NewSeatView(m *SeatMap, holds []SeatHold, ended []uint64) *SeatView {
 
 // View shows the schedule as it is, whatever the time: a hold that is due is still held.
 func (s *Schedule) View() *SeatView {
-	m := &SeatMap{ScheduleID: s.Terms.ScheduleID, Version: s.changes}
+	m := s.freeSeats()
 	var holds []SeatHold
-	for i, c := range s.seats {
-		m.Seats[i] = Seat{Status: SeatAvailable, Price: s.Terms.Prices[i]}
-		switch {
-		case c == nil:
-		case c.confirmed():
-			m.Seats[i].Status = SeatSold
-		default:
-			m.Seats[i].Status = SeatHeld
-			holds = append(holds, SeatHold{SeatNumber: i + 1, Sequence: c.sequence, Until: c.expiresAt})
+	for _, c := range s.claims {
+		if c.confirmed() {
+			m.Seats[c.seatNumber-1].Status = SeatSold
+			continue
 		}
+		m.Seats[c.seatNumber-1].Status = SeatHeld
+		holds = append(holds, SeatHold{SeatNumber: c.seatNumber, Sequence: c.sequence, Until: c.expiresAt})
 	}
 	ended := slices.Clone(s.spent)
 	for sequence := range s.barred {
 		ended = append(ended, sequence)
 	}
-	return NewSeatView(m, holds, ended)
+	return NewSeatView(&m, holds, ended)
 }
 
 // SeatUpdateOf tells what an event makes of a seat; false if it is not about one. Every

@@ -174,7 +174,6 @@ func TestStoredSnapshots(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, stored, snapshotOf(t, restored))
 	require.Equal(t, s.SeatMap(at(time.Minute)), restored.SeatMap(at(time.Minute)))
-	require.Equal(t, s.Terms, restored.Terms)
 
 	r := newRoom(100, 5)
 	join(t, r, 1, 20, at(0))

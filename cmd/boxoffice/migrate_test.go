@@ -75,7 +75,7 @@ func TestStartWaitsForTheDatabaseOnlySoLong(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"serve", "migrate"} {
 		began := time.Now()
-		status, _, stderr := runProgram(t, []string{name}, "BOXOFFICE_START_TIMEOUT=300ms",
+		status, _, stderr := runProgram(t, []string{name}, "BOXOFFICE_START_TIMEOUT=300ms", "BOXOFFICE_LISTEN=127.0.0.1:0",
 			"BOXOFFICE_DATABASE_URL=postgres://boxoffice:hunter2@"+nobody(t)+"/boxoffice", "BOXOFFICE_DATA_DIR="+t.TempDir())
 		require.Equal(t, exitFailed, status)
 		require.Contains(t, stderr, "BOXOFFICE_DATABASE_URL: not there after 300ms")

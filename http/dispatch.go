@@ -1,6 +1,7 @@
 package http
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
 
@@ -37,9 +38,19 @@ func (a *api) dispatch(r *http.Request, c *call) {
 	routing.Reset()
 	routing.Routes = a.router
 	c.ctx.routing = routing
-	a.router.ServeHTTP(&c.writer, r.WithContext(&c.ctx))
+	a.route(r.WithContext(&c.ctx), &c.writer)
 	c.ctx.routing = nil
 	a.routings.Put(routing)
+}
+
+// route has chi find the call. It would take an empty segment for an id, and the calls
+// take an id that is not there for a path that has none.
+func (a *api) route(r *http.Request, w http.ResponseWriter) {
+	if strings.Contains(cmp.Or(r.URL.RawPath, r.URL.Path), "//") {
+		a.notFound(w, r)
+		return
+	}
+	a.router.ServeHTTP(w, r)
 }
 
 // addRaw lets a call that writes its own bytes be found.

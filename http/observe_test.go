@@ -22,6 +22,7 @@ func TestUnknownPathsAndMethods(t *testing.T) {
 	f := setup(t)
 	for _, target := range []string{
 		"/nothing", "/api", "/api/v1", "/api/v1/", "/api/v2/concerts", "/api/v1/concerts/", "/api/v1/concerts/3/", "//api/v1/concerts", "/API/v1/concerts",
+		"/api/v1/concerts//schedules", "/api/v1/schedules//queue", "/api/v1/schedules//seats", "/api/v1/users//points", "/api/v1//schedules/7/queue",
 		"/api/v1/schedules/7/events", "/api/v1/admin", "/problems/", "/problems/nothing", "/docs/", "/docs/x", "/openapi.yaml",
 	} {
 		for _, method := range []string{"GET", "HEAD", "POST", "DELETE", "OPTIONS", "TRACE", "PURGE", "get"} {

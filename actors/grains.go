@@ -4,11 +4,11 @@ import (
 	"context"
 	"log/slog"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
-	protocluster "github.com/asynkron/protoactor-go/cluster"
 	"google.golang.org/protobuf/proto"
 
 	"boxoffice"
@@ -121,15 +121,16 @@ const (
 	defaultReconcileEvery = 5 * time.Second
 )
 
-// Kinds are what a cluster needs to activate grains here.
-func (g *Grains) Kinds() []*protocluster.Kind {
-	return []*protocluster.Kind{
-		protocluster.NewKind(string(boxoffice.KindSchedule), g.Props(boxoffice.KindSchedule)),
-		protocluster.NewKind(string(boxoffice.KindGatekeeper), g.Props(boxoffice.KindGatekeeper)),
+// Kinds are what a cluster needs to activate grains here, by name.
+func (g *Grains) Kinds() map[string]*actor.Props {
+	return map[string]*actor.Props{
+		string(boxoffice.KindSchedule):   g.Props(boxoffice.KindSchedule),
+		string(boxoffice.KindGatekeeper): g.Props(boxoffice.KindGatekeeper),
 	}
 }
 
-// Props makes the grains of one kind; without a cluster they need protocluster.WithClusterIdentity.
+// Props makes the grains of one kind. Their actors must be named as [Name] does: it is
+// how a grain knows its id.
 func (g *Grains) Props(kind boxoffice.Kind) *actor.Props {
 	return actor.PropsFromProducer(func() actor.Actor {
 		s := &shell{grains: g, cfg: &g.cfg, kind: kind}
@@ -184,5 +185,14 @@ func IsRetry(reply any) bool {
 // Moved is sent to a grain whose owner is another node by now.
 type Moved struct{}
 
-// Identity is a grain's identity in the cluster.
-func Identity(id int64) string { return strconv.FormatInt(id, 10) }
+// Name is how the actor of a grain is called, here as by the cluster: kind/id/activation.
+func Name(grain boxoffice.Grain, activation string) string {
+	return string(grain.Kind) + "/" + strconv.FormatInt(grain.ID, 10) + "/" + activation
+}
+
+// idOfName reads the id of a grain from the name of its actor.
+func idOfName(name string) (int64, error) {
+	_, rest, _ := strings.Cut(name, "/")
+	id, _, _ := strings.Cut(rest, "/")
+	return strconv.ParseInt(id, 10, 64)
+}

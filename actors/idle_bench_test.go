@@ -5,12 +5,10 @@ import (
 	"encoding/json"
 	"log/slog"
 	"runtime"
-	"strconv"
 	"testing"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
-	protocluster "github.com/asynkron/protoactor-go/cluster"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/proto"
 
@@ -69,9 +67,7 @@ func BenchmarkIdleSchedules(b *testing.B) {
 			for kind, question := range map[boxoffice.Kind]proto.Message{
 				boxoffice.KindSchedule: &messages.ReadSeats{}, boxoffice.KindGatekeeper: &messages.ReadQueue{},
 			} {
-				pid := system.Root.Spawn(protocluster.WithClusterIdentity(grains.Props(kind), &protocluster.ClusterIdentity{
-					Kind: string(kind), Identity: strconv.FormatInt(id, 10),
-				}))
+				pid := spawn(b, system, grains, boxoffice.Grain{Kind: kind, ID: id})
 				_, err := system.Root.RequestFuture(pid, question, patience).Result()
 				require.NoError(b, err)
 				pids = append(pids, pid)

@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
-	protocluster "github.com/asynkron/protoactor-go/cluster"
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -275,10 +273,14 @@ func setup(t *testing.T, change ...func(*Config)) *house {
 
 func (h *house) spawn(kind boxoffice.Kind, id int64) *actor.PID {
 	h.t.Helper()
-	props := protocluster.WithClusterIdentity(h.grains.Props(kind), &protocluster.ClusterIdentity{
-		Kind: string(kind), Identity: strconv.FormatInt(id, 10),
-	})
-	return h.system.Root.Spawn(props)
+	return spawn(h.t, h.system, h.grains, boxoffice.Grain{Kind: kind, ID: id})
+}
+
+func spawn(t testing.TB, system *actor.ActorSystem, grains *Grains, grain boxoffice.Grain) *actor.PID {
+	t.Helper()
+	pid, err := system.Root.SpawnNamed(grains.Props(grain.Kind), Name(grain, system.ProcessRegistry.NextId()))
+	require.NoError(t, err)
+	return pid
 }
 
 // ask sends a message and gives a func that waits for its answer.

@@ -3,11 +3,9 @@ package actors
 import (
 	"context"
 	"errors"
-	"strconv"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
-	protocluster "github.com/asynkron/protoactor-go/cluster"
 	"google.golang.org/protobuf/proto"
 
 	"boxoffice"
@@ -158,7 +156,7 @@ func (s *shell) Receive(ctx actor.Context) {
 	case *messages.Wake:
 		s.woken = true
 		s.next()
-	case *actor.Stopped, *protocluster.ClusterInit:
+	case *actor.Stopped:
 	case proto.Message:
 		s.accept(command{message: m, sender: ctx.Sender()})
 	}
@@ -166,11 +164,10 @@ func (s *shell) Receive(ctx actor.Context) {
 
 func (s *shell) start(ctx actor.Context) {
 	s.self, s.root = ctx.Self(), ctx.ActorSystem().Root
-	identity := protocluster.GetClusterIdentity(ctx)
-	id, err := strconv.ParseInt(identity.GetIdentity(), 10, 64)
+	id, err := idOfName(s.self.GetId())
 	if err != nil {
-		s.cfg.Logger.Error("grain with an unreadable identity", "kind", s.kind, "identity", identity.GetIdentity())
-		s.close("identity")
+		s.cfg.Logger.Error("grain with an unreadable name", "kind", s.kind, "name", s.self.GetId())
+		s.close("name")
 		return
 	}
 	s.id = id

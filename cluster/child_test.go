@@ -20,7 +20,6 @@ import (
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
-	protocluster "github.com/asynkron/protoactor-go/cluster"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"boxoffice/cluster/localnats"
@@ -307,10 +306,10 @@ type (
 
 const registerLinger = time.Second
 
-func registerKind(n *Node, ledger string) *protocluster.Kind {
-	return protocluster.NewKind("register", actor.PropsFromProducer(func() actor.Actor {
+func registerKind(n *Node, ledger string) map[string]*actor.Props {
+	return map[string]*actor.Props{"register": actor.PropsFromProducer(func() actor.Actor {
 		return &register{node: n, ledger: ledger}
-	}))
+	})}
 }
 
 // isTestRetry knows the reply that means "ask again".
@@ -322,7 +321,7 @@ func isTestRetry(reply any) bool {
 func (r *register) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
-		r.id = protocluster.GetClusterIdentity(ctx).GetIdentity()
+		_, r.id = parseName(ctx.Self().GetId())
 		self, root := ctx.Self(), ctx.ActorSystem().Root
 		go func() { // ends with its request
 			epoch, err := askLedger(r.ledger + "/activate?id=" + r.id)

@@ -1,60 +1,187 @@
 package cluster
 
-import "github.com/asynkron/protoactor-go/actor"
+import (
+	"runtime"
+	"sync"
 
-// grainMailbox is a grain's mailbox. protoactor drops, without a word, what is still in
-// the mailbox of an actor that has stopped; this one answers it with a dead letter, so
-// that whoever waits asks again at once.
+	"github.com/asynkron/protoactor-go/actor"
+)
+
+// grainMailbox is a grain's mailbox. It differs from protoactor's in two ways. An idle one
+// takes little memory, for there may be hundreds of thousands. And what is still in it, or
+// comes, when its actor has stopped is answered with a dead letter instead of being
+// dropped without a word, so that whoever waits asks again at once.
+//
+// It is not bounded: a grain sheds what is too much for it, and tells so.
 type grainMailbox struct {
-	actor.Mailbox
-	placement *placement
+	placement  *placement
+	invoker    actor.MessageInvoker
+	dispatcher actor.Dispatcher
+
+	mu        sync.Mutex
+	system    mailQueue // comes first
+	user      mailQueue
+	running   bool // somebody takes messages out
+	suspended bool // the actor has failed: only the system's messages are taken
+
+	stopped bool // the actor has; of whoever takes messages out
 }
 
-func newGrainMailbox(p *placement) actor.Mailbox {
-	return &grainMailbox{Mailbox: actor.Unbounded()(), placement: p}
-}
+// PostUserMessage implements actor.Mailbox.
+func (m *grainMailbox) PostUserMessage(message any) { m.post(&m.user, message) }
 
-// RegisterHandlers puts a grainInvoker between the mailbox and the actor.
+// PostSystemMessage implements actor.Mailbox.
+func (m *grainMailbox) PostSystemMessage(message any) { m.post(&m.system, message) }
+
+// RegisterHandlers implements actor.Mailbox. It comes before any message.
 func (m *grainMailbox) RegisterHandlers(invoker actor.MessageInvoker, dispatcher actor.Dispatcher) {
-	context, ok := invoker.(interface{ Self() *actor.PID })
-	if !ok { // not a protoactor context: nothing to be known about its end
-		m.Mailbox.RegisterHandlers(invoker, dispatcher)
-		return
+	m.invoker, m.dispatcher = invoker, dispatcher
+}
+
+// Start implements actor.Mailbox.
+func (m *grainMailbox) Start() {}
+
+// UserMessageCount implements actor.Mailbox.
+func (m *grainMailbox) UserMessageCount() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.user.length()
+}
+
+func (m *grainMailbox) post(queue *mailQueue, message any) {
+	m.mu.Lock()
+	queue.push(message)
+	start := !m.running
+	m.running = true
+	m.mu.Unlock()
+	if start {
+		m.dispatcher.Schedule(m.run)
 	}
-	m.Mailbox.RegisterHandlers(&grainInvoker{
-		MessageInvoker: invoker, self: context.Self(), placement: m.placement,
-	}, dispatcher)
 }
 
-// grainInvoker notices when its actor has stopped, and tells the placement. All its
-// methods run one after the other, as the actor does.
-type grainInvoker struct {
-	actor.MessageInvoker
-	self      *actor.PID
-	placement *placement
-	stopped   bool
+// run hands messages to the actor until there are none. The actor's panic is its
+// supervisor's to handle, who sends messages in turn.
+func (m *grainMailbox) run() {
+	for !m.handAll() {
+	}
 }
 
-// InvokeSystemMessage implements actor.MessageInvoker. A stop ends with the actor's
-// removal from the registry, at once or when its last child has terminated.
-func (i *grainInvoker) InvokeSystemMessage(message any) {
-	i.MessageInvoker.InvokeSystemMessage(message)
-	switch message.(type) {
-	case *actor.Stop, *actor.Terminated:
-		if _, alive := i.placement.system.ProcessRegistry.GetLocal(i.self.Id); !alive && !i.stopped {
-			i.stopped = true
-			i.placement.stopped(i.self)
+// handAll tells whether it came to the end, or the actor failed.
+func (m *grainMailbox) handAll() (done bool) {
+	var message any
+	defer func() {
+		if reason := recover(); reason != nil {
+			m.invoker.EscalateFailure(reason, message)
+		}
+	}()
+	for handed := 1; ; handed++ {
+		var system bool
+		if message, system = m.take(); message == nil {
+			return true
+		}
+		if system {
+			m.handSystem(message)
+		} else {
+			m.handUser(message)
+		}
+		if handed%m.dispatcher.Throughput() == 0 {
+			runtime.Gosched()
 		}
 	}
 }
 
-// InvokeUserMessage implements actor.MessageInvoker.
-func (i *grainInvoker) InvokeUserMessage(message any) {
-	if !i.stopped {
-		i.MessageInvoker.InvokeUserMessage(message)
+// take gives the next message; nil if there is none, and then somebody else may run.
+func (m *grainMailbox) take() (message any, system bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case m.system.length() > 0:
+		return m.system.pop(), true
+	case m.user.length() > 0 && !m.suspended:
+		return m.user.pop(), false
+	default:
+		m.running = false
+		return nil, false
+	}
+}
+
+// handSystem notices when the actor has stopped, and tells the placement. A stop ends
+// with the actor's removal from the registry, at once or when its last child has
+// terminated.
+func (m *grainMailbox) handSystem(message any) {
+	switch message.(type) {
+	case *actor.SuspendMailbox:
+		m.suspend(true)
+		return
+	case *actor.ResumeMailbox:
+		m.suspend(false)
+		return
+	}
+	m.invoker.InvokeSystemMessage(message)
+	switch message.(type) {
+	case *actor.Stop, *actor.Terminated:
+		if _, alive := m.placement.system.ProcessRegistry.GetLocal(m.self().GetId()); !alive && !m.stopped {
+			m.stopped = true
+			m.placement.stopped(m.self())
+		}
+	}
+}
+
+func (m *grainMailbox) suspend(suspended bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.suspended = suspended
+}
+
+func (m *grainMailbox) handUser(message any) {
+	if !m.stopped {
+		m.invoker.InvokeUserMessage(message)
 		return
 	}
 	if sender := actor.UnwrapEnvelopeSender(message); sender != nil {
-		i.placement.system.Root.Send(sender, &actor.DeadLetterResponse{Target: i.self})
+		m.placement.system.Root.Send(sender, &actor.DeadLetterResponse{Target: m.self()})
 	}
+}
+
+// self is the actor; nil if whoever takes the messages is none.
+func (m *grainMailbox) self() *actor.PID {
+	if context, ok := m.invoker.(interface{ Self() *actor.PID }); ok {
+		return context.Self()
+	}
+	return nil
+}
+
+// maxSpareMails is how many messages an empty queue keeps room for.
+const maxSpareMails = 4
+
+// mailQueue is messages in the order they came, not nil.
+type mailQueue struct {
+	messages []any // those before first are taken
+	first    int
+}
+
+func (q *mailQueue) length() int { return len(q.messages) - q.first }
+
+func (q *mailQueue) push(message any) {
+	if len(q.messages) == cap(q.messages) && q.first >= q.length() && q.first > 0 {
+		left := copy(q.messages, q.messages[q.first:])
+		clear(q.messages[left:])
+		q.messages, q.first = q.messages[:left], 0
+	}
+	q.messages = append(q.messages, message)
+}
+
+// pop takes the first message of a queue that is not empty.
+func (q *mailQueue) pop() any {
+	message := q.messages[q.first]
+	q.messages[q.first] = nil
+	q.first++
+	switch {
+	case q.length() > 0:
+	case cap(q.messages) > maxSpareMails:
+		*q = mailQueue{}
+	default:
+		q.messages, q.first = q.messages[:0], 0
+	}
+	return message
 }

@@ -75,16 +75,17 @@ func (n *Node) onEvent(event any) {
 func (n *Node) Lease() *Lease { return n.lease }
 
 // Start listens for the other members, joins them, and returns when this node is a
-// member with a lease; from then on it activates grains of these kinds. If it fails,
+// member with a lease; from then on it activates grains of these kinds, given by name. The
+// actor of a grain is named kind/id/n, where n tells activations apart. If it fails,
 // nothing of it is left, and the node is closed.
-func (n *Node) Start(ctx context.Context, kinds ...*protocluster.Kind) error {
+func (n *Node) Start(ctx context.Context, kinds map[string]*actor.Props) error {
 	if err := n.start(ctx, kinds); err != nil {
 		return errors.Join(fmt.Errorf("start node: %w", err), n.Close())
 	}
 	return nil
 }
 
-func (n *Node) start(ctx context.Context, kinds []*protocluster.Kind) error {
+func (n *Node) start(ctx context.Context, kinds map[string]*actor.Props) error {
 	// protoactor's own StartMember is not used: it starts gossip and pub/sub, sleeps a
 	// second, and panics when it cannot listen.
 	cluster := protocluster.New(n.system, protocluster.Configure(n.cfg.ClusterName, nil, lookup{n}, nil,
@@ -92,7 +93,7 @@ func (n *Node) start(ctx context.Context, kinds []*protocluster.Kind) error {
 			return clusterContext{n}
 		})))
 	cluster.IdentityLookup = lookup{n}
-	if err := n.placement.register(cluster, kinds); err != nil {
+	if err := n.placement.register(kinds); err != nil {
 		return err
 	}
 	n.system.ProcessRegistry.Add(n.replies, repliesName)

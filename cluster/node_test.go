@@ -49,7 +49,7 @@ func startNode(t testing.TB, cfg Config, receive actor.ReceiveFunc) *Node {
 	n, err := New(cfg)
 	require.NoError(t, err)
 	require.False(t, n.Lease().Valid())
-	require.NoError(t, n.Start(t.Context(), protocluster.NewKind("grain", actor.PropsFromFunc(receive))))
+	require.NoError(t, n.Start(t.Context(), map[string]*actor.Props{"grain": actor.PropsFromFunc(receive)}))
 	t.Cleanup(func() { require.NoError(t, n.Close()) })
 	return n
 }
@@ -237,7 +237,7 @@ func TestStartSaysWhatIsWrongAndLeavesNothing(t *testing.T) {
 	defer taken.Close()
 	n, err := New(Config{NATS: connect(t, url), ClusterName: "test", Bind: taken.Addr().String()})
 	require.NoError(t, err)
-	require.ErrorContains(t, n.Start(t.Context()), "address already in use")
+	require.ErrorContains(t, n.Start(t.Context(), nil), "address already in use")
 
 	plain, err := natsserver.NewServer(&natsserver.Options{Host: "127.0.0.1", Port: natsserver.RANDOM_PORT, NoLog: true, NoSigs: true})
 	require.NoError(t, err)
@@ -247,7 +247,7 @@ func TestStartSaysWhatIsWrongAndLeavesNothing(t *testing.T) {
 	require.True(t, plain.ReadyForConnections(eventually))
 	n, err = New(Config{NATS: connect(t, plain.ClientURL()), ClusterName: "test", Bind: "127.0.0.1:0"})
 	require.NoError(t, err)
-	require.ErrorContains(t, n.Start(t.Context()), "does this NATS have JetStream?")
+	require.ErrorContains(t, n.Start(t.Context(), nil), "does this NATS have JetStream?")
 	require.Empty(t, n.Members())
 	require.False(t, n.Ready())
 	require.NoError(t, n.Leave(t.Context()))
@@ -287,7 +287,7 @@ func TestOthersAreToldTheAdvertisedAddress(t *testing.T) {
 		Bind: fmt.Sprintf(":%d", port), Advertise: fmt.Sprintf("localhost:%d", port),
 	})
 	require.NoError(t, err)
-	require.NoError(t, n.Start(t.Context()))
+	require.NoError(t, n.Start(t.Context(), nil))
 	defer func() { require.NoError(t, n.Close()) }()
 	require.Equal(t, fmt.Sprintf("localhost:%d", port), n.Members()[0].Address)
 	_, err = stream(t, n, "somebody else").Recv()

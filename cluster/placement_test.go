@@ -2,13 +2,13 @@ package cluster
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
-	protocluster "github.com/asynkron/protoactor-go/cluster"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -35,14 +35,13 @@ func setupStage(t *testing.T, receive actor.ReceiveFunc) *stage {
 	lease.extend(time.Now().Add(time.Hour))
 	s := &stage{placement: newPlacement(system, lease, &movedMessage{}, time.Now), replies: newReplies(system)}
 	system.ProcessRegistry.Add(s.replies, repliesName)
-	cluster := protocluster.New(system, protocluster.Configure("test", nil, nil, nil))
-	require.NoError(t, s.register(cluster, []*protocluster.Kind{
-		protocluster.NewKind("grain", actor.PropsFromFunc(func(ctx actor.Context) {
+	require.NoError(t, s.register(map[string]*actor.Props{
+		"grain": actor.PropsFromFunc(func(ctx actor.Context) {
 			if _, moved := ctx.Message().(*movedMessage); moved {
 				s.told.Add(1)
 			}
 			receive(ctx)
-		})),
+		}),
 	}))
 	s.adopt(viewOf("self"))
 	t.Cleanup(func() {
@@ -84,9 +83,8 @@ func TestGrainIsActivatedOnce(t *testing.T) {
 	s := setupStage(t, func(ctx actor.Context) {
 		if _, ok := ctx.Message().(*actor.Started); ok {
 			started.Add(1)
-			identity := protocluster.GetClusterIdentity(ctx)
-			if identity.GetKind() != "grain" || identity.GetIdentity() != "-42" {
-				t.Errorf("identity %v", identity)
+			if !strings.HasPrefix(ctx.Self().GetId(), "grain/-42/") {
+				t.Errorf("name %q", ctx.Self().GetId())
 			}
 		}
 		echo(ctx)
@@ -299,16 +297,12 @@ func TestPanickingGrainIsRestarted(t *testing.T) {
 	require.Equal(t, 1, s.census()["grain"])
 }
 
-func TestKindsMustBeNamedApart(t *testing.T) {
+func TestKindsMustHaveNames(t *testing.T) {
 	t.Parallel()
 	system := actor.NewActorSystem(actor.WithLoggerFactory(silent))
-	cluster := protocluster.New(system, protocluster.Configure("test", nil, nil, nil))
-	k := func(name string) *protocluster.Kind {
-		return protocluster.NewKind(name, actor.PropsFromFunc(echo))
-	}
-	for _, kinds := range [][]*protocluster.Kind{{k("a"), k("a")}, {k("")}, {k("a/b")}} {
+	for _, name := range []string{"", "a/b"} {
 		p := newPlacement(system, newLease(time.Now), nil, time.Now)
-		require.Error(t, p.register(cluster, kinds))
+		require.Error(t, p.register(map[string]*actor.Props{name: actor.PropsFromFunc(echo)}))
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
-	protocluster "github.com/asynkron/protoactor-go/cluster"
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/proto"
@@ -121,10 +120,12 @@ func newRoomWorld(t *rapid.T, quiet *slog.Logger) *roomWorld {
 }
 
 func (w *roomWorld) spawn() {
-	w.gate = w.system.Root.Spawn(protocluster.WithClusterIdentity(
-		w.grains.Props(boxoffice.KindGatekeeper),
-		&protocluster.ClusterIdentity{Kind: string(boxoffice.KindGatekeeper), Identity: actors.Identity(7)},
-	))
+	grain := boxoffice.Grain{Kind: boxoffice.KindGatekeeper, ID: 7}
+	var err error
+	w.gate, err = w.system.Root.SpawnNamed(w.grains.Props(grain.Kind), actors.Name(grain, w.system.ProcessRegistry.NextId()))
+	if err != nil {
+		panic(err)
+	}
 	// Once it has answered it has told what its activation ends.
 	_ = w.system.Root.RequestFuture(w.gate, &messages.ReadQueue{}, 10*time.Second).Wait()
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
-	protocluster "github.com/asynkron/protoactor-go/cluster"
 	"github.com/google/uuid"
 	"google.golang.org/protobuf/proto"
 
@@ -50,8 +49,11 @@ func joinAtGrain(ctx context.Context, db *persistence.Database, scheduleID int64
 	defer system.Shutdown()
 	defer grains.Wait()
 
-	gatekeeper := system.Root.Spawn(protocluster.WithClusterIdentity(grains.Props(boxoffice.KindGatekeeper),
-		&protocluster.ClusterIdentity{Kind: string(boxoffice.KindGatekeeper), Identity: actors.Identity(scheduleID)}))
+	grain := boxoffice.Grain{Kind: boxoffice.KindGatekeeper, ID: scheduleID}
+	gatekeeper, err := system.Root.SpawnNamed(grains.Props(grain.Kind), actors.Name(grain, "1"))
+	if err != nil {
+		return 0, err
+	}
 	defer func() { _ = system.Root.StopFuture(gatekeeper).Wait() }()
 	crowd := &joiner{gatekeeper: gatekeeper, left: joins, done: make(chan error, 1)}
 	began := time.Now()

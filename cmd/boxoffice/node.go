@@ -96,7 +96,7 @@ func (n *node) start(ctx context.Context) (err error) {
 		}
 	}
 	// From here on the others wait for this node's grains, so everything else is ready.
-	if err := n.member.Start(ctx, n.grains.Kinds()...); err != nil {
+	if err := n.member.Start(ctx, n.grains.Kinds()); err != nil {
 		return err
 	}
 	n.endStreams = handler.Drain

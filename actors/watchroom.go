@@ -12,7 +12,8 @@ import (
 )
 
 // maxReplicatedSequence is the last sequence that replicas of a waiting room can count.
-// No room gets there: it would take 30 000 joins a second for 40 hours.
+// It takes 30 000 joins a second for 40 hours to get there; from then on the room has no
+// replicas, and every question is a question to the grain.
 const maxReplicatedSequence = math.MaxUint32
 
 // watch answers a member with all that its replica of the waiting room starts with.
@@ -20,7 +21,7 @@ func (g *gatekeeperGrain) watch(m *messages.WatchRoom) func() proto.Message {
 	return func() proto.Message {
 		waiting, err := encodeWaiting(g.room)
 		if err != nil {
-			return refusalMessage(boxoffice.Unavailable(err))
+			return refusalMessage(boxoffice.Errorf(boxoffice.CodeInternal, "%v", err))
 		}
 		g.told = g.room.View()
 		state := &messages.RoomState{

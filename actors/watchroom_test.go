@@ -70,3 +70,15 @@ func TestWatchingARoom(t *testing.T) {
 	join(4)
 	require.Empty(t, views.changes)
 }
+
+// A room that replicas cannot count says so, and not that it is unavailable: it answers
+// everything else.
+func TestWatchingARoomPastWhatReplicasCount(t *testing.T) {
+	t.Parallel()
+	snapshot := []byte(`{"v":1,"salesOpenAt":"2026-11-21T09:00:00Z","salesCloseAt":"2026-12-24T19:00:00Z","capacity":1,"nextSequence":4294967296}`)
+	room, err := boxoffice.RestoreWaitingRoom(boxoffice.RoomLimits{}, snapshot, nil)
+	require.NoError(t, err)
+	g := gatekeeperGrain{shell: &shell{}, room: room}
+	refusal := g.watch(&messages.WatchRoom{})().(*messages.Refusal)
+	require.Equal(t, string(boxoffice.CodeInternal), refusal.GetCode())
+}

@@ -204,7 +204,7 @@ func (e *Edge) answered(kind boxoffice.Kind, byReplica bool, age time.Duration) 
 
 // look gives the replica of a grain if it can vouch for its answer now: locked, for the
 // caller to unlock, and how old it is. Without one the grain has to be asked. It fails
-// with what the grain refused the whole view with.
+// where the grain would: it does not answer, or there is none.
 func (e *Edge) look(ctx context.Context, s *shelf, id int64) (*replica, time.Duration, error) {
 	// The first try may find nothing, the second news that are under way, the third is for
 	// whoever was overtaken.
@@ -220,6 +220,10 @@ func (e *Edge) look(ctx context.Context, s *shelf, id int64) (*replica, time.Dur
 		}
 		now := e.cfg.Clock.Now()
 		r.usedAt = now
+		if !r.unfitAt.IsZero() && now.Sub(r.unfitAt) < renewAfter {
+			r.mu.Unlock()
+			return nil, 0, nil
+		}
 		switch age, judgement := r.judge(now); judgement {
 		case good:
 			return r, age, nil

@@ -48,7 +48,8 @@ type replica struct {
 	watch   *watch    // in flight, or nil
 	changed chan struct{}
 	usedAt  time.Time
-	dropped bool // nobody hears of changes any more
+	unfitAt time.Time // when nothing could be made of the whole view; zero: it could
+	dropped bool      // nobody hears of changes any more
 }
 
 // watch is a question for the whole view that is under way. What is heard meanwhile
@@ -225,11 +226,18 @@ func (r *replica) endWatch(w *watch, answer proto.Message, err error) {
 	}
 	r.mu.Lock()
 	r.watch = nil
-	if w.err = err; err == nil {
+	switch code := boxoffice.CodeOf(err); {
+	case err == nil:
+		r.unfitAt = time.Time{}
 		r.install(w, mark, whole)
+	case code == boxoffice.CodeUnavailable || code == boxoffice.CodeScheduleNotFound:
+		w.err = err // what the grain says to any question
+	default:
+		r.unfitAt = w.sentAt
+		r.edge.cfg.Logger.Error("no replica: the grain is asked", "kind", r.shelf.kind, "id", r.id, "error", err)
 	}
 	r.mu.Unlock()
-	if err != nil && boxoffice.CodeOf(err) == boxoffice.CodeScheduleNotFound {
+	if boxoffice.CodeOf(w.err) == boxoffice.CodeScheduleNotFound {
 		r.edge.drop(r.shelf, r)
 	}
 	close(w.done)

@@ -592,3 +592,25 @@ func TestOneWatchIsEnoughForAll(t *testing.T) {
 		require.Zero(t, w.asked(a, "ReadSeats"))
 	})
 }
+
+// A view of which nothing can be made keeps nobody from the grain, which is asked for the
+// whole view again only after a while.
+func TestAViewThatCannotBeReadIsForTheGrain(t *testing.T) {
+	t.Parallel()
+	inBubble(t, 2, func(t *testing.T, w *world) {
+		b := w.nodes[1]
+		w.grain.unreadable = true
+		for range 3 {
+			b.sees(0)
+			_, err := b.FollowSeats(t.Context(), scheduleID, nil, 0)
+			require.NoError(t, err)
+		}
+		require.Equal(t, 1, w.asked(b, "WatchSeats"))
+		require.Equal(t, 6, w.asked(b, "ReadSeats"))
+		w.grain.unreadable = false
+		pass(renewAfter)
+		b.sees(0)
+		b.sees(0)
+		require.Zero(t, w.asked(b, "ReadSeats"))
+	})
+}

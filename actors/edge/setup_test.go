@@ -213,6 +213,8 @@ type grain struct {
 	version  int64
 	watched  bool
 	down     bool // nobody answers
+	// unreadable makes whole views that nothing can be made of.
+	unreadable bool
 	// committed, if set, is called after every commit, before anybody hears of it.
 	committed func()
 }
@@ -229,6 +231,9 @@ func (g *grain) handle(m proto.Message) (proto.Message, error) {
 		mark := g.owner.Watched(g.id(), g.epoch, m.GetWatcher())
 		mark.Epoch, mark.Version = g.epoch, g.version
 		g.watched = true
+		if g.unreadable {
+			return &messages.SeatsState{Mark: mark}, nil
+		}
 		return state(g.schedule.View(), mark), nil
 	case *messages.ReadSeats:
 		if a := m.GetAdmission(); a != nil {

@@ -31,7 +31,7 @@ func (m *membership) judge() {
 		m.mu.Unlock()
 		switch {
 		case !blind && !blindSince.IsZero():
-			m.log.Warn("sees the cluster again", "after", now.Sub(blindSince))
+			m.log.Info("sees the cluster again", "after", now.Sub(blindSince))
 			blindSince = time.Time{}
 		case blind && blindSince.IsZero():
 			m.log.Warn("cannot see the cluster: heartbeats do not come back; judging nobody")

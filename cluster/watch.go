@@ -100,7 +100,11 @@ func (m *membership) observe(c change) {
 		m.publish(departed)
 	}
 	if m.roster.changed != before {
-		m.log.Info("members changed", "member", rec.ID, "state", rec.State, "address", rec.Address, "by", rec.By)
+		attributes := []any{"member", rec.ID, "state", rec.State, "address", rec.Address, "http", rec.HTTPAddress}
+		if rec.By != "" {
+			attributes = append(attributes, "by", rec.By)
+		}
+		m.log.Info("members changed", attributes...)
 		poke(m.beatNow) // tell that it was applied
 	}
 	if rec.ID == m.own.ID {

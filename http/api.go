@@ -54,6 +54,7 @@ type api struct {
 	encodedSeats      *lru.Cache[seatsKey, *encodedSeats]
 	buffers           sync.Pool // of *answerBuffer
 	streams           *streams
+	complaints        complaints
 
 	kinds    map[boxoffice.Code]problemKind
 	router   *chi.Mux
@@ -77,6 +78,9 @@ type API struct {
 // Call it before the server shuts down: that waits for every answer to end, and a stream
 // does not end by itself.
 func (a *API) Drain() { a.streams.drain() }
+
+// OpenStreams is how many streams of events are open.
+func (a *API) OpenStreams() int { return int(a.streams.open.Load()) }
 
 // New makes the API. It fails only for a configuration that lacks something.
 func New(config Config) (*API, error) {

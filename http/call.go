@@ -71,6 +71,7 @@ type call struct {
 	ctx    callContext // what is done for the call is done under it
 	writer recorder    // of the response
 	id     string      // X-Request-Id
+	method string      // as it was sent
 	trace  trace
 	header http.Header // of the response
 	values [8]string   // where set keeps the values of header
@@ -93,6 +94,7 @@ type call struct {
 	operation  boxoffice.Operation
 	stored     *boxoffice.Outcome // the answer that this request got before
 	status     int                // of the response; 0: the call's usual one
+	opened     time.Time          // when its stream began; zero: it is none
 }
 
 // set sets a header of the response that has one value. Its name is in canonical form.
@@ -109,7 +111,7 @@ func (c *call) set(name, value string) {
 
 // attributes is what every log line of a call says. Tokens are no part of it.
 func (c *call) attributes() []slog.Attr {
-	attributes := []slog.Attr{slog.String("requestId", c.id)}
+	attributes := []slog.Attr{slog.String("requestId", c.id), slog.String("method", c.method)}
 	if c.trace.valid() {
 		attributes = append(attributes, slog.String("traceId", c.trace.traceID))
 	}

@@ -22,7 +22,8 @@ import (
 // milliseconds.
 type Clock interface{ Now() time.Time }
 
-// Health tells whether the node can serve, and if not, why.
+// Health tells whether the node can serve, and if not, why: the detail of a
+// [boxoffice.Error] is shown to whoever asks, other errors are for the log.
 type Health interface {
 	Ready(ctx context.Context) error
 }
@@ -155,7 +156,8 @@ type Config struct {
 	// Metrics answers GET /metrics.
 	Metrics http.Handler
 	// Observe is told of every request that was answered: its route's pattern
-	// ("unmatched" if there is none), method ("other" if nobody uses it) and status. Nil: nobody is.
+	// ("unmatched" if there is none), method ("other" if nobody uses it), status, and how
+	// long the answer took: of a stream, until it was open. Nil: nobody is.
 	Observe func(route, method string, status int, duration time.Duration)
 
 	Users        Users

@@ -23,7 +23,7 @@ const unmatched = "unmatched"
 func (a *api) handler(limit *rateLimit) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := a.stopwatch()
-		c := &call{id: requestID(r.Header), trace: parseTrace(r.Header), header: w.Header()}
+		c := &call{id: requestID(r.Header), method: r.Method, trace: parseTrace(r.Header), header: w.Header()}
 		c.ctx.begin(r.Context(), c)
 		c.writer.ResponseWriter = w
 		c.set(requestIDHeader, c.id)
@@ -60,18 +60,19 @@ func (a *api) finish(r *http.Request, c *call, start time.Time) {
 		a.writeProblem(c, err)
 	}
 	duration := a.stopwatch().Sub(start)
+	answered := duration
+	if !c.opened.IsZero() { // how long a stream is read says nothing of how fast this node is
+		answered = c.opened.Sub(start)
+	}
 	pattern := unmatched
 	if c.route != nil {
 		pattern = c.route.pattern
 	}
-	a.observe(pattern, countedMethod(r.Method), c.writer.status, duration)
-	level := slog.LevelDebug
-	if c.writer.status >= http.StatusInternalServerError {
-		level = slog.LevelInfo // the cause was logged where it was seen
-	}
-	if a.log.Enabled(r.Context(), level) {
-		a.log.LogAttrs(r.Context(), level, "request", append(c.attributes(),
-			slog.String("method", r.Method), slog.Int("status", c.writer.status), slog.Duration("duration", duration),
+	a.observe(pattern, countedMethod(r.Method), c.writer.status, answered)
+	// A failure was logged with its cause, where that was seen.
+	if a.log.Enabled(r.Context(), slog.LevelDebug) {
+		a.log.LogAttrs(r.Context(), slog.LevelDebug, "request", append(c.attributes(),
+			slog.Int("status", c.writer.status), slog.Duration("duration", duration),
 			slog.String("client", a.proxies.client(r).String()))...)
 	}
 }

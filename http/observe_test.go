@@ -139,7 +139,11 @@ func TestWhatIsDownIsUnavailable(t *testing.T) {
 	}
 	require.Contains(t, f.log.String(), "no route to Postgres")
 	f.ready = func() error { return errors.New("no lease") }
-	f.do("GET", "/readyz", "").refused(503, boxoffice.CodeUnavailable)
+	require.NotContains(t, f.do("GET", "/readyz", "").refused(503, boxoffice.CodeUnavailable).Detail, "lease")
+	f.ready = func() error {
+		return &boxoffice.Error{Code: boxoffice.CodeUnavailable, Detail: "the node has no lease"}
+	}
+	require.Equal(t, "the node has no lease", f.do("GET", "/readyz", "").refused(503, boxoffice.CodeUnavailable).Detail)
 	// The checks before a call fail in the same way.
 	f.schedule = func(int64) (boxoffice.ScheduleInfo, error) {
 		return boxoffice.ScheduleInfo{}, boxoffice.Unavailable(nil)
@@ -200,7 +204,9 @@ func TestObserverAndLogSeeEveryRequest(t *testing.T) {
 		"GET /api/v1/users/{userId}/points 500 25ms",
 	}, seen)
 	log := f.log.String()
-	require.Contains(t, log, "route=/api/v1/schedules/{scheduleId}/queue-tokens/me scheduleId=7 userId="+userID.String()+" method=GET status=200 duration=25ms")
+	require.Contains(t, log, "method=GET route=/api/v1/schedules/{scheduleId}/queue-tokens/me scheduleId=7 userId="+userID.String()+" status=200 duration=25ms")
+	require.Contains(t, log, `level=DEBUG msg=request`)
+	require.NotContains(t, log, `level=INFO`, "what failed was logged with its cause")
 	require.NotContains(t, log, "eyJ", "a token")
 }
 

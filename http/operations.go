@@ -2,6 +2,7 @@ package http
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -74,8 +75,12 @@ func (a *api) getLiveness(context.Context, *call, *noQuery) (healthJSON, error) 
 }
 
 func (a *api) getReadiness(ctx context.Context, _ *call, _ *noQuery) (healthJSON, error) {
-	if err := a.health.Ready(ctx); err != nil {
-		return healthJSON{}, boxoffice.Unavailable(err)
+	err := a.health.Ready(ctx)
+	if _, told := errors.AsType[*boxoffice.Error](err); err != nil && !told {
+		err = boxoffice.Unavailable(err)
+	}
+	if err != nil {
+		return healthJSON{}, err
 	}
 	return healthJSON{Status: "ok"}, nil
 }

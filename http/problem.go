@@ -171,8 +171,8 @@ func (a *api) classify(c *call, err error) (*boxoffice.Error, problemKind) {
 		a.log.LogAttrs(&c.ctx, slog.LevelError, "request failed", append(c.attributes(), slog.Any("error", err))...)
 		return &boxoffice.Error{Detail: "something went wrong on our side"}, a.kinds[boxoffice.CodeInternal]
 	}
-	if kind.code == boxoffice.CodeUnavailable && c.ctx.Err() == nil {
-		a.log.LogAttrs(&c.ctx, slog.LevelWarn, "request not answered", append(c.attributes(), slog.Any("error", err))...)
+	if kind.code == boxoffice.CodeUnavailable && c.ctx.Context.Err() == nil { // the client still waits
+		a.complain(c, err)
 	}
 	return refusal, kind
 }

@@ -22,8 +22,8 @@ const (
 
 // Server serves a handler within limits.
 type Server struct {
-	server         http.Server
-	maxConnections int
+	server http.Server
+	slots  chan struct{} // one for each open connection
 }
 
 // NewServer makes a server of at most maxConnections at a time: further ones wait to be
@@ -40,18 +40,21 @@ func NewServer(handler http.Handler, maxConnections int, log *slog.Logger) *Serv
 			DisableGeneralOptionsHandler: true,
 			ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		},
-		maxConnections: maxConnections,
+		slots: make(chan struct{}, maxConnections),
 	}
 }
 
 // Serve accepts connections until Shutdown, and closes the listener.
 func (s *Server) Serve(listener net.Listener) error {
-	err := s.server.Serve(newLimitedListener(listener, s.maxConnections))
+	err := s.server.Serve(newLimitedListener(listener, s.slots))
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
 	return err
 }
+
+// Connections is how many connections are open, or about to be accepted.
+func (s *Server) Connections() int { return len(s.slots) }
 
 // Shutdown stops accepting, waits until what was accepted is answered, and closes what
 // is left when ctx is over.
@@ -63,7 +66,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// limitedListener accepts a connection only while fewer than its limit are open.
+// limitedListener accepts a connection only while there is a slot for it.
 type limitedListener struct {
 	net.Listener
 
@@ -72,8 +75,8 @@ type limitedListener struct {
 	closeOnce sync.Once
 }
 
-func newLimitedListener(listener net.Listener, limit int) *limitedListener {
-	return &limitedListener{Listener: listener, slots: make(chan struct{}, limit), closed: make(chan struct{})}
+func newLimitedListener(listener net.Listener, slots chan struct{}) *limitedListener {
+	return &limitedListener{Listener: listener, slots: slots, closed: make(chan struct{})}
 }
 
 // Accept waits for a slot, then for a connection.

@@ -64,8 +64,11 @@ func (s *streams) isDrained() bool {
 	}
 }
 
-// errStreams is why a node opens no stream.
-var errStreams = errors.New("the node has as many streams as it may, or is stopping")
+// Why a node opens no stream.
+var (
+	errStopping = errors.New("the node is stopping")
+	errStreams  = errors.New("the node has as many streams as it may")
+)
 
 // stream is one response that tells events. Its client is the only one who waits for it:
 // it has no queue, and asks what is new when it has time.
@@ -81,7 +84,10 @@ type stream struct {
 // openStream answers with the header of a stream, or fails where there are too many. Close
 // it. It is false where the header is all that the client wants.
 func (a *api) openStream(r *http.Request, c *call) (s *stream, ok bool, err error) {
-	if a.streams.open.Add(1) > a.streams.max || a.streams.isDrained() {
+	if a.streams.isDrained() {
+		return nil, false, boxoffice.Unavailable(errStopping)
+	}
+	if a.streams.open.Add(1) > a.streams.max {
 		a.streams.open.Add(-1)
 		return nil, false, boxoffice.Unavailable(errStreams)
 	}
@@ -92,6 +98,7 @@ func (a *api) openStream(r *http.Request, c *call) (s *stream, ok bool, err erro
 	// if its client were gone. A connection without deadlines has nothing to set.
 	_ = s.control.SetReadDeadline(time.Time{})
 	c.writer.WriteHeader(http.StatusOK)
+	c.opened = a.stopwatch()
 	if r.Method == http.MethodHead {
 		s.close()
 		return nil, false, nil

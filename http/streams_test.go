@@ -361,6 +361,7 @@ func TestStreamsAreBounded(t *testing.T) { //nolint:paralleltest // streaming do
 		f.seatFeed()
 		first, second := f.follow(listener, seatEvents, f.admin()), f.follow(listener, seatEvents, f.admin())
 		_, _ = first.next(), second.next()
+		require.Equal(t, 2, (&API{streams: f.api.streams}).OpenStreams())
 		f.do("GET", seatEvents, "", f.admin()).refused(503, boxoffice.CodeUnavailable)
 		require.Equal(t, 200, f.do("GET", "/livez", "").Code)
 		require.NoError(t, first.conn.Close())
@@ -383,6 +384,7 @@ func TestStreamsAreBounded(t *testing.T) { //nolint:paralleltest // streaming do
 // A stream outlives the limits of a request; a reader who does not read does not outlive
 // those of a stream, and sees that something is missing. Others do not wait for them.
 func TestSlowReadersOfStreamsAreDropped(t *testing.T) { //nolint:paralleltest // streaming does
+	took := make(chan time.Duration, 2)
 	streaming(t, func(f *fixture, listener *pipes) {
 		house := f.seatFeed()
 		quick, slow := f.follow(listener, seatEvents, f.admin()), f.follow(listener, seatEvents, f.admin())
@@ -404,5 +406,10 @@ func TestSlowReadersOfStreamsAreDropped(t *testing.T) { //nolint:paralleltest //
 		require.Len(t, quick.comments, 40)
 		require.NoError(t, slow.conn.Close())
 		require.NoError(t, quick.conn.Close())
+		// How long they were read is not how long they took to be answered.
+		require.Zero(t, <-took)
+		require.Zero(t, <-took)
+	}, func(config *Config) {
+		config.Observe = func(_, _ string, _ int, duration time.Duration) { took <- duration }
 	})
 }

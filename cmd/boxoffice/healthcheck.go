@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"net"
@@ -57,7 +59,9 @@ func healthcheck(ctx context.Context, address string) error {
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("the node is not ready: /readyz answers %s", response.Status)
+		var problem struct{ Detail string }
+		_ = json.NewDecoder(response.Body).Decode(&problem) // whatever else answers has no detail
+		return fmt.Errorf("the node is not ready: /readyz answers %s: %s", response.Status, cmp.Or(problem.Detail, "no reason given"))
 	}
 	return nil
 }

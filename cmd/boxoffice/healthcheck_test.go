@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -21,14 +22,16 @@ func TestHealthcheck(t *testing.T) {
 				status = http.StatusNotFound
 			}
 			w.WriteHeader(status)
+			_, _ = w.Write([]byte(`{"detail":"NATS cannot be reached"}`))
 		}))
 		t.Cleanup(server.Close)
 		_, port, err := net.SplitHostPort(server.Listener.Addr().String())
 		require.NoError(t, err)
 
 		for _, address := range []string{"127.0.0.1:" + port, ":" + port, "0.0.0.0:" + port} {
-			got, stdout, _ := runProgram(t, []string{"healthcheck"}, "BOXOFFICE_LISTEN="+address)
+			got, stdout, stderr := runProgram(t, []string{"healthcheck"}, "BOXOFFICE_LISTEN="+address)
 			require.Equal(t, want, got)
+			require.Equal(t, want != exitStopped, strings.Contains(stderr, "NATS cannot be reached"), stderr)
 			require.Empty(t, stdout)
 			got, _, _ = runProgram(t, []string{"healthcheck", "-address", address})
 			require.Equal(t, want, got)

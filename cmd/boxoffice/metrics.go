@@ -53,8 +53,8 @@ func newMetrics(b build) *metrics {
 	m := &metrics{
 		registry: f.registry,
 
-		requests: f.counters("http_requests_total", "Requests that were answered.", "route", "method", "status"),
-		duration: f.histograms("http_request_duration_seconds", "How long requests took.", latencies(), "route", "method"),
+		requests: f.counters("http_requests_total", "Requests that were answered; streams when they have ended.", "route", "method", "status"),
+		duration: f.histograms("http_request_duration_seconds", "How long answers took; of a stream, until it was open.", latencies(), "route", "method"),
 
 		batches: f.histograms("grain_batch_commands",
 			"Commands that grains decided together; the count is the number of batches.", sizes(), "kind"),
@@ -197,6 +197,18 @@ func (m *metrics) watch(db *persistence.Database, journal *persistence.Journal, 
 		f.counterFunc("pool_waits_total", "How often somebody had to wait for a connection.", pool,
 			func() float64 { return float64(stats().Waited) })
 	}
+}
+
+// connections shows how many connections of clients a server has open.
+func (m *metrics) connections(open func() int) {
+	factory{m.registry}.gaugeFunc("http_connections", "HTTP connections that are open, streams included.", nil,
+		func() float64 { return float64(open()) })
+}
+
+// streams shows how many streams of events are open.
+func (m *metrics) streams(open func() int) {
+	factory{m.registry}.gaugeFunc("http_streams", "Streams of events that are open.", nil,
+		func() float64 { return float64(open()) })
 }
 
 // sizes are buckets for how much is done at a time, from one to a full batch of a grain.

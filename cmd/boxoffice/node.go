@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -100,6 +101,7 @@ func (n *node) start(ctx context.Context) (err error) {
 		return err
 	}
 	n.endStreams = handler.Drain
+	n.metrics.streams(handler.OpenStreams)
 	n.life.goes("the sweep", func(ctx context.Context) { n.grains.Sweep(ctx, sweepEvery) })
 	n.life.goes("the cleaning of keys", n.cleanKeys)
 	n.life.goes("the watch over PostgreSQL", n.watchDatabase)
@@ -122,6 +124,7 @@ func (n *node) listen(ctx context.Context) (*frontDoor, func(context.Context) er
 	}
 	door := &frontDoor{}
 	server := api.NewServer(door, n.settings.MaxConnections, n.logger)
+	n.metrics.connections(server.Connections)
 	n.failed = make(chan error, 1)
 	ended := make(chan struct{})
 	go func() { // shutdown waits for it
@@ -298,7 +301,7 @@ func (n *node) api(keys *api.Keys) api.Config {
 
 		RateLimit:      n.settings.RateLimit,
 		TrustedProxies: n.settings.TrustedProxies,
-		MaxStreams:     n.settings.MaxStreams,
+		MaxStreams:     n.settings.streams(),
 		Version:        readBuild().version,
 	}
 }
@@ -322,24 +325,27 @@ func (v clusterView) Grains() []api.GrainCount {
 	return counts
 }
 
-// Why a node is not ready.
-var (
-	errDraining = errors.New("the node is stopping")
-	errNoNATS   = errors.New("NATS cannot be reached")
-	errNoLease  = errors.New("the node has no lease")
-)
-
 // Ready tells whether the node has Postgres, NATS and its lease, and does not drain.
 func (n *node) Ready(ctx context.Context) error {
 	switch {
 	case n.draining.Load():
-		return errDraining
+		return unready("the node is stopping", nil)
 	case !n.nats.IsConnected():
-		return errNoNATS
+		return unready("NATS cannot be reached", nil)
 	case !n.member.Ready():
-		return errNoLease
+		return unready("the node has no lease", nil)
 	}
-	return n.db.Ready(ctx)
+	if err := n.db.Ready(ctx); err != nil {
+		return unready("PostgreSQL does not answer", err)
+	}
+	return nil
+}
+
+// unready says why a node is not ready: detail to whoever asks, the cause to its log.
+func unready(detail string, cause error) error {
+	refusal := boxoffice.Unavailable(cmp.Or(cause, errors.New(detail)))
+	refusal.Detail = detail
+	return refusal
 }
 
 // cleanKeys deletes idempotency keys that nobody may rely on any more.

@@ -54,7 +54,7 @@ func serve(ctx context.Context, s settings, logger *slog.Logger, unknown []strin
 	n := &node{settings: s, logger: logger}
 	failure := n.start(ctx)
 	if failure == nil {
-		logReady(logger, n.url)
+		logReady(logger, n.url, n.member.ID)
 		select {
 		case <-ctx.Done():
 		case failure = <-n.failed:
@@ -85,9 +85,9 @@ func serve(ctx context.Context, s settings, logger *slog.Logger, unknown []strin
 // logReady writes the ready line, at whatever level is logged. Its message is the same
 // in every format, and is what scripts look for: "ready at http://HOST:PORT " and what to
 // try next.
-func logReady(logger *slog.Logger, url string) {
+func logReady(logger *slog.Logger, url, member string) {
 	record := slog.NewRecord(time.Now(), slog.LevelInfo,
 		"boxoffice is ready at "+url+" - try: curl "+url+"/api/v1/concerts or open "+url+"/docs", 0)
-	record.Add("url", url)
+	record.Add("url", url, "member", member)
 	_ = logger.Handler().Handle(context.Background(), record) // as Logger.Info would
 }

@@ -50,8 +50,8 @@ type settings struct {
 	TrustedProxies  prefixes     `env:"BOXOFFICE_TRUSTED_PROXIES" help:"networks and addresses, separated by commas, of the load balancers whose X-Forwarded-For tells who the client is"`
 	DrainDelay      drainDelay   `env:"BOXOFFICE_DRAIN_DELAY" envDefault:"0s" help:"how long a node that drains still takes new connections, for load balancers to see that it is not ready"`
 	StartTimeout    ttl          `env:"BOXOFFICE_START_TIMEOUT" envDefault:"30s" help:"how long a start waits for PostgreSQL and NATS to answer before it fails"`
-	MaxConnections  int          `env:"BOXOFFICE_MAX_CONNECTIONS" envDefault:"20000" min:"1" max:"1000000" help:"most HTTP connections at a time, streams included; past it new ones wait to be accepted"`
-	MaxStreams      int          `env:"BOXOFFICE_MAX_STREAMS" envDefault:"20000" min:"1" max:"1000000" help:"most streams of events at a time; past it further ones get 503"`
+	MaxConnections  int          `env:"BOXOFFICE_MAX_CONNECTIONS" envDefault:"25000" min:"1" max:"1000000" help:"most HTTP connections at a time, streams included; past it new ones wait to be accepted"`
+	MaxStreams      int          `env:"BOXOFFICE_MAX_STREAMS" envDefault:"20000" min:"1" max:"1000000" help:"most streams of events at a time, and never more than four fifths of the connections; past it further ones get 503"`
 	Demo            *bool        `env:"BOXOFFICE_DEMO" default:"true when both defaults are embedded, else false" help:"loads a few concerts at first start"`
 	LogLevel        logLevel     `env:"BOXOFFICE_LOG_LEVEL" envDefault:"info" help:"least level that is logged: debug, info, warn or error"`
 	LogFormat       logFormat    `env:"BOXOFFICE_LOG_FORMAT" envDefault:"auto" help:"text, json, or auto: text when stderr is a terminal, else json"`
@@ -60,6 +60,10 @@ type settings struct {
 
 // embedded tells whether both Postgres and NATS are the program's own.
 func (s settings) embedded() bool { return s.DatabaseURL == "" && s.NATSURL == "" }
+
+// streams is how many streams of events may be open. They take no more connections than
+// leave every fifth to calls that are answered, those of operators above all.
+func (s settings) streams() int { return min(s.MaxStreams, s.MaxConnections-s.MaxConnections/5) }
 
 // demo tells whether the demo data is wanted.
 func (s settings) demo() bool {

@@ -33,7 +33,7 @@ func TestSettingsDefaults(t *testing.T) {
 		QueueCapacity:   100,
 		QueueMaxWaiting: 1_000_000,
 		StartTimeout:    ttl(30 * time.Second),
-		MaxConnections:  20_000,
+		MaxConnections:  25_000,
 		MaxStreams:      20_000,
 		LogLevel:        logLevel(slog.LevelInfo),
 		LogFormat:       logAuto,
@@ -243,5 +243,19 @@ func TestHelpAndREADMEListEverySetting(t *testing.T) {
 	require.NoError(t, err)
 	if table := markdownTable(rows); !strings.Contains(string(readme), table) {
 		require.FailNow(t, "the README's table of settings must be this one", table)
+	}
+}
+
+func TestStreamsLeaveConnectionsToOthers(t *testing.T) {
+	t.Parallel()
+	for _, limits := range []struct{ connections, streams, want int }{
+		{25_000, 20_000, 20_000}, // the defaults
+		{1_000, 20_000, 800},
+		{25_000, 100, 100},
+		{3, 3, 3},
+		{1, 1, 1},
+	} {
+		s := settings{MaxConnections: limits.connections, MaxStreams: limits.streams}
+		require.Equal(t, limits.want, s.streams(), "%+v", limits)
 	}
 }

@@ -249,7 +249,7 @@ func memoryOf(ctx context.Context, pid int, profiles string) (m memory, err erro
 		}
 		values = append(values, n)
 	}
-	return memory{inUse: values[0] - ballast + values[1], resident: values[2] << 10}, nil
+	return memory{inUse: values[0] + values[1], resident: values[2] << 10}, nil
 }
 
 // heapOf collects a node's garbage and gives its heap profile.
@@ -274,9 +274,6 @@ func writeProfile(ctx context.Context, profiles, path string) error {
 	}
 	return os.WriteFile(path, heap, 0o600)
 }
-
-// ballast is memory that a node counts as live and never touches.
-const ballast = 128 << 20
 
 // freeAddress finds a loopback address that nobody listens on.
 func freeAddress(ctx context.Context) (string, error) {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"flag"
 	"log/slog"
-	"runtime"
 	"time"
 )
 
@@ -37,8 +36,7 @@ func serveCommand() command {
 				if err != nil {
 					return err
 				}
-				ballast := newBallast(p.environ)
-				defer runtime.KeepAlive(ballast)
+				defer paceCollector(p.environ)()
 				return serve(ctx, s, newLogger(p.stderr, s), unknownSettings(p.environ))
 			}
 		},

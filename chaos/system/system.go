@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -247,13 +248,26 @@ func makeKey() (string, error) {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded})), nil
 }
 
+// Ports of processes that come and go. They lie below those that the system gives to
+// connections on their way out (32768 and up on Linux), one of which could otherwise take
+// the port of a node that is down.
+const (
+	firstPort = 10_000
+	lastPort  = 32_767
+	portTries = 100
+)
+
 // freePort finds a port that nobody listens on.
 func freePort() (int, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // returns at once
-	if err != nil {
-		return 0, fmt.Errorf("find a free port: %w", err)
+	var err error
+	for range portTries {
+		port := firstPort + mathrand.IntN(lastPort-firstPort+1)
+		var listener net.Listener
+		if listener, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err == nil { //nolint:noctx // returns at once
+			return port, listener.Close()
+		}
 	}
-	return listener.Addr().(*net.TCPAddr).Port, listener.Close()
+	return 0, fmt.Errorf("find a free port: %w", err)
 }
 
 // RunNATS is a NATS server until ctx ends: what the harness does when its first argument

@@ -15,13 +15,9 @@ type scheduleGrain struct {
 	shell *shell
 	state *boxoffice.Schedule // durable
 	draft *boxoffice.Schedule // after the batch that is being decided; the same until an event
-	// ended are places that have ended without an event and that those who watch were not
-	// told of yet.
+	// ended are the places that the batch that is being decided ends without an event.
 	ended []uint64
 }
-
-// maxUntold bounds the ended places that wait to be told while no commit succeeds.
-const maxUntold = 1 << 14
 
 func (g *scheduleGrain) load(ctx context.Context) (boxoffice.Activation, error) {
 	activation, state, err := g.shell.cfg.Journal.ActivateSchedule(ctx, g.shell.id, g.shell.cfg.Owner)
@@ -55,7 +51,7 @@ func (g *scheduleGrain) census() Census {
 // decide decides a batch on a copy of the seats, which replaces them when the batch is
 // durable.
 func (g *scheduleGrain) decide(b *batch) {
-	g.draft = g.state
+	g.draft, g.ended = g.state, nil
 	g.apply(b, g.draft.Expire(b.now))
 	keys := make(map[boxoffice.IdempotencyKey]keyUse)
 	for i, c := range b.commands {
@@ -259,13 +255,7 @@ func (g *scheduleGrain) apply(b *batch, events []boxoffice.Event) {
 // bar makes the guard refuse a place from now on.
 func (g *scheduleGrain) bar(sequence uint64) {
 	g.change().BarPlaces([]uint64{sequence})
-	if !g.shell.watched {
-		return
-	}
-	if g.ended = append(g.ended, sequence); len(g.ended) > maxUntold {
-		g.shell.unwatch()
-		g.ended = nil
-	}
+	g.ended = append(g.ended, sequence)
 }
 
 // change gives a draft that may be changed.
@@ -322,7 +312,6 @@ func (g *scheduleGrain) committed(b *batch) {
 // shown tells what b did to seats, and which places have ended.
 func (g *scheduleGrain) shown(b *batch) *messages.Change {
 	change := &messages.SeatsChange{Ended: g.ended}
-	g.ended = nil
 	for _, e := range b.events {
 		if update, ok := boxoffice.SeatUpdateOf(e); ok {
 			change.Updates = append(change.Updates, seatUpdateMessage(update))

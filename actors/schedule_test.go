@@ -503,6 +503,39 @@ func TestACommitThatCouldNotBeTriedIsTriedAgain(t *testing.T) {
 	require.EqualValues(t, 1, h.journal.epochs[boxoffice.Grain{Kind: boxoffice.KindSchedule, ID: scheduleID}])
 }
 
+// Who watches is not told of the end of a place that came to nothing.
+func TestAnEndThatWasShedIsNotTold(t *testing.T) {
+	t.Parallel()
+	views := recordingViews{changes: make(chan *messages.Change, 16)}
+	h := setup(t, func(c *Config) { c.Views = views })
+	h.schedule = h.spawn(boxoffice.KindSchedule, scheduleID)
+	leaver := newBuyer(1)
+	require.True(t, outcome(t, h.ask(h.schedule, h.hold(leaver, 1))()).GetCreated())
+	h.ask(h.schedule, &messages.WatchSeats{Watcher: "b"})()
+	end := func() proto.Message {
+		return h.ask(h.schedule, &messages.EndPlace{
+			Operation: operationMessage(boxoffice.Operation{ID: uuid.New()}), UserId: leaver.userID[:], Sequence: leaver.sequence,
+		})()
+	}
+	away := func(refused bool) {
+		h.journal.mu.Lock()
+		defer h.journal.mu.Unlock()
+		h.journal.verdict = func(boxoffice.Commit) (result boxoffice.CommitResult) {
+			if refused {
+				result.Err = boxoffice.Unavailable(fmt.Errorf("connection refused"))
+			}
+			return result
+		}
+	}
+	away(true)
+	require.Equal(t, boxoffice.CodeUnavailable, refusalCode(t, end()))
+	away(false)
+	require.True(t, outcome(t, h.ask(h.schedule, h.hold(newBuyer(2), 2))()).GetCreated())
+	require.Empty(t, (<-views.changes).GetSeats().GetEnded())
+	end()
+	require.Equal(t, []uint64{leaver.sequence}, (<-views.changes).GetSeats().GetEnded())
+}
+
 func TestCommandsPastTheQueueAreShed(t *testing.T) {
 	t.Parallel()
 	h := setup(t)

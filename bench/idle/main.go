@@ -48,8 +48,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("idle", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	schedules := flags.Int("schedules", 100_000, "schedules to make active")
-	settle := flags.Duration("settle", 75*time.Second,
-		"how long nobody asks before memory is read: replicas of seats and lines live for a minute more")
+	settle := flags.Duration("settle", 3*time.Minute,
+		"how long nobody asks before memory is read: replicas live for a minute more, an idle node collects garbage every two")
 	profile := flags.String("profile", "", "file to write the node's heap profile to")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -98,9 +98,9 @@ func measure(ctx context.Context, l *lab.Lab, node *lab.Server, profiles string,
 		return err
 	}
 	fmt.Fprintf(stdout, "%d schedules active after %.1f s (%.0f activations/s): "+
-		"heap and stacks %d MB (%d MB before, %.1f KB each), resident %d MB\n",
+		"heap and stacks %d MB (%d MB before, %.1f KB each), resident %d MB (%d MB at most)\n",
 		schedules, took.Seconds(), float64(2*schedules)/took.Seconds(),
-		after.inUse>>20, before.inUse>>20, float64(after.inUse-before.inUse)/float64(schedules)/1024, after.resident>>20)
+		after.inUse>>20, before.inUse>>20, float64(after.inUse-before.inUse)/float64(schedules)/1024, after.resident>>20, after.peak>>20)
 	return nil
 }
 
@@ -218,27 +218,31 @@ func ask(ctx context.Context, client *http.Client, url, token string) error {
 type memory struct {
 	inUse    int64 // heap and stacks, right after a garbage collection
 	resident int64 // as Linux counts it, with what the collector has not given back yet
+	peak     int64 // the most that was resident
 }
 
 var (
 	residentLine = regexp.MustCompile(`VmRSS:\s+(\d+) kB`)
+	peakLine     = regexp.MustCompile(`VmHWM:\s+(\d+) kB`)
 	heapLine     = regexp.MustCompile(`# HeapAlloc = (\d+)`)
 	stackLine    = regexp.MustCompile(`# Stack = (\d+)`)
 )
 
-// memoryOf collects a node's garbage and tells what is left.
+// memoryOf tells how much memory a node takes, and then collects its garbage and tells
+// what is left.
 func memoryOf(ctx context.Context, pid int, profiles string) (m memory, err error) {
-	heap, err := heapOf(ctx, profiles, "&debug=1")
-	if err != nil {
-		return m, err
-	}
 	status, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))
 	if err != nil {
 		return m, fmt.Errorf("read the memory of the node: %w", err)
 	}
-	values := make([]int64, 0, 3)
+	heap, err := heapOf(ctx, profiles, "&debug=1")
+	if err != nil {
+		return m, err
+	}
+	values := make([]int64, 0, 4)
 	for _, found := range [][][]byte{
-		heapLine.FindSubmatch(heap), stackLine.FindSubmatch(heap), residentLine.FindSubmatch(status),
+		heapLine.FindSubmatch(heap), stackLine.FindSubmatch(heap),
+		residentLine.FindSubmatch(status), peakLine.FindSubmatch(status),
 	} {
 		if found == nil {
 			return m, errors.New("the node or the system does not tell the memory")
@@ -249,7 +253,7 @@ func memoryOf(ctx context.Context, pid int, profiles string) (m memory, err erro
 		}
 		values = append(values, n)
 	}
-	return memory{inUse: values[0] + values[1], resident: values[2] << 10}, nil
+	return memory{inUse: values[0] + values[1], resident: values[2] << 10, peak: values[3] << 10}, nil
 }
 
 // heapOf collects a node's garbage and gives its heap profile.

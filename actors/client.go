@@ -109,12 +109,6 @@ func (c *Client) Place(ctx context.Context, scheduleID int64, ref boxoffice.Plac
 	return placeOf(reply), nil
 }
 
-// Touch tells that the holder of a place was seen. It does not wait and may be lost.
-func (c *Client) Touch(scheduleID int64, userID uuid.UUID, sequence uint64) {
-	c.notifier.Notify(string(boxoffice.KindGatekeeper), scheduleID,
-		&messages.Touch{UserId: userID[:], Sequence: sequence})
-}
-
 // Leave ends a place and releases what its holder holds unpaid. It can always be
 // repeated: a crash between its two steps leaves nothing that the repetition does not
 // finish. Admitted is what the token says; the place may be admitted by now without its

@@ -86,7 +86,7 @@ func (g *gatekeeperGrain) decide(b *batch) {
 			if hurries {
 				g.takeLearned(b)
 			}
-		case *messages.Poll, *messages.Touch: // below
+		case *messages.Poll: // below
 		default:
 			b.replies[i] = unknownMessage(m)
 		}
@@ -100,8 +100,6 @@ func (g *gatekeeperGrain) decide(b *batch) {
 		switch m := c.message.(type) {
 		case *messages.Poll:
 			b.replies[i] = g.see(b, idOf(m.GetUserId()), m.GetSequence())
-		case *messages.Touch:
-			g.see(b, idOf(m.GetUserId()), m.GetSequence())
 		case *messages.Join:
 			// Joining again is one more way to be seen.
 			if sequence, ok := g.room.PlaceOf(idOf(m.GetUserId())); ok && sequence < firstNew {

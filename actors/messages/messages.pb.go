@@ -717,59 +717,6 @@ func (x *Poll) GetSequence() uint64 {
 	return 0
 }
 
-// Touch tells that the holder of a place was seen; it is not answered.
-type Touch struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	UserId        []byte                 `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
-	Sequence      uint64                 `protobuf:"varint,2,opt,name=sequence,proto3" json:"sequence,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Touch) Reset() {
-	*x = Touch{}
-	mi := &file_messages_proto_msgTypes[12]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Touch) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Touch) ProtoMessage() {}
-
-func (x *Touch) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[12]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Touch.ProtoReflect.Descriptor instead.
-func (*Touch) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{12}
-}
-
-func (x *Touch) GetUserId() []byte {
-	if x != nil {
-		return x.UserId
-	}
-	return nil
-}
-
-func (x *Touch) GetSequence() uint64 {
-	if x != nil {
-		return x.Sequence
-	}
-	return 0
-}
-
 type Leave struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	UserId        []byte                 `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
@@ -780,7 +727,7 @@ type Leave struct {
 
 func (x *Leave) Reset() {
 	*x = Leave{}
-	mi := &file_messages_proto_msgTypes[13]
+	mi := &file_messages_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -792,7 +739,7 @@ func (x *Leave) String() string {
 func (*Leave) ProtoMessage() {}
 
 func (x *Leave) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[13]
+	mi := &file_messages_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -805,7 +752,7 @@ func (x *Leave) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Leave.ProtoReflect.Descriptor instead.
 func (*Leave) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{13}
+	return file_messages_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Leave) GetUserId() []byte {
@@ -830,7 +777,7 @@ type ReadQueue struct {
 
 func (x *ReadQueue) Reset() {
 	*x = ReadQueue{}
-	mi := &file_messages_proto_msgTypes[14]
+	mi := &file_messages_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -842,7 +789,7 @@ func (x *ReadQueue) String() string {
 func (*ReadQueue) ProtoMessage() {}
 
 func (x *ReadQueue) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[14]
+	mi := &file_messages_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -855,7 +802,7 @@ func (x *ReadQueue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadQueue.ProtoReflect.Descriptor instead.
 func (*ReadQueue) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{14}
+	return file_messages_proto_rawDescGZIP(), []int{13}
 }
 
 // WatchRoom asks for all that a replica of the waiting room consists of, and to be told
@@ -869,7 +816,7 @@ type WatchRoom struct {
 
 func (x *WatchRoom) Reset() {
 	*x = WatchRoom{}
-	mi := &file_messages_proto_msgTypes[15]
+	mi := &file_messages_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -881,7 +828,7 @@ func (x *WatchRoom) String() string {
 func (*WatchRoom) ProtoMessage() {}
 
 func (x *WatchRoom) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[15]
+	mi := &file_messages_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -894,7 +841,7 @@ func (x *WatchRoom) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRoom.ProtoReflect.Descriptor instead.
 func (*WatchRoom) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{15}
+	return file_messages_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *WatchRoom) GetWatcher() string {
@@ -915,7 +862,7 @@ type Configure struct {
 
 func (x *Configure) Reset() {
 	*x = Configure{}
-	mi := &file_messages_proto_msgTypes[16]
+	mi := &file_messages_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -927,7 +874,7 @@ func (x *Configure) String() string {
 func (*Configure) ProtoMessage() {}
 
 func (x *Configure) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[16]
+	mi := &file_messages_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -940,7 +887,7 @@ func (x *Configure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Configure.ProtoReflect.Descriptor instead.
 func (*Configure) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{16}
+	return file_messages_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Configure) GetCapacity() int64 {
@@ -978,7 +925,7 @@ type ScheduleChanged struct {
 
 func (x *ScheduleChanged) Reset() {
 	*x = ScheduleChanged{}
-	mi := &file_messages_proto_msgTypes[17]
+	mi := &file_messages_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -990,7 +937,7 @@ func (x *ScheduleChanged) String() string {
 func (*ScheduleChanged) ProtoMessage() {}
 
 func (x *ScheduleChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[17]
+	mi := &file_messages_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1003,7 +950,7 @@ func (x *ScheduleChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScheduleChanged.ProtoReflect.Descriptor instead.
 func (*ScheduleChanged) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{17}
+	return file_messages_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ScheduleChanged) GetVersion() int64 {
@@ -1046,7 +993,7 @@ type PlaceChange struct {
 
 func (x *PlaceChange) Reset() {
 	*x = PlaceChange{}
-	mi := &file_messages_proto_msgTypes[18]
+	mi := &file_messages_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1058,7 +1005,7 @@ func (x *PlaceChange) String() string {
 func (*PlaceChange) ProtoMessage() {}
 
 func (x *PlaceChange) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[18]
+	mi := &file_messages_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1071,7 +1018,7 @@ func (x *PlaceChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlaceChange.ProtoReflect.Descriptor instead.
 func (*PlaceChange) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{18}
+	return file_messages_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *PlaceChange) GetSequence() uint64 {
@@ -1104,7 +1051,7 @@ type Wake struct {
 
 func (x *Wake) Reset() {
 	*x = Wake{}
-	mi := &file_messages_proto_msgTypes[19]
+	mi := &file_messages_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1116,7 +1063,7 @@ func (x *Wake) String() string {
 func (*Wake) ProtoMessage() {}
 
 func (x *Wake) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[19]
+	mi := &file_messages_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1129,7 +1076,7 @@ func (x *Wake) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Wake.ProtoReflect.Descriptor instead.
 func (*Wake) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{19}
+	return file_messages_proto_rawDescGZIP(), []int{18}
 }
 
 // Retry: this activation cannot answer (not the owner, fenced, stopping); the same
@@ -1143,7 +1090,7 @@ type Retry struct {
 
 func (x *Retry) Reset() {
 	*x = Retry{}
-	mi := &file_messages_proto_msgTypes[20]
+	mi := &file_messages_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1155,7 +1102,7 @@ func (x *Retry) String() string {
 func (*Retry) ProtoMessage() {}
 
 func (x *Retry) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[20]
+	mi := &file_messages_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1168,7 +1115,7 @@ func (x *Retry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Retry.ProtoReflect.Descriptor instead.
 func (*Retry) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{20}
+	return file_messages_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Retry) GetReason() string {
@@ -1195,7 +1142,7 @@ type Refusal struct {
 
 func (x *Refusal) Reset() {
 	*x = Refusal{}
-	mi := &file_messages_proto_msgTypes[21]
+	mi := &file_messages_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1207,7 +1154,7 @@ func (x *Refusal) String() string {
 func (*Refusal) ProtoMessage() {}
 
 func (x *Refusal) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[21]
+	mi := &file_messages_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1220,7 +1167,7 @@ func (x *Refusal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refusal.ProtoReflect.Descriptor instead.
 func (*Refusal) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{21}
+	return file_messages_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Refusal) GetCode() string {
@@ -1296,7 +1243,7 @@ type FieldError struct {
 
 func (x *FieldError) Reset() {
 	*x = FieldError{}
-	mi := &file_messages_proto_msgTypes[22]
+	mi := &file_messages_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1308,7 +1255,7 @@ func (x *FieldError) String() string {
 func (*FieldError) ProtoMessage() {}
 
 func (x *FieldError) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[22]
+	mi := &file_messages_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1321,7 +1268,7 @@ func (x *FieldError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldError.ProtoReflect.Descriptor instead.
 func (*FieldError) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{22}
+	return file_messages_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *FieldError) GetLocation() string {
@@ -1354,7 +1301,7 @@ type Outcome struct {
 
 func (x *Outcome) Reset() {
 	*x = Outcome{}
-	mi := &file_messages_proto_msgTypes[23]
+	mi := &file_messages_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1366,7 +1313,7 @@ func (x *Outcome) String() string {
 func (*Outcome) ProtoMessage() {}
 
 func (x *Outcome) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[23]
+	mi := &file_messages_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1379,7 +1326,7 @@ func (x *Outcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Outcome.ProtoReflect.Descriptor instead.
 func (*Outcome) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{23}
+	return file_messages_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Outcome) GetAt() int64 {
@@ -1456,7 +1403,7 @@ type Reservation struct {
 
 func (x *Reservation) Reset() {
 	*x = Reservation{}
-	mi := &file_messages_proto_msgTypes[24]
+	mi := &file_messages_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1468,7 +1415,7 @@ func (x *Reservation) String() string {
 func (*Reservation) ProtoMessage() {}
 
 func (x *Reservation) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[24]
+	mi := &file_messages_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1481,7 +1428,7 @@ func (x *Reservation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reservation.ProtoReflect.Descriptor instead.
 func (*Reservation) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{24}
+	return file_messages_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Reservation) GetId() []byte {
@@ -1576,7 +1523,7 @@ type Payment struct {
 
 func (x *Payment) Reset() {
 	*x = Payment{}
-	mi := &file_messages_proto_msgTypes[25]
+	mi := &file_messages_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1588,7 +1535,7 @@ func (x *Payment) String() string {
 func (*Payment) ProtoMessage() {}
 
 func (x *Payment) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[25]
+	mi := &file_messages_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1601,7 +1548,7 @@ func (x *Payment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Payment.ProtoReflect.Descriptor instead.
 func (*Payment) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{25}
+	return file_messages_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Payment) GetId() []byte {
@@ -1716,7 +1663,7 @@ type SeatMap struct {
 
 func (x *SeatMap) Reset() {
 	*x = SeatMap{}
-	mi := &file_messages_proto_msgTypes[26]
+	mi := &file_messages_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1728,7 +1675,7 @@ func (x *SeatMap) String() string {
 func (*SeatMap) ProtoMessage() {}
 
 func (x *SeatMap) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[26]
+	mi := &file_messages_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1741,7 +1688,7 @@ func (x *SeatMap) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SeatMap.ProtoReflect.Descriptor instead.
 func (*SeatMap) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{26}
+	return file_messages_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *SeatMap) GetScheduleId() int64 {
@@ -1811,7 +1758,7 @@ type Place struct {
 
 func (x *Place) Reset() {
 	*x = Place{}
-	mi := &file_messages_proto_msgTypes[27]
+	mi := &file_messages_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1823,7 +1770,7 @@ func (x *Place) String() string {
 func (*Place) ProtoMessage() {}
 
 func (x *Place) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[27]
+	mi := &file_messages_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1836,7 +1783,7 @@ func (x *Place) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Place.ProtoReflect.Descriptor instead.
 func (*Place) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{27}
+	return file_messages_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Place) GetScheduleId() int64 {
@@ -1971,7 +1918,7 @@ type Left struct {
 
 func (x *Left) Reset() {
 	*x = Left{}
-	mi := &file_messages_proto_msgTypes[28]
+	mi := &file_messages_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1983,7 +1930,7 @@ func (x *Left) String() string {
 func (*Left) ProtoMessage() {}
 
 func (x *Left) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[28]
+	mi := &file_messages_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1996,7 +1943,7 @@ func (x *Left) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Left.ProtoReflect.Descriptor instead.
 func (*Left) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{28}
+	return file_messages_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Left) GetWasWaiting() bool {
@@ -2037,7 +1984,7 @@ type QueueStatus struct {
 
 func (x *QueueStatus) Reset() {
 	*x = QueueStatus{}
-	mi := &file_messages_proto_msgTypes[29]
+	mi := &file_messages_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2049,7 +1996,7 @@ func (x *QueueStatus) String() string {
 func (*QueueStatus) ProtoMessage() {}
 
 func (x *QueueStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[29]
+	mi := &file_messages_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2062,7 +2009,7 @@ func (x *QueueStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueueStatus.ProtoReflect.Descriptor instead.
 func (*QueueStatus) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{29}
+	return file_messages_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *QueueStatus) GetScheduleId() int64 {
@@ -2141,7 +2088,7 @@ type Mark struct {
 
 func (x *Mark) Reset() {
 	*x = Mark{}
-	mi := &file_messages_proto_msgTypes[30]
+	mi := &file_messages_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2153,7 +2100,7 @@ func (x *Mark) String() string {
 func (*Mark) ProtoMessage() {}
 
 func (x *Mark) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[30]
+	mi := &file_messages_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2166,7 +2113,7 @@ func (x *Mark) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Mark.ProtoReflect.Descriptor instead.
 func (*Mark) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{30}
+	return file_messages_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Mark) GetMemberId() string {
@@ -2211,7 +2158,7 @@ type Feed struct {
 
 func (x *Feed) Reset() {
 	*x = Feed{}
-	mi := &file_messages_proto_msgTypes[31]
+	mi := &file_messages_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2223,7 +2170,7 @@ func (x *Feed) String() string {
 func (*Feed) ProtoMessage() {}
 
 func (x *Feed) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[31]
+	mi := &file_messages_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2236,7 +2183,7 @@ func (x *Feed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Feed.ProtoReflect.Descriptor instead.
 func (*Feed) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{31}
+	return file_messages_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Feed) GetMemberId() string {
@@ -2286,7 +2233,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_messages_proto_msgTypes[32]
+	mi := &file_messages_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2298,7 +2245,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[32]
+	mi := &file_messages_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2311,7 +2258,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{32}
+	return file_messages_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Change) GetKind() string {
@@ -2407,7 +2354,7 @@ type Ended struct {
 
 func (x *Ended) Reset() {
 	*x = Ended{}
-	mi := &file_messages_proto_msgTypes[33]
+	mi := &file_messages_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2419,7 +2366,7 @@ func (x *Ended) String() string {
 func (*Ended) ProtoMessage() {}
 
 func (x *Ended) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[33]
+	mi := &file_messages_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2432,7 +2379,7 @@ func (x *Ended) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ended.ProtoReflect.Descriptor instead.
 func (*Ended) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{33}
+	return file_messages_proto_rawDescGZIP(), []int{32}
 }
 
 type SeatsState struct {
@@ -2447,7 +2394,7 @@ type SeatsState struct {
 
 func (x *SeatsState) Reset() {
 	*x = SeatsState{}
-	mi := &file_messages_proto_msgTypes[34]
+	mi := &file_messages_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2459,7 +2406,7 @@ func (x *SeatsState) String() string {
 func (*SeatsState) ProtoMessage() {}
 
 func (x *SeatsState) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[34]
+	mi := &file_messages_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2472,7 +2419,7 @@ func (x *SeatsState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SeatsState.ProtoReflect.Descriptor instead.
 func (*SeatsState) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{34}
+	return file_messages_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *SeatsState) GetMark() *Mark {
@@ -2514,7 +2461,7 @@ type SeatHold struct {
 
 func (x *SeatHold) Reset() {
 	*x = SeatHold{}
-	mi := &file_messages_proto_msgTypes[35]
+	mi := &file_messages_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2526,7 +2473,7 @@ func (x *SeatHold) String() string {
 func (*SeatHold) ProtoMessage() {}
 
 func (x *SeatHold) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[35]
+	mi := &file_messages_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2539,7 +2486,7 @@ func (x *SeatHold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SeatHold.ProtoReflect.Descriptor instead.
 func (*SeatHold) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{35}
+	return file_messages_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *SeatHold) GetSeatNumber() int32 {
@@ -2574,7 +2521,7 @@ type SeatsChange struct {
 
 func (x *SeatsChange) Reset() {
 	*x = SeatsChange{}
-	mi := &file_messages_proto_msgTypes[36]
+	mi := &file_messages_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2586,7 +2533,7 @@ func (x *SeatsChange) String() string {
 func (*SeatsChange) ProtoMessage() {}
 
 func (x *SeatsChange) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[36]
+	mi := &file_messages_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2599,7 +2546,7 @@ func (x *SeatsChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SeatsChange.ProtoReflect.Descriptor instead.
 func (*SeatsChange) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{36}
+	return file_messages_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *SeatsChange) GetUpdates() []*SeatUpdate {
@@ -2628,7 +2575,7 @@ type SeatUpdate struct {
 
 func (x *SeatUpdate) Reset() {
 	*x = SeatUpdate{}
-	mi := &file_messages_proto_msgTypes[37]
+	mi := &file_messages_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2640,7 +2587,7 @@ func (x *SeatUpdate) String() string {
 func (*SeatUpdate) ProtoMessage() {}
 
 func (x *SeatUpdate) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[37]
+	mi := &file_messages_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2653,7 +2600,7 @@ func (x *SeatUpdate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SeatUpdate.ProtoReflect.Descriptor instead.
 func (*SeatUpdate) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{37}
+	return file_messages_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *SeatUpdate) GetSeatNumber() int32 {
@@ -2698,7 +2645,7 @@ type RoomState struct {
 
 func (x *RoomState) Reset() {
 	*x = RoomState{}
-	mi := &file_messages_proto_msgTypes[38]
+	mi := &file_messages_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2710,7 +2657,7 @@ func (x *RoomState) String() string {
 func (*RoomState) ProtoMessage() {}
 
 func (x *RoomState) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[38]
+	mi := &file_messages_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2723,7 +2670,7 @@ func (x *RoomState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoomState.ProtoReflect.Descriptor instead.
 func (*RoomState) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{38}
+	return file_messages_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *RoomState) GetMark() *Mark {
@@ -2773,7 +2720,7 @@ type RoomView struct {
 
 func (x *RoomView) Reset() {
 	*x = RoomView{}
-	mi := &file_messages_proto_msgTypes[39]
+	mi := &file_messages_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2785,7 +2732,7 @@ func (x *RoomView) String() string {
 func (*RoomView) ProtoMessage() {}
 
 func (x *RoomView) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[39]
+	mi := &file_messages_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2798,7 +2745,7 @@ func (x *RoomView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoomView.ProtoReflect.Descriptor instead.
 func (*RoomView) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{39}
+	return file_messages_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *RoomView) GetSalesOpenAt() int64 {
@@ -2882,7 +2829,7 @@ type Admissions struct {
 
 func (x *Admissions) Reset() {
 	*x = Admissions{}
-	mi := &file_messages_proto_msgTypes[40]
+	mi := &file_messages_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2894,7 +2841,7 @@ func (x *Admissions) String() string {
 func (*Admissions) ProtoMessage() {}
 
 func (x *Admissions) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[40]
+	mi := &file_messages_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2907,7 +2854,7 @@ func (x *Admissions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Admissions.ProtoReflect.Descriptor instead.
 func (*Admissions) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{40}
+	return file_messages_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Admissions) GetAt() int64 {
@@ -2938,7 +2885,7 @@ type RoomChange struct {
 
 func (x *RoomChange) Reset() {
 	*x = RoomChange{}
-	mi := &file_messages_proto_msgTypes[41]
+	mi := &file_messages_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2950,7 +2897,7 @@ func (x *RoomChange) String() string {
 func (*RoomChange) ProtoMessage() {}
 
 func (x *RoomChange) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[41]
+	mi := &file_messages_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2963,7 +2910,7 @@ func (x *RoomChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoomChange.ProtoReflect.Descriptor instead.
 func (*RoomChange) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{41}
+	return file_messages_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *RoomChange) GetFirst() uint64 {
@@ -3052,9 +2999,6 @@ const file_messages_proto_rawDesc = "" +
 	"\x04Join\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\fR\x06userId\";\n" +
 	"\x04Poll\x12\x17\n" +
-	"\auser_id\x18\x01 \x01(\fR\x06userId\x12\x1a\n" +
-	"\bsequence\x18\x02 \x01(\x04R\bsequence\"<\n" +
-	"\x05Touch\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\fR\x06userId\x12\x1a\n" +
 	"\bsequence\x18\x02 \x01(\x04R\bsequence\"<\n" +
 	"\x05Leave\x12\x17\n" +
@@ -3282,7 +3226,7 @@ func file_messages_proto_rawDescGZIP() []byte {
 	return file_messages_proto_rawDescData
 }
 
-var file_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
+var file_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
 var file_messages_proto_goTypes = []any{
 	(*Operation)(nil),       // 0: boxoffice.messages.Operation
 	(*Key)(nil),             // 1: boxoffice.messages.Key
@@ -3296,36 +3240,35 @@ var file_messages_proto_goTypes = []any{
 	(*WatchSeats)(nil),      // 9: boxoffice.messages.WatchSeats
 	(*Join)(nil),            // 10: boxoffice.messages.Join
 	(*Poll)(nil),            // 11: boxoffice.messages.Poll
-	(*Touch)(nil),           // 12: boxoffice.messages.Touch
-	(*Leave)(nil),           // 13: boxoffice.messages.Leave
-	(*ReadQueue)(nil),       // 14: boxoffice.messages.ReadQueue
-	(*WatchRoom)(nil),       // 15: boxoffice.messages.WatchRoom
-	(*Configure)(nil),       // 16: boxoffice.messages.Configure
-	(*ScheduleChanged)(nil), // 17: boxoffice.messages.ScheduleChanged
-	(*PlaceChange)(nil),     // 18: boxoffice.messages.PlaceChange
-	(*Wake)(nil),            // 19: boxoffice.messages.Wake
-	(*Retry)(nil),           // 20: boxoffice.messages.Retry
-	(*Refusal)(nil),         // 21: boxoffice.messages.Refusal
-	(*FieldError)(nil),      // 22: boxoffice.messages.FieldError
-	(*Outcome)(nil),         // 23: boxoffice.messages.Outcome
-	(*Reservation)(nil),     // 24: boxoffice.messages.Reservation
-	(*Payment)(nil),         // 25: boxoffice.messages.Payment
-	(*SeatMap)(nil),         // 26: boxoffice.messages.SeatMap
-	(*Place)(nil),           // 27: boxoffice.messages.Place
-	(*Left)(nil),            // 28: boxoffice.messages.Left
-	(*QueueStatus)(nil),     // 29: boxoffice.messages.QueueStatus
-	(*Mark)(nil),            // 30: boxoffice.messages.Mark
-	(*Feed)(nil),            // 31: boxoffice.messages.Feed
-	(*Change)(nil),          // 32: boxoffice.messages.Change
-	(*Ended)(nil),           // 33: boxoffice.messages.Ended
-	(*SeatsState)(nil),      // 34: boxoffice.messages.SeatsState
-	(*SeatHold)(nil),        // 35: boxoffice.messages.SeatHold
-	(*SeatsChange)(nil),     // 36: boxoffice.messages.SeatsChange
-	(*SeatUpdate)(nil),      // 37: boxoffice.messages.SeatUpdate
-	(*RoomState)(nil),       // 38: boxoffice.messages.RoomState
-	(*RoomView)(nil),        // 39: boxoffice.messages.RoomView
-	(*Admissions)(nil),      // 40: boxoffice.messages.Admissions
-	(*RoomChange)(nil),      // 41: boxoffice.messages.RoomChange
+	(*Leave)(nil),           // 12: boxoffice.messages.Leave
+	(*ReadQueue)(nil),       // 13: boxoffice.messages.ReadQueue
+	(*WatchRoom)(nil),       // 14: boxoffice.messages.WatchRoom
+	(*Configure)(nil),       // 15: boxoffice.messages.Configure
+	(*ScheduleChanged)(nil), // 16: boxoffice.messages.ScheduleChanged
+	(*PlaceChange)(nil),     // 17: boxoffice.messages.PlaceChange
+	(*Wake)(nil),            // 18: boxoffice.messages.Wake
+	(*Retry)(nil),           // 19: boxoffice.messages.Retry
+	(*Refusal)(nil),         // 20: boxoffice.messages.Refusal
+	(*FieldError)(nil),      // 21: boxoffice.messages.FieldError
+	(*Outcome)(nil),         // 22: boxoffice.messages.Outcome
+	(*Reservation)(nil),     // 23: boxoffice.messages.Reservation
+	(*Payment)(nil),         // 24: boxoffice.messages.Payment
+	(*SeatMap)(nil),         // 25: boxoffice.messages.SeatMap
+	(*Place)(nil),           // 26: boxoffice.messages.Place
+	(*Left)(nil),            // 27: boxoffice.messages.Left
+	(*QueueStatus)(nil),     // 28: boxoffice.messages.QueueStatus
+	(*Mark)(nil),            // 29: boxoffice.messages.Mark
+	(*Feed)(nil),            // 30: boxoffice.messages.Feed
+	(*Change)(nil),          // 31: boxoffice.messages.Change
+	(*Ended)(nil),           // 32: boxoffice.messages.Ended
+	(*SeatsState)(nil),      // 33: boxoffice.messages.SeatsState
+	(*SeatHold)(nil),        // 34: boxoffice.messages.SeatHold
+	(*SeatsChange)(nil),     // 35: boxoffice.messages.SeatsChange
+	(*SeatUpdate)(nil),      // 36: boxoffice.messages.SeatUpdate
+	(*RoomState)(nil),       // 37: boxoffice.messages.RoomState
+	(*RoomView)(nil),        // 38: boxoffice.messages.RoomView
+	(*Admissions)(nil),      // 39: boxoffice.messages.Admissions
+	(*RoomChange)(nil),      // 40: boxoffice.messages.RoomChange
 }
 var file_messages_proto_depIdxs = []int32{
 	1,  // 0: boxoffice.messages.Operation.key:type_name -> boxoffice.messages.Key
@@ -3336,24 +3279,24 @@ var file_messages_proto_depIdxs = []int32{
 	0,  // 5: boxoffice.messages.CancelSale.operation:type_name -> boxoffice.messages.Operation
 	0,  // 6: boxoffice.messages.EndPlace.operation:type_name -> boxoffice.messages.Operation
 	2,  // 7: boxoffice.messages.ReadSeats.admission:type_name -> boxoffice.messages.Admission
-	18, // 8: boxoffice.messages.ScheduleChanged.places:type_name -> boxoffice.messages.PlaceChange
-	22, // 9: boxoffice.messages.Refusal.fields:type_name -> boxoffice.messages.FieldError
-	21, // 10: boxoffice.messages.Outcome.refusal:type_name -> boxoffice.messages.Refusal
-	24, // 11: boxoffice.messages.Outcome.reservation:type_name -> boxoffice.messages.Reservation
-	25, // 12: boxoffice.messages.Outcome.payment:type_name -> boxoffice.messages.Payment
-	32, // 13: boxoffice.messages.Feed.changes:type_name -> boxoffice.messages.Change
-	33, // 14: boxoffice.messages.Change.ended:type_name -> boxoffice.messages.Ended
-	36, // 15: boxoffice.messages.Change.seats:type_name -> boxoffice.messages.SeatsChange
-	41, // 16: boxoffice.messages.Change.room:type_name -> boxoffice.messages.RoomChange
-	30, // 17: boxoffice.messages.SeatsState.mark:type_name -> boxoffice.messages.Mark
-	26, // 18: boxoffice.messages.SeatsState.map:type_name -> boxoffice.messages.SeatMap
-	35, // 19: boxoffice.messages.SeatsState.holds:type_name -> boxoffice.messages.SeatHold
-	37, // 20: boxoffice.messages.SeatsChange.updates:type_name -> boxoffice.messages.SeatUpdate
-	30, // 21: boxoffice.messages.RoomState.mark:type_name -> boxoffice.messages.Mark
-	39, // 22: boxoffice.messages.RoomState.view:type_name -> boxoffice.messages.RoomView
-	40, // 23: boxoffice.messages.RoomState.pace:type_name -> boxoffice.messages.Admissions
-	40, // 24: boxoffice.messages.RoomChange.admissions:type_name -> boxoffice.messages.Admissions
-	39, // 25: boxoffice.messages.RoomChange.view:type_name -> boxoffice.messages.RoomView
+	17, // 8: boxoffice.messages.ScheduleChanged.places:type_name -> boxoffice.messages.PlaceChange
+	21, // 9: boxoffice.messages.Refusal.fields:type_name -> boxoffice.messages.FieldError
+	20, // 10: boxoffice.messages.Outcome.refusal:type_name -> boxoffice.messages.Refusal
+	23, // 11: boxoffice.messages.Outcome.reservation:type_name -> boxoffice.messages.Reservation
+	24, // 12: boxoffice.messages.Outcome.payment:type_name -> boxoffice.messages.Payment
+	31, // 13: boxoffice.messages.Feed.changes:type_name -> boxoffice.messages.Change
+	32, // 14: boxoffice.messages.Change.ended:type_name -> boxoffice.messages.Ended
+	35, // 15: boxoffice.messages.Change.seats:type_name -> boxoffice.messages.SeatsChange
+	40, // 16: boxoffice.messages.Change.room:type_name -> boxoffice.messages.RoomChange
+	29, // 17: boxoffice.messages.SeatsState.mark:type_name -> boxoffice.messages.Mark
+	25, // 18: boxoffice.messages.SeatsState.map:type_name -> boxoffice.messages.SeatMap
+	34, // 19: boxoffice.messages.SeatsState.holds:type_name -> boxoffice.messages.SeatHold
+	36, // 20: boxoffice.messages.SeatsChange.updates:type_name -> boxoffice.messages.SeatUpdate
+	29, // 21: boxoffice.messages.RoomState.mark:type_name -> boxoffice.messages.Mark
+	38, // 22: boxoffice.messages.RoomState.view:type_name -> boxoffice.messages.RoomView
+	39, // 23: boxoffice.messages.RoomState.pace:type_name -> boxoffice.messages.Admissions
+	39, // 24: boxoffice.messages.RoomChange.admissions:type_name -> boxoffice.messages.Admissions
+	38, // 25: boxoffice.messages.RoomChange.view:type_name -> boxoffice.messages.RoomView
 	26, // [26:26] is the sub-list for method output_type
 	26, // [26:26] is the sub-list for method input_type
 	26, // [26:26] is the sub-list for extension type_name
@@ -3366,8 +3309,8 @@ func file_messages_proto_init() {
 	if File_messages_proto != nil {
 		return
 	}
-	file_messages_proto_msgTypes[16].OneofWrappers = []any{}
-	file_messages_proto_msgTypes[32].OneofWrappers = []any{
+	file_messages_proto_msgTypes[15].OneofWrappers = []any{}
+	file_messages_proto_msgTypes[31].OneofWrappers = []any{
 		(*Change_Ended)(nil),
 		(*Change_Seats)(nil),
 		(*Change_Room)(nil),
@@ -3378,7 +3321,7 @@ func file_messages_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_messages_proto_rawDesc), len(file_messages_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   42,
+			NumMessages:   41,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

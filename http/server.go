@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -22,8 +23,9 @@ const (
 
 // Server serves a handler within limits.
 type Server struct {
-	server http.Server
-	slots  chan struct{} // one for each open connection
+	server         http.Server
+	maxConnections int
+	open           atomic.Int64 // connections
 }
 
 // NewServer makes a server of at most maxConnections at a time: further ones wait to be
@@ -40,21 +42,21 @@ func NewServer(handler http.Handler, maxConnections int, log *slog.Logger) *Serv
 			DisableGeneralOptionsHandler: true,
 			ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		},
-		slots: make(chan struct{}, maxConnections),
+		maxConnections: maxConnections,
 	}
 }
 
 // Serve accepts connections until Shutdown, and closes the listener.
 func (s *Server) Serve(listener net.Listener) error {
-	err := s.server.Serve(newLimitedListener(listener, s.slots))
+	err := s.server.Serve(newLimitedListener(listener, s.maxConnections, &s.open))
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
 	return err
 }
 
-// Connections is how many connections are open, or about to be accepted.
-func (s *Server) Connections() int { return len(s.slots) }
+// Connections is how many connections are open.
+func (s *Server) Connections() int { return int(s.open.Load()) }
 
 // Shutdown stops accepting, waits until what was accepted is answered, and closes what
 // is left when ctx is over.
@@ -66,17 +68,18 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// limitedListener accepts a connection only while there is a slot for it.
+// limitedListener accepts a connection only while fewer than its limit are open.
 type limitedListener struct {
 	net.Listener
 
-	slots     chan struct{}
+	slots     chan struct{} // one for each open connection, and for the next
+	open      *atomic.Int64
 	closed    chan struct{}
 	closeOnce sync.Once
 }
 
-func newLimitedListener(listener net.Listener, slots chan struct{}) *limitedListener {
-	return &limitedListener{Listener: listener, slots: slots, closed: make(chan struct{})}
+func newLimitedListener(listener net.Listener, limit int, open *atomic.Int64) *limitedListener {
+	return &limitedListener{Listener: listener, slots: make(chan struct{}, limit), open: open, closed: make(chan struct{})}
 }
 
 // Accept waits for a slot, then for a connection.
@@ -91,7 +94,11 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 		<-l.slots
 		return nil, err
 	}
-	return &limitedConn{Conn: conn, release: sync.OnceFunc(func() { <-l.slots })}, nil
+	l.open.Add(1)
+	return &limitedConn{Conn: conn, release: sync.OnceFunc(func() {
+		l.open.Add(-1)
+		<-l.slots
+	})}, nil
 }
 
 // Close also ends an Accept that waits for a slot.

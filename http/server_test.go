@@ -266,6 +266,7 @@ func TestServerOverTCP(t *testing.T) {
 	require.NoError(t, err)
 	send(t, conn, "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n")
 	require.Equal(t, 404, read(t, conn).StatusCode)
+	require.Equal(t, 1, server.Connections())
 	send(t, conn, "POST /api/v1/users HTTP/1.1\r\nHost: x\r\nContent-Length: 70000\r\n\r\n"+strings.Repeat(" ", 70000))
 	response := read(t, conn)
 	require.Equal(t, 413, response.StatusCode)
@@ -273,4 +274,5 @@ func TestServerOverTCP(t *testing.T) {
 	require.NoError(t, conn.Close())
 	require.NoError(t, server.Shutdown(t.Context()))
 	require.NoError(t, <-done)
+	require.Zero(t, server.Connections())
 }

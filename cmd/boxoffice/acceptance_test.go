@@ -45,6 +45,8 @@ func TestAcceptance(t *testing.T) {
 		{"catalogue caching", testCatalogueCaching},
 		{"lists", testLists},
 		{"operations", testOperations},
+		{"the stream of a place", testPlaceStream},
+		{"the stream of seats", testSeatStream},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

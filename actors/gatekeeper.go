@@ -133,9 +133,14 @@ func (g *gatekeeperGrain) hurries(b *batch) bool {
 }
 
 // takeLearned commits with a batch what was learned and applied before what comes next
-// in it: somebody whose place has ended may join again.
+// in it: somebody whose place has ended may join again. The time of the events is that of
+// the batch, so that they are one: when a place has ended its row tells.
 func (g *gatekeeperGrain) takeLearned(b *batch) {
-	b.events, g.learned = boxoffice.AppendEvents(b.events, g.learned...), nil
+	for _, e := range g.learned {
+		e.At = b.now
+		b.events = boxoffice.AppendEvents(b.events, e)
+	}
+	g.learned = nil
 }
 
 func (g *gatekeeperGrain) apply(b *batch, events []boxoffice.Event) {

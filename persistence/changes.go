@@ -211,6 +211,9 @@ func (r *changes) projectQueue(e boxoffice.Event) error {
 			r.change(placeChange{sequence: sequence, rule: ruleAdmitted, claimed: true})
 		}
 	case boxoffice.PlacesEnded:
+		if d.Status == boxoffice.PlaceCompleted {
+			return nil // learned from the payment, whose commit ended the row
+		}
 		for _, sequence := range d.Sequences {
 			r.change(endOfPlace(sequence, d.Status, e.At))
 		}

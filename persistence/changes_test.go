@@ -42,8 +42,12 @@ func TestChangesOfAPlaceAreFolded(t *testing.T) {
 			},
 		},
 		"only the first end": {
-			[]boxoffice.EventData{ended(boxoffice.PlaceCompleted), ended(boxoffice.PlaceExpired), claimed},
-			placeChange{rule: ruleAdmitted, status: boxoffice.PlaceCompleted, setsHold: true, endedAt: at},
+			[]boxoffice.EventData{ended(boxoffice.PlaceLeft), ended(boxoffice.PlaceExpired), claimed},
+			placeChange{rule: ruleLive, status: boxoffice.PlaceLeft, setsHold: true, endedAt: at},
+		},
+		"learned from its payment": {
+			[]boxoffice.EventData{ended(boxoffice.PlaceCompleted), claimed},
+			placeChange{rule: ruleAdmitted, claimed: true},
 		},
 		"expired": {
 			[]boxoffice.EventData{claimed, ended(boxoffice.PlaceExpired)},

@@ -11,7 +11,8 @@ import (
 // schedulePrefix begins the paths that crowds ask for.
 const schedulePrefix = "/api/v1/schedules/"
 
-// hotKey finds a call below a schedule: everything after the schedule's id.
+// hotKey finds a call: one below a schedule by everything after the schedule's id, any
+// other by its whole path.
 type hotKey struct{ method, rest string }
 
 // hotCall is a call that is found without chi.
@@ -20,8 +21,8 @@ type hotCall struct {
 	handle handler
 }
 
-// dispatch finds the call of a request and answers it. The calls below a schedule that
-// write their own bytes are found by two comparisons; chi, which copies the request and
+// dispatch finds the call of a request and answers it. The calls that write their own
+// bytes, below a schedule or without parameters, are found by two comparisons; chi, which copies the request and
 // makes a map of its parameters, finds all others, and these too where a path is escaped
 // or a method is HEAD.
 func (a *api) dispatch(r *http.Request, c *call) {
@@ -33,6 +34,9 @@ func (a *api) dispatch(r *http.Request, c *call) {
 				return
 			}
 		}
+	} else if hot, ok := a.hot[hotKey{r.Method, r.URL.Path}]; ok && r.URL.RawPath == "" {
+		a.answer(hot.route, hot.handle, r, c)
+		return
 	}
 	routing := a.routings.Get().(*chi.Context)
 	routing.Reset()
@@ -58,5 +62,7 @@ func (a *api) addRaw(rt *route, handle handler) {
 	a.router.Method(rt.method, rt.pattern, a.serve(rt, handle))
 	if rest, ok := strings.CutPrefix(rt.pattern, schedulePrefix+"{"+scheduleParam+"}/"); ok && !strings.Contains(rest, "{") {
 		a.hot[hotKey{rt.method, rest}] = hotCall{rt, handle}
+	} else if !strings.Contains(rt.pattern, "{") {
+		a.hot[hotKey{rt.method, rt.pattern}] = hotCall{rt, handle}
 	}
 }

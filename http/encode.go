@@ -51,12 +51,7 @@ func (p *placeJSON) appendTo(b []byte) []byte {
 	b = strconv.AppendInt(b, p.PollAfterMS, 10)
 	b = append(b, `,"joinedAt":`...)
 	b = appendTime(b, p.JoinedAt)
-	b = append(b, `,"admittedAt":`...)
-	if p.AdmittedAt != nil {
-		b = appendTime(b, *p.AdmittedAt)
-	} else {
-		b = append(b, `null`...)
-	}
+	b = appendOptionalTime(append(b, `,"admittedAt":`...), p.AdmittedAt)
 	b = append(b, `,"expiresAt":`...)
 	b = appendTime(b, p.ExpiresAt)
 	b = append(b, `,"expiresInSeconds":`...)
@@ -64,6 +59,61 @@ func (p *placeJSON) appendTo(b []byte) []byte {
 	b = append(b, `,"soldOut":`...)
 	b = strconv.AppendBool(b, p.SoldOut)
 	return append(b, '}')
+}
+
+// appendTo appends a reservation as package json would.
+func (r *reservationJSON) appendTo(b []byte) []byte {
+	b = appendUUID(append(b, `{"reservationId":"`...), r.ReservationID)
+	b = strconv.AppendInt(append(b, `","concertId":`...), r.ConcertID, 10)
+	b = strconv.AppendInt(append(b, `,"scheduleId":`...), r.ScheduleID, 10)
+	b = strconv.AppendInt(append(b, `,"seatNumber":`...), int64(r.SeatNumber), 10)
+	b = appendUUID(append(b, `,"userId":"`...), r.UserID)
+	b = append(append(b, `","status":"`...), r.Status...) // one of the domain's words
+	b = strconv.AppendInt(append(b, `","price":`...), r.Price, 10)
+	b = appendTime(append(b, `,"createdAt":`...), r.CreatedAt)
+	b = appendOptionalTime(append(b, `,"expiresAt":`...), r.ExpiresAt)
+	b = append(b, `,"expiresInSeconds":`...)
+	if r.ExpiresInSeconds != nil {
+		b = strconv.AppendInt(b, int64(*r.ExpiresInSeconds), 10)
+	} else {
+		b = append(b, `null`...)
+	}
+	b = append(b, `,"paymentId":`...)
+	if r.PaymentID != nil {
+		b = append(appendUUID(append(b, '"'), *r.PaymentID), '"')
+	} else {
+		b = append(b, `null`...)
+	}
+	return append(b, '}')
+}
+
+// appendTo appends a payment as package json would.
+func (p *paymentJSON) appendTo(b []byte) []byte {
+	b = appendUUID(append(b, `{"paymentId":"`...), p.PaymentID)
+	b = appendUUID(append(b, `","reservationId":"`...), p.ReservationID)
+	b = strconv.AppendInt(append(b, `","concertId":`...), p.ConcertID, 10)
+	b = strconv.AppendInt(append(b, `,"scheduleId":`...), p.ScheduleID, 10)
+	b = strconv.AppendInt(append(b, `,"seatNumber":`...), int64(p.SeatNumber), 10)
+	b = strconv.AppendInt(append(b, `,"amount":`...), p.Amount, 10)
+	b = strconv.AppendInt(append(b, `,"balance":`...), p.Balance, 10)
+	b = append(append(b, `,"status":"`...), p.Status...) // one of the domain's words
+	b = appendTime(append(b, `","startsAt":`...), p.StartsAt)
+	b = appendTime(append(b, `,"endsAt":`...), p.EndsAt)
+	b = appendTime(append(b, `,"paidAt":`...), p.PaidAt)
+	if p.RefundedAmount != nil {
+		b = strconv.AppendInt(append(b, `,"refundedAmount":`...), *p.RefundedAmount, 10)
+	}
+	if p.CancelledAt != nil {
+		b = appendTime(append(b, `,"cancelledAt":`...), *p.CancelledAt)
+	}
+	return append(b, '}')
+}
+
+func appendOptionalTime(b []byte, t *timestamp) []byte {
+	if t == nil {
+		return append(b, `null`...)
+	}
+	return appendTime(b, *t)
 }
 
 // appendTime appends a time in quotes. Package time is quick about RFC 3339 only, which

@@ -49,7 +49,7 @@ func exampleCancelled() map[string]any {
 }
 
 func (a *api) addPayments() {
-	handle(a, operation{
+	handleRaw[paymentJSON](a, operation{
 		route:       route{method: http.MethodPost, pattern: "/api/v1/payments", access: signedIn, body: bodyObject, key: keyRequired, schema: schemaOf[newPaymentJSON](a)},
 		id:          "pay",
 		tag:         tagPayments,
@@ -97,27 +97,35 @@ func (a *api) addPayments() {
 	}, a.cancelPayment)
 }
 
-func (a *api) pay(ctx context.Context, c *call, _ *noQuery) (paymentJSON, error) {
+func (a *api) pay(_ http.ResponseWriter, _ *http.Request, c *call) error {
 	body, err := values[newPaymentJSON](a, c)
 	if err != nil {
-		return paymentJSON{}, err
+		return err
 	}
 	id, err := uuid.NewV7()
 	if err != nil {
-		return paymentJSON{}, fmt.Errorf("make a payment's id: %w", err)
+		return fmt.Errorf("make a payment's id: %w", err)
 	}
-	return a.paid(c, func() (boxoffice.Outcome, error) {
-		scheduleID, err := a.scheduleOf(ctx, c, body.ReservationID)
+	rendered, err := a.paid(c, func() (boxoffice.Outcome, error) {
+		scheduleID, err := a.scheduleOf(&c.ctx, c, body.ReservationID)
 		if err != nil {
 			return boxoffice.Outcome{}, err
 		}
-		return a.seats.Pay(ctx, scheduleID, boxoffice.Pay{
+		return a.seats.Pay(&c.ctx, scheduleID, boxoffice.Pay{
 			Operation:     c.operation,
 			PaymentID:     id,
 			ReservationID: body.ReservationID,
 			UserID:        c.caller.UserID,
 		})
 	})
+	if err != nil {
+		return err
+	}
+	buffer := a.buffers.Get().(*answerBuffer)
+	buffer.bytes = rendered.appendTo(buffer.bytes[:0])
+	c.write(http.StatusCreated, jsonType, buffer.bytes)
+	a.buffers.Put(buffer)
+	return nil
 }
 
 func (a *api) cancelPayment(ctx context.Context, c *call, _ *noQuery) (paymentJSON, error) {
@@ -146,7 +154,7 @@ func (a *api) paid(c *call, do func() (boxoffice.Outcome, error)) (paymentJSON, 
 	if outcome.Payment == nil {
 		return paymentJSON{}, errors.New("the outcome has no payment")
 	}
-	c.header.Set("Location", paymentPath(outcome.Payment.ID))
+	c.set("Location", paymentPath(outcome.Payment.ID))
 	return renderPayment(*outcome.Payment), nil
 }
 

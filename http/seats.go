@@ -2,7 +2,6 @@ package http
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -166,11 +165,11 @@ func (a *api) holdSeat(_ http.ResponseWriter, _ *http.Request, c *call) error {
 		status = http.StatusCreated
 		c.set("Location", reservationPath(outcome.Reservation.ID))
 	}
-	rendered, err := json.Marshal(renderReservation(*outcome.Reservation, outcome.At))
-	if err != nil {
-		return fmt.Errorf("encode a reservation: %w", err)
-	}
-	c.write(status, jsonType, rendered)
+	rendered := renderReservation(*outcome.Reservation, outcome.At)
+	buffer := a.buffers.Get().(*answerBuffer)
+	buffer.bytes = rendered.appendTo(buffer.bytes[:0])
+	c.write(status, jsonType, buffer.bytes)
+	a.buffers.Put(buffer)
 	return nil
 }
 

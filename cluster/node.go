@@ -49,15 +49,15 @@ func New(cfg Config) (*Node, error) {
 		// A dead letter that somebody waits for is retried, not logged.
 		func(c *actor.Config) { c.DeadLetterRequestLogging = false },
 	)
-	lease := newLease(cfg.Now)
+	lease, closed := newLease(cfg.Now), make(chan struct{})
 	n := &Node{
 		ID: system.ID, cfg: cfg, system: system, lease: lease,
-		placement:     newPlacement(system, lease, cfg.Moved, cfg.Now),
+		placement:     newPlacement(system, lease, cfg.Moved, cfg.Now, closed),
 		replies:       newReplies(system),
 		addresses:     newAddresses(),
 		notifications: make(chan notification, maxNotifications),
 		publications:  make(chan publication, maxPublications),
-		closed:        make(chan struct{}),
+		closed:        closed,
 	}
 	system.EventStream.Subscribe(n.onEvent)
 	return n, nil

@@ -43,13 +43,14 @@ type kind struct {
 // them. A grain is made by whoever needs it first; it takes as long as its spawn, the
 // grain loads its state afterwards.
 type placement struct {
-	system *actor.ActorSystem
-	lease  *Lease
-	moved  any
-	kinds  []*kind
-	index  map[string]int
-	view   atomic.Pointer[view]
-	now    func() time.Time
+	system  *actor.ActorSystem
+	lease   *Lease
+	moved   any
+	kinds   []*kind
+	index   map[string]int
+	view    atomic.Pointer[view]
+	now     func() time.Time
+	workers *dispatcher
 
 	names    atomic.Uint64 // makes each activation's name its own
 	shards   [shardCount]shard
@@ -67,12 +68,15 @@ type shard struct {
 	grains map[key]*actor.PID
 }
 
-func newPlacement(system *actor.ActorSystem, lease *Lease, moved any, now func() time.Time) *placement {
+func newPlacement(
+	system *actor.ActorSystem, lease *Lease, moved any, now func() time.Time, closed <-chan struct{},
+) *placement {
 	p := &placement{
 		system: system, lease: lease, moved: moved, now: now,
 		index:     map[string]int{},
 		lingering: map[string]*actor.PID{},
 		emptied:   make(chan struct{}),
+		workers:   newDispatcher(closed),
 	}
 	for i := range p.shards {
 		p.shards[i].grains = map[key]*actor.PID{}
@@ -87,7 +91,10 @@ func (p *placement) register(kinds map[string]*actor.Props) error {
 			return fmt.Errorf("cluster: kind %q is empty or has a slash", name)
 		}
 		p.index[name] = len(p.kinds)
-		props := props.Clone(actor.WithMailbox(func() actor.Mailbox { return &grainMailbox{placement: p} }))
+		props := props.Clone(
+			actor.WithMailbox(func() actor.Mailbox { return &grainMailbox{placement: p} }),
+			actor.WithDispatcher(p.workers),
+		)
 		p.kinds = append(p.kinds, &kind{name: name, props: props})
 	}
 	return nil

@@ -33,7 +33,10 @@ func setupStage(t *testing.T, receive actor.ReceiveFunc) *stage {
 	system := actor.NewActorSystem(actor.WithLoggerFactory(silent))
 	lease := newLease(time.Now)
 	lease.extend(time.Now().Add(time.Hour))
-	s := &stage{placement: newPlacement(system, lease, &movedMessage{}, time.Now), replies: newReplies(system)}
+	s := &stage{
+		placement: newPlacement(system, lease, &movedMessage{}, time.Now, t.Context().Done()),
+		replies:   newReplies(system),
+	}
 	system.ProcessRegistry.Add(s.replies, repliesName)
 	require.NoError(t, s.register(map[string]*actor.Props{
 		"grain": actor.PropsFromFunc(func(ctx actor.Context) {
@@ -301,7 +304,7 @@ func TestKindsMustHaveNames(t *testing.T) {
 	t.Parallel()
 	system := actor.NewActorSystem(actor.WithLoggerFactory(silent))
 	for _, name := range []string{"", "a/b"} {
-		p := newPlacement(system, newLease(time.Now), nil, time.Now)
+		p := newPlacement(system, newLease(time.Now), nil, time.Now, t.Context().Done())
 		require.Error(t, p.register(map[string]*actor.Props{name: actor.PropsFromFunc(echo)}))
 	}
 }

@@ -39,13 +39,7 @@ func (g *scheduleGrain) refused([]boxoffice.CommitRefusal) {}
 func (g *scheduleGrain) nextWake(time.Time) time.Time { return g.state.NextWake() }
 
 func (g *scheduleGrain) census() Census {
-	held := 0
-	for _, seat := range g.state.SeatMap(g.shell.now).Seats {
-		if seat.Status == boxoffice.SeatHeld {
-			held++
-		}
-	}
-	return Census{Holds: held}
+	return Census{Holds: g.state.Held(g.shell.now)}
 }
 
 // decide decides a batch on a copy of the seats, which replaces them when the batch is

@@ -58,7 +58,11 @@ func TestCreateSchedule(t *testing.T) {
 
 	s := f.seller(info.Terms.ScheduleID)
 	require.Equal(t, boxoffice.Activation{Epoch: 1, Version: 1}, s.Activation)
-	require.Equal(t, info.Terms, s.Terms)
+	seats := s.SeatMap(f.now)
+	require.Equal(t, info.Terms.ScheduleID, seats.ScheduleID)
+	for i, seat := range seats.Seats {
+		require.Equal(t, info.Terms.Prices[i], seat.Price)
+	}
 	status := f.room(info.Terms.ScheduleID).Status(f.now)
 	require.Equal(t, []int{5, 2}, []int{status.Capacity, status.AdmitPerSecond})
 

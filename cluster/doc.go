@@ -26,6 +26,6 @@
 // Calls are tried for five seconds and may be delivered more than once. Notifications
 // and publications may be lost.
 //
-// Grains run on protoactor-go. Of its cluster package only kinds, identities and the
+// Grains run on protoactor-go, with mailboxes of our own. Of its cluster package only the
 // requests to activate are used; membership, placement, retries and addressing are ours.
 package cluster

@@ -191,6 +191,9 @@ func (s *shell) finish(b *batch) {
 			s.reply(c, s.stamped(b.replies[i]()))
 		}
 	}
+	if s.moved || s.phase == closing {
+		s.unwatch() // a watch of this batch came too late
+	}
 	if b.alone {
 		s.woken = true
 	}

@@ -427,6 +427,40 @@ func TestStopWaitsForTheCommitInFlight(t *testing.T) {
 	h.schedule = nil
 }
 
+// lastViews remembers what was last said of watching.
+type lastViews struct {
+	noViews
+	said chan string
+}
+
+func (v lastViews) Watched(boxoffice.Grain, int64, string) *messages.Mark {
+	v.said <- "watched"
+	return &messages.Mark{}
+}
+
+func (v lastViews) Ended(_ boxoffice.Grain, epoch int64) { v.said <- fmt.Sprint("ended ", epoch) }
+
+// Whoever gets the whole view from an activation that stops hears of its end.
+func TestAWatchOfTheLastBatchEndsWithIt(t *testing.T) {
+	t.Parallel()
+	views := lastViews{said: make(chan string, 16)}
+	h := setup(t, func(c *Config) { c.Views = views })
+	h.lease.lost.Store(true) // so that a watch, too, waits for a commit
+	h.journal.gate = make(chan struct{})
+	h.schedule = h.spawn(boxoffice.KindSchedule, scheduleID)
+	require.Equal(t, "ended 0", <-views.said)
+	answer := h.ask(h.schedule, &messages.WatchSeats{Watcher: "b"})
+	require.Eventually(t, func() bool { return h.journal.waiting.Load() == 1 }, patience, time.Millisecond)
+	stopped := h.system.Root.StopFuture(h.schedule)
+	h.journal.gate <- struct{}{}
+	require.IsType(t, &messages.SeatsState{}, answer())
+	require.NoError(t, stopped.Wait())
+	h.schedule = nil
+	require.Len(t, views.said, 2)
+	require.Equal(t, "watched", <-views.said)
+	require.Equal(t, "ended 1", <-views.said)
+}
+
 func TestIdleGrainSavesItsStateAndStops(t *testing.T) {
 	t.Parallel()
 	stopped := make(chan string, 1)

@@ -25,6 +25,7 @@ type metrics struct {
 
 	requests *prometheus.CounterVec   // route, method, status
 	duration *prometheus.HistogramVec // route, method
+	failures prometheus.Counter
 
 	batches     *prometheus.HistogramVec // kind; in commands
 	activations *prometheus.HistogramVec // kind; in seconds
@@ -55,6 +56,7 @@ func newMetrics(b build) *metrics {
 
 		requests: f.counters("http_requests_total", "Requests that were answered; streams when they have ended.", "route", "method", "status"),
 		duration: f.histograms("http_request_duration_seconds", "How long answers took; of a stream, until it was open.", latencies(), "route", "method"),
+		failures: f.counters("http_failures_total", "Requests that failed with a status of 500: bugs.").WithLabelValues(),
 
 		batches: f.histograms("grain_batch_commands",
 			"Commands that grains decided together; the count is the number of batches.", sizes(), "kind"),
@@ -98,6 +100,9 @@ func (m *metrics) handler() http.Handler {
 func (m *metrics) request(route, method string, status int, took time.Duration) {
 	m.requests.WithLabelValues(route, method, strconv.Itoa(status)).Inc()
 	m.duration.WithLabelValues(route, method).Observe(took.Seconds())
+	if status == http.StatusInternalServerError {
+		m.failures.Inc()
+	}
 }
 
 // grains gives the observer of this node's grains.

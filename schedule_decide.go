@@ -181,7 +181,7 @@ func (s *Schedule) Expire(now time.Time) []Event {
 // unless its user holds a seat that was taken with it.
 func (s *Schedule) CheckAdmission(a Admission, now time.Time) *Error {
 	if _, barred := s.barred[a.Sequence]; barred || slices.Contains(s.spent, a.Sequence) {
-		return placeHasEnded()
+		return placeEnded()
 	}
 	if now.Before(a.EndsAt) {
 		return nil
@@ -190,10 +190,6 @@ func (s *Schedule) CheckAdmission(a Admission, now time.Time) *Error {
 		return nil
 	}
 	return admissionIsOver()
-}
-
-func placeHasEnded() *Error {
-	return Errorf(CodeQueueTokenExpired, "this place in line has ended")
 }
 
 func admissionIsOver() *Error {

@@ -143,7 +143,7 @@ func (v *SeatView) Ended() []uint64 {
 // CheckAdmission is the guard, as [Schedule.CheckAdmission] is.
 func (v *SeatView) CheckAdmission(a Admission, now time.Time) *Error {
 	if _, ended := v.ended[a.Sequence]; ended {
-		return placeHasEnded()
+		return placeEnded()
 	}
 	if now.Before(a.EndsAt) {
 		return nil

@@ -22,5 +22,14 @@ func newLogger(w io.Writer, s settings) *slog.Logger {
 	if format == logText {
 		return slog.New(slog.NewTextHandler(w, options))
 	}
+	options.ReplaceAttr = withUnits
 	return slog.New(slog.NewJSONHandler(w, options))
+}
+
+// withUnits writes durations as text does: "1.5s", not so many nanoseconds.
+func withUnits(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(a.Value.Duration().String())
+	}
+	return a
 }

@@ -11,6 +11,18 @@ import (
 
 // WriteGroup writes commits as one group, past the queue, and gives their results.
 func (j *Journal) WriteGroup(ctx context.Context, commits ...boxoffice.Commit) ([]boxoffice.CommitResult, error) {
+	return j.Flusher().WriteGroup(ctx, commits...)
+}
+
+// Flusher writes groups one after the other, as those of a journal do.
+type Flusher struct{ writer groupWriter }
+
+func (j *Journal) Flusher() *Flusher { return &Flusher{groupWriter{journal: j}} }
+
+// Cautious is how many groups with payments will be checked first.
+func (f *Flusher) Cautious() int { return f.writer.cautious }
+
+func (f *Flusher) WriteGroup(ctx context.Context, commits ...boxoffice.Commit) ([]boxoffice.CommitResult, error) {
 	results := make([]boxoffice.CommitResult, len(commits))
 	var group []*pending
 	for i, c := range commits {
@@ -20,7 +32,7 @@ func (j *Journal) WriteGroup(ctx context.Context, commits ...boxoffice.Commit) (
 		}
 		group = append(group, &pending{commit: c, rows: rows, done: func(r boxoffice.CommitResult) { results[i] = r }})
 	}
-	(&groupWriter{journal: j}).write(ctx, group)
+	f.writer.write(ctx, group)
 	return results, nil
 }
 

@@ -24,6 +24,11 @@ const (
 	// their own whatever their number: a slow disk, or a row that is locked.
 	longGroup    = 20 * time.Millisecond
 	maxGroupRows = 20_000 // rows of one group; a commit with more is a group of its own
+	// maxWait is how long the oldest commit may have waited for its group before those of
+	// schedules are refused at once: who would wait behind it is better told to come back.
+	// Those of waiting rooms are not, for they are one per room however many ask, and a
+	// room whose commit is refused has to be restored.
+	maxWait = time.Second
 	// DefaultMaxQueued is how many commits may wait when JournalConfig does not say.
 	DefaultMaxQueued = 20_000
 	// groupTimeout is how long the database may take over one group before nobody waits
@@ -39,6 +44,7 @@ const (
 // Reasons why the journal does not even try.
 var (
 	errQueueFull     = errors.New("too many commits wait")
+	errQueueSlow     = errors.New("commits wait too long")
 	errJournalClosed = errors.New("the journal is closed")
 )
 
@@ -49,7 +55,8 @@ type JournalConfig struct {
 	MaxQueued int
 	// Observe, if not nil, is told about each group when it is done. It must not block.
 	Observe func(GroupReport)
-	// Now, if not nil, measures how long groups take; it must be monotonic.
+	// Now, if not nil, measures how long groups take and commits wait; it must be
+	// monotonic. Without it none is refused for the time that others have waited.
 	Now func() time.Time
 	// Logger is told about commits that can never be written; nil: nobody is.
 	Logger *slog.Logger
@@ -95,6 +102,7 @@ type pending struct {
 	commit boxoffice.Commit
 	rows   *changes
 	done   func(boxoffice.CommitResult)
+	since  time.Time // when it began to wait; zero without JournalConfig.Now
 }
 
 // writes tells whether a commit changes anything; one that does not asks whether its
@@ -160,9 +168,14 @@ func (j *Journal) Commit(c boxoffice.Commit, done func(boxoffice.CommitResult)) 
 }
 
 func (j *Journal) enqueue(p *pending) error {
+	if j.config.Now != nil {
+		p.since = j.config.Now()
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	switch {
+	case p.commit.Grain.Kind == boxoffice.KindSchedule && len(j.queue) > 0 && p.since.Sub(j.queue[0].since) > maxWait:
+		return boxoffice.Unavailable(errQueueSlow)
 	case j.closed:
 		return boxoffice.Unavailable(errJournalClosed)
 	case len(j.queue) >= j.config.MaxQueued:

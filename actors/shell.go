@@ -19,7 +19,9 @@ const (
 	loadTimeout      = 30 * time.Second // one activation
 	flushTimeout     = 2 * time.Second  // how long a stop waits for the commit in flight
 	moveLinger       = time.Second      // how long a moved grain still answers "retry"
-	snapshotInterval = 100              // events between snapshots
+	// snapshotInterval is the events between snapshots of a schedule. A sale out of all seats
+	// makes a hundred and some, so that most schedules write the one of their passivation.
+	snapshotInterval = 250
 )
 
 // What the database cannot even try is tried again: a lost connection is not worth an

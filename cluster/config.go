@@ -33,6 +33,7 @@ const (
 	leaseMargin    = 20                     // the lease ends 1/20 of the expiry early, for clocks that run apart
 	laggingExpiry  = 3                      // expiries after which a member that does not follow is evicted
 	stallFraction  = 2                      // a pause of expiry/2 between two ticks is a stall of our own
+	silentFraction = 2                      // own heartbeats must have come back for expiry/2 after a silent member's last
 	departedMemory = bucketTTL              // how long the ids of departed members are known
 	// unableFor is how long a node must have been unable, and another one able, before it
 	// gives its grains away; ableFor, how long it must be able before it takes grains again.

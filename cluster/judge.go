@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// judge ages the others and evicts who is overdue.
+// judge ages the others and evicts who is overdue: one at a time, for writing takes as long
+// as the store likes, and who was overdue before need not be so after.
 func (m *membership) judge() {
 	tick := time.NewTicker(m.cfg.HeartbeatInterval / ticksPerBeat)
 	defer tick.Stop()
@@ -24,9 +25,9 @@ func (m *membership) judge() {
 		overdue := m.roster.judge(now)
 		blind := m.roster.isBlind(now)
 		m.reconsider(now, blind)
-		victims := make([]victim, 0, len(overdue))
-		for _, o := range overdue {
-			victims = append(victims, victim{o.record, o.revision})
+		var first victim
+		if len(overdue) > 0 {
+			first = victim{overdue[0].record, overdue[0].revision}
 		}
 		m.mu.Unlock()
 		switch {
@@ -41,8 +42,8 @@ func (m *membership) judge() {
 			asked = now
 			poke(m.reopen)
 		}
-		for _, v := range victims {
-			m.evict(v)
+		if len(overdue) > 0 {
+			m.evict(first)
 		}
 	}
 }

@@ -150,13 +150,23 @@ func (r *roster) judge(now time.Time) []*member {
 		if m.record.ID == r.self {
 			continue
 		}
-		silent := now.Sub(latest(m.heard, r.judgeFrom)) >= r.expiry
+		silent := r.silent(m, now)
 		lagging := !m.behind.IsZero() && now.Sub(latest(m.behind, r.judgeFrom)) >= laggingExpiry*r.expiry
 		if silent || lagging {
 			overdue = append(overdue, m)
 		}
 	}
 	return overdue
+}
+
+// silent tells whether a member has not been heard for an expiry, and whether that is its
+// own doing: this node must have heard of itself for most of that time. Otherwise it is
+// the store that may be silent, and only happened to be so between the other's heartbeat
+// and ours; what is asked of a store that hangs is done when it goes on, before whatever
+// the others are kept from saying.
+func (r *roster) silent(m *member, now time.Time) bool {
+	since := latest(m.heard, r.judgeFrom)
+	return now.Sub(since) >= r.expiry && r.echoed.Sub(since) >= r.expiry/silentFraction
 }
 
 // relief tells whether another member owns grains, is not silent, and has been able for so

@@ -54,6 +54,20 @@ func TestRosterJudgesNobodyAfterItsOwnStall(t *testing.T) {
 	require.Equal(t, 6000, when, "everybody has an expiry to be heard again")
 }
 
+// A store that freezes after this node's heartbeat and before another's makes the other
+// look the older one.
+func TestRosterDoesNotTakeAFrozenStoreForASilentMember(t *testing.T) {
+	t.Parallel()
+	for _, late := range []int{0, 100, 250, 450} {
+		r := newTestRoster()
+		r.observe(ready("other", 2), 2, at(100))
+		r.observe(ready("self", 0), 1, at(100+late))
+		for ms := 100; ms < 5000; ms += 10 {
+			require.Empty(t, r.judge(at(ms)), "%d ms after the other", late)
+		}
+	}
+}
+
 func TestRosterJudgesNobodyWhileBlind(t *testing.T) {
 	t.Parallel()
 	r := newTestRoster()

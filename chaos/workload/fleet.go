@@ -199,11 +199,21 @@ func (f *Fleet) Run(ctx context.Context) {
 	running.Wait()
 }
 
-// manage makes an admin's request, which is no part of the history.
+// manage makes an admin's request, which is no part of the history. A node that is away
+// is no reason to give up: another one is asked, and what both may have made does no harm.
 func (f *Fleet) manage(ctx context.Context, path string, body, answer any) error {
 	ctx, cancel := context.WithTimeout(ctx, 4*requestTimeout)
 	defer cancel()
-	status, _, response, err := f.api.exchange(ctx, 0, ask{method: http.MethodPost, path: path, body: body, access: f.admin.access})
+	q := ask{method: http.MethodPost, path: path, body: body, access: f.admin.access}
+	var status int
+	var response []byte
+	var err error
+	for attempt := range maxAttempts {
+		status, _, response, err = f.api.exchange(ctx, attempt%len(f.cfg.URLs), q)
+		if err == nil && status < http.StatusInternalServerError {
+			break
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("prepare the run: %w", err)
 	}

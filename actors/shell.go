@@ -14,11 +14,11 @@ import (
 
 // Limits of one grain.
 const (
-	maxBatch         = 4096             // commands of one batch
-	maxPending       = 65536            // commands that wait; past it they are shed with 503
-	loadTimeout      = 30 * time.Second // one activation
-	flushTimeout     = 2 * time.Second  // how long a stop waits for the commit in flight
-	moveLinger       = time.Second      // how long a moved grain still answers "retry"
+	maxBatch     = 4096             // commands of one batch
+	maxPending   = 65536            // commands that wait; past it they are shed with 503
+	loadTimeout  = 30 * time.Second // one activation
+	flushTimeout = 2 * time.Second  // how long a stop waits for the commit in flight
+	moveLinger   = time.Second      // how long a moved grain still answers "retry"
 	// snapshotInterval is the events between snapshots of a schedule. A sale out of all seats
 	// makes a hundred and some, so that most schedules write the one of their passivation.
 	snapshotInterval = 250

@@ -101,8 +101,9 @@ type Census struct {
 
 // Grains makes the grains of one node.
 type Grains struct {
-	cfg   Config
-	tasks sync.WaitGroup // goroutines of grains: loads and look-ups
+	cfg    Config
+	alarms alarms
+	tasks  sync.WaitGroup // goroutines of grains: loads and look-ups
 }
 
 // New makes the grains of a node; they live once a cluster has their [Grains.Kinds].
@@ -113,7 +114,7 @@ func New(cfg Config) *Grains {
 	if cfg.ReconcileEvery == 0 {
 		cfg.ReconcileEvery = defaultReconcileEvery
 	}
-	return &Grains{cfg: cfg}
+	return &Grains{cfg: cfg, alarms: alarms{clock: cfg.Clock}}
 }
 
 const (

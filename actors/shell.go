@@ -122,11 +122,11 @@ type shell struct {
 	moved    bool
 	now      time.Time // of the last batch; never goes back
 	lastUsed time.Time
-	timer    *time.Timer
-	timerAt  time.Time
-	counted  Census // as last told to the observer
-	view     int64  // version of what the grain shows, in this activation
-	watched  bool   // somebody keeps a replica of it
+	timerAt  time.Time // when it is woken
+	alarm    int       // of alarms
+	counted  Census    // as last told to the observer
+	view     int64     // version of what the grain shows, in this activation
+	watched  bool      // somebody keeps a replica of it
 }
 
 // Receive implements actor.Actor.
@@ -350,9 +350,7 @@ func (s *shell) close(reason string) {
 // flush is the last thing an activation does: it waits for the commit in flight, so
 // that its answers are not lost.
 func (s *shell) flush() {
-	if s.timer != nil {
-		s.timer.Stop()
-	}
+	s.grains.alarms.cancel(s)
 	s.phase = closing
 	s.unwatch() // before anything that could go wrong
 	if b := s.flight; b != nil {
@@ -403,14 +401,7 @@ func (s *shell) arm() {
 	s.armAt(at)
 }
 
-// minWake keeps a clock that stands still (or a wake in the past) from spinning.
-const minWake = time.Millisecond
-
 func (s *shell) armAt(at time.Time) {
 	s.timerAt = at
-	wait := max(at.Sub(s.cfg.Clock.Now()), minWake)
-	if s.timer != nil {
-		s.timer.Stop()
-	}
-	s.timer = time.AfterFunc(wait, func() { s.root.Send(s.self, &wake{shell: s}) })
+	s.grains.alarms.set(s, at)
 }

@@ -15,7 +15,7 @@ import (
 // idle schedules would take twice the memory of what it keeps.
 const (
 	minHeadroom     = 128 << 20 // bytes
-	headroomPercent = 50        // of what is live
+	headroomPercent = 33        // of what is live
 	// startPercent is for a heap of next to nothing: Go then waits for 4 MB times this.
 	startPercent = minHeadroom / (4 << 20) * 100
 )

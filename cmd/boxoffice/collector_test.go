@@ -11,6 +11,6 @@ func TestCollectorsPace(t *testing.T) {
 	require.Equal(t, startPercent, percentFor(0))
 	require.Equal(t, startPercent, percentFor(1<<20))
 	require.Equal(t, 400, percentFor(32<<20), "128 MB")
-	require.Equal(t, headroomPercent, percentFor(256<<20), "128 MB, and half of what is live")
+	require.Equal(t, 50, percentFor(256<<20), "128 MB")
 	require.Equal(t, headroomPercent, percentFor(4<<30))
 }

@@ -62,7 +62,8 @@ func (m *grainMailbox) post(queue *mailQueue, message any) {
 // run hands messages to the actor until there are none. The actor's panic is its
 // supervisor's to handle, who sends messages in turn.
 func (m *grainMailbox) run() {
-	for !m.handAll() {
+	for done := false; !done; {
+		done = m.handAll()
 	}
 }
 

@@ -115,6 +115,11 @@ func (s *shell) onCommitted(b *batch) {
 	case len(b.result.Refusals) > 0 && b.alone:
 		s.machine.refused(b.result.Refusals)
 		s.woken = true
+	case len(b.result.Refusals) > 0 && !s.machine.discard(b):
+		// Deciding it again would leave out what the state has taken in already.
+		b.result.Err = fmt.Errorf("the journal refused what cannot be taken back: %+v", b.result.Refusals)
+		s.fail(b)
+		return
 	case len(b.result.Refusals) > 0:
 		s.again(b)
 		return

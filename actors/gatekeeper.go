@@ -243,10 +243,11 @@ func (g *gatekeeperGrain) reconcile(now time.Time) {
 // reconcileWith takes over rows that were read a moment ago. Between the reading and
 // now a place may have been held or completed, never the other way: what a row says of
 // an end is final, and a hold that it does not know is found out before the place
-// expires.
+// expires. Nobody but this grain lets places expire or leave: a row that says so was
+// written by a commit whose result is on its way here.
 func (g *gatekeeperGrain) reconcileWith(rows []boxoffice.PlaceRow) {
 	for _, row := range rows {
-		if row.Status != boxoffice.PlaceAdmitted {
+		if row.Status == boxoffice.PlaceCompleted {
 			g.learn(row)
 		}
 	}

@@ -187,6 +187,49 @@ func TestAFencedGatekeeperLosesNobody(t *testing.T) {
 	require.EqualValues(t, 5, h.join(joiner).Sequence)
 }
 
+// What the room has taken in already would be missing from a second decision.
+func TestARefusedBatchThatCannotBeTakenBackEndsTheActivation(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	h.gate = h.spawn(boxoffice.KindGatekeeper, scheduleID)
+	h.queue(2)
+	h.journal.mu.Lock()
+	h.journal.verdict = func(boxoffice.Commit) boxoffice.CommitResult {
+		return boxoffice.CommitResult{Refusals: []boxoffice.CommitRefusal{{Reason: boxoffice.RefusedPlaceHeld}}}
+	}
+	h.journal.mu.Unlock()
+	joiner := uuid.New()
+	require.True(t, IsRetry(h.ask(h.gate, &messages.Join{UserId: joiner[:]})()))
+	h.journal.mu.Lock()
+	h.journal.verdict = nil
+	h.journal.mu.Unlock()
+	h.gate = h.spawn(boxoffice.KindGatekeeper, scheduleID)
+	require.EqualValues(t, 3, h.join(joiner).Sequence)
+}
+
+// Only this grain lets places expire: a row may say so before the commit comes back.
+func TestItsOwnExpiriesAreNotLearnedFromRows(t *testing.T) {
+	t.Parallel()
+	h := setup(t, func(c *Config) { c.ReconcileEvery = 10 * time.Millisecond })
+	h.gate = h.spawn(boxoffice.KindGatekeeper, scheduleID)
+	places := h.queue(3)
+	h.journal.mu.Lock()
+	h.journal.rows[1] = boxoffice.PlaceRow{Sequence: 1, Status: boxoffice.PlaceExpired}
+	h.journal.rows[2] = boxoffice.PlaceRow{Sequence: 2, Status: boxoffice.PlaceCompleted}
+	h.journal.mu.Unlock()
+	h.clock.advance(time.Second)
+	require.Eventually(t, func() bool {
+		return place(t, h.poll(places[2])).Status == boxoffice.PlaceAdmitted
+	}, patience, time.Millisecond)
+	for _, c := range h.journal.committed() {
+		for _, e := range c.Events {
+			if d, ok := e.Data.(boxoffice.PlacesEnded); ok {
+				require.Equal(t, boxoffice.PlacesEnded{Sequences: []uint64{2}, Status: boxoffice.PlaceCompleted}, d)
+			}
+		}
+	}
+}
+
 func TestThousandsOfJoinsAreFewCommits(t *testing.T) {
 	t.Parallel()
 	h := setup(t, func(c *Config) { c.Limits.MaxWaiting = 4000 })

@@ -34,6 +34,24 @@ func TestAHoldNeedsItsAdmittedPlace(t *testing.T) {
 	f.sound()
 }
 
+// Both requests may be on their way at once, and come to one commit.
+func TestWhoLeavesMayJoinAgainInTheSameCommit(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	user, id := f.user(0), f.schedule(0)
+	r := f.room(id)
+	a := r.admit(user)
+	result := f.commit(boxoffice.Commit{
+		Grain: boxoffice.Grain{Kind: boxoffice.KindGatekeeper, ID: id}, Epoch: r.Epoch, Version: r.Version,
+		Events: []boxoffice.Event{
+			{At: f.now, Data: boxoffice.PlacesEnded{Sequences: []uint64{a[0].Sequence}, Status: boxoffice.PlaceLeft}},
+			{At: f.now, Data: boxoffice.PlacesJoined{First: r.NextSequence(), UserIDs: []uuid.UUID{user}}},
+		},
+	})
+	require.NoError(t, result.Err)
+	require.Empty(t, result.Refusals)
+}
+
 func TestAPlaceWithALiveHoldDoesNotExpire(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

@@ -149,28 +149,9 @@ func (b *batch) writeReservations(ctx context.Context, group []*pending) {
 }
 
 func (b *batch) writePlaces(ctx context.Context, group []*pending) {
-	s := insertPlacesStatement()
-	c := b.columnsOf(s)
-	for _, p := range group {
-		for _, place := range p.rows.joined {
-			c[0].int8(p.commit.Grain.ID)
-			c[1].int8(int64(place.sequence))
-			c[2].uuid(place.userID)
-			c[3].text(string(place.status))
-			c[4].bool(place.claimed)
-			c[5].timeOrNull(place.joinedAt)
-			c[6].timeOrNull(place.admittedAt)
-			c[7].timeOrNull(place.endsAt)
-			c[8].timeOrNull(place.endedAt)
-		}
-	}
-	if c[0].count > 0 {
-		b.run(ctx, s)
-	}
-
 	required := 0
-	s = changePlacesStatement()
-	c = b.columnsOf(s)
+	s := changePlacesStatement()
+	c := b.columnsOf(s)
 	for _, p := range group {
 		for _, place := range p.rows.places {
 			if place.rule.required() {
@@ -192,6 +173,26 @@ func (b *batch) writePlaces(ctx context.Context, group []*pending) {
 	}
 	if c[0].count > 0 {
 		b.runExpecting(ctx, s, required)
+	}
+
+	// After the ends: somebody who has left may join again in the same commit.
+	s = insertPlacesStatement()
+	c = b.columnsOf(s)
+	for _, p := range group {
+		for _, place := range p.rows.joined {
+			c[0].int8(p.commit.Grain.ID)
+			c[1].int8(int64(place.sequence))
+			c[2].uuid(place.userID)
+			c[3].text(string(place.status))
+			c[4].bool(place.claimed)
+			c[5].timeOrNull(place.joinedAt)
+			c[6].timeOrNull(place.admittedAt)
+			c[7].timeOrNull(place.endsAt)
+			c[8].timeOrNull(place.endedAt)
+		}
+	}
+	if c[0].count > 0 {
+		b.run(ctx, s)
 	}
 }
 

@@ -15,7 +15,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -59,11 +58,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer l.Close()
-	profiles, err := freeAddress(ctx)
-	if err != nil {
-		return err
-	}
-	node, err := l.Start(ctx, lab.Boxoffice, "BOXOFFICE_DEBUG_LISTEN="+profiles)
+	node, profiles, err := l.StartProfiled(ctx)
 	if err != nil {
 		return err
 	}
@@ -277,13 +272,4 @@ func writeProfile(ctx context.Context, profiles, path string) error {
 		return err
 	}
 	return os.WriteFile(path, heap, 0o600)
-}
-
-// freeAddress finds a loopback address that nobody listens on.
-func freeAddress(ctx context.Context) (string, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return listener.Addr().String(), listener.Close()
 }

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -172,6 +173,21 @@ func (l *Lab) once(ctx context.Context, environment []string, path string, args 
 		return fmt.Errorf("%s: %w", strings.Join(args, " "), err)
 	}
 	return nil
+}
+
+// StartProfiled starts a [Boxoffice] that serves profiles as well, and tells at which
+// address.
+func (l *Lab) StartProfiled(ctx context.Context, settings ...string) (server *Server, profiles string, err error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, "", err
+	}
+	profiles = listener.Addr().String()
+	if err := listener.Close(); err != nil {
+		return nil, "", err
+	}
+	server, err = l.Start(ctx, Boxoffice, append(settings, "BOXOFFICE_DEBUG_LISTEN="+profiles)...)
+	return server, profiles, err
 }
 
 var listening = regexp.MustCompile(`http://(127\.0\.0\.1:\d+)`)

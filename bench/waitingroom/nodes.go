@@ -4,27 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"regexp"
 	"strconv"
 	"time"
-
-	"boxoffice/bench/lab"
 )
 
 // startNode starts a node of the service, with profiles.
 func (b *bench) startNode(ctx context.Context) (*node, error) {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	debug := listener.Addr().String()
-	if err := listener.Close(); err != nil {
-		return nil, err
-	}
-	server, err := b.lab.Start(ctx, lab.Boxoffice,
-		"BOXOFFICE_NATS_URL="+b.nats.URL, "BOXOFFICE_JWT_KEY="+b.keyPEM, "BOXOFFICE_DEBUG_LISTEN="+debug,
+	server, debug, err := b.lab.StartProfiled(ctx,
+		"BOXOFFICE_NATS_URL="+b.nats.URL, "BOXOFFICE_JWT_KEY="+b.keyPEM,
 		"BOXOFFICE_QUEUE_MAX_WAITING=10000000", "BOXOFFICE_CLAIM_TTL="+busyClaimTTL.String())
 	if err != nil {
 		return nil, err

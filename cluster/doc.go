@@ -6,7 +6,8 @@
 // them by its own monotonic clock, and writes the last record of a member that has been
 // silent for a second, again by compare-and-set, so that one evictor wins and a late
 // heartbeat beats it. Who finds its own last record written is fenced: the process must
-// end. Who does not hear of itself judges nobody, so a NATS that hangs evicts no one.
+// end. Who does not hear of itself judges nobody, and who heard of itself hardly later
+// than of the silent one does not judge that one, so a NATS that hangs evicts no one.
 //
 // Grains are placed by rendezvous hashing of their id over the members that are ready.
 // Placement is a hint: a grain may for a moment be active twice, and Postgres' epochs

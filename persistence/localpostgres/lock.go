@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 )
 
@@ -26,7 +27,10 @@ const pidLength = 20
 
 // dirLock is the exclusive use of a data directory. The kernel ends it with the
 // process that holds it.
-type dirLock struct{ file *os.File }
+type dirLock struct {
+	file *os.File
+	once sync.Once // releases
+}
 
 func lockDir(dir string) (*dirLock, error) {
 	file, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
@@ -58,5 +62,12 @@ func lockDir(dir string) (*dirLock, error) {
 	return lock, nil
 }
 
-// release may be called more than once.
-func (l *dirLock) release() { _ = l.file.Close() }
+// release may be called more than once. It unlocks before it closes: a child that this
+// process is just starting has a copy of the file until it executes its program, and
+// the kernel would keep the lock as long as the last copy is open.
+func (l *dirLock) release() {
+	l.once.Do(func() {
+		_ = syscall.Flock(int(l.file.Fd()), syscall.LOCK_UN)
+		_ = l.file.Close()
+	})
+}

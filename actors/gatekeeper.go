@@ -22,6 +22,7 @@ type gatekeeperGrain struct {
 	learned    []boxoffice.Event  // applied, and to be committed: see hurries
 	learnedAt  time.Time          // when the first of them was
 	reconciled time.Time          // when the rows of the admitted were last asked for
+	roused     time.Time          // when the schedule was last woken
 	told       boxoffice.RoomView // what those who watch were shown last
 }
 
@@ -260,12 +261,28 @@ func (g *gatekeeperGrain) snapshot(*batch) ([]byte, error) { return g.room.Snaps
 
 // committed applies what could have been refused; everything else is applied already.
 func (g *gatekeeperGrain) committed(b *batch) {
-	if !b.alone {
+	for _, e := range b.events {
+		if b.alone {
+			g.room.Apply(e)
+		}
+		if _, ok := e.Data.(boxoffice.PlacesAdmitted); ok {
+			g.rouse(b.now)
+		}
+	}
+}
+
+// rouseEvery is how often those who are let in wake the schedule at most. It stays in
+// memory for longer than that.
+const rouseEvery = time.Minute
+
+// rouse wakes the schedule whose seats those who were let in will look at, so that the
+// first of them need not wait until it is restored.
+func (g *gatekeeperGrain) rouse(now time.Time) {
+	if now.Before(g.roused.Add(rouseEvery)) {
 		return
 	}
-	for _, e := range b.events {
-		g.room.Apply(e)
-	}
+	g.roused = now
+	g.shell.cfg.Notifier.Notify(string(boxoffice.KindSchedule), g.shell.id, &messages.Wake{})
 }
 
 // nextWake is when time makes something due; while people wait for slots it is also

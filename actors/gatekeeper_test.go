@@ -103,6 +103,21 @@ func TestWhoNeverShowsUpMakesRoom(t *testing.T) {
 	require.Equal(t, boxoffice.CodeQueueTokenExpired, refusalCode(t, h.poll(places[2])))
 }
 
+func TestWhoIsLetInFindsTheScheduleAwake(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	h.gate = h.spawn(boxoffice.KindGatekeeper, scheduleID)
+	first := h.queue(2)[0]
+	require.IsType(t, &messages.Wake{}, <-h.notified)
+	require.Empty(t, h.notified, "once for both")
+
+	h.clock.advance(rouseEvery)
+	h.queue(1)
+	require.Empty(t, h.notified, "nobody is let in")
+	h.ask(h.gate, &messages.Leave{UserId: first.UserID[:], Sequence: first.Sequence})()
+	require.IsType(t, &messages.Wake{}, <-h.notified)
+}
+
 func TestPaymentLetsTheNextOneIn(t *testing.T) {
 	t.Parallel()
 	h := setup(t)

@@ -66,6 +66,7 @@ func (s *stream) nextPlace(told boxoffice.Place, changed <-chan struct{}) (boxof
 			return endOf(told), nil, true
 		case err != nil:
 			if failures++; failures == streamPatience {
+				s.stop(whyNoAnswers)
 				return told, nil, false
 			}
 		case place != told:

@@ -19,7 +19,7 @@ func (a *api) addSeatEvents() {
 		tag:     tagSeats,
 		summary: "Be told when a seat changes",
 		description: "Server-sent events: `seats`, whose data is the seat map, at once; then `seat` with `version`, `seatNumber` and `status` " +
-			"for each change. The ids are versions. The stream ends when the admission does. An admin needs no queue token.",
+			"for each change. The ids are versions. The stream ends when the admission does, which a comment says. An admin needs no queue token.",
 		status: http.StatusOK,
 		params: []*huma.Param{{
 			Name: "Last-Event-ID", In: "header", Description: "The last id that was seen: what changed since is told, or the whole map where that is not known.",
@@ -43,13 +43,23 @@ func (a *api) followSeats(_ http.ResponseWriter, r *http.Request, c *call) error
 	}
 	defer s.close()
 	for failures := 0; ; {
-		if err == nil {
+		switch {
+		case err == nil:
 			failures = 0
 			if seen = s.seats(news, seen); !s.flush() || !s.wait(news.Changed, guardEvery) {
 				return nil
 			}
-		} else if failures++; failures == streamPatience || boxoffice.CodeOf(err) == boxoffice.CodeQueueTokenExpired || !s.wait(nil, streamTryAgain) {
+		case boxoffice.CodeOf(err) == boxoffice.CodeQueueTokenExpired:
+			s.stop(whyNotInside)
 			return nil
+		default:
+			if failures++; failures == streamPatience {
+				s.stop(whyNoAnswers)
+				return nil
+			}
+			if !s.wait(nil, streamTryAgain) {
+				return nil
+			}
 		}
 		if !s.pause(seatSpacing) {
 			return nil

@@ -70,6 +70,13 @@ var (
 	errStreams  = errors.New("the node has as many streams as it may")
 )
 
+// Why a stream ends before its client wants it to.
+const (
+	whyStopping  = "this node stops"
+	whyNoAnswers = "this node gets no answers"
+	whyNotInside = "the admission has ended"
+)
+
 // stream is one response that tells events. Its client is the only one who waits for it:
 // it has no queue, and asks what is new when it has time.
 type stream struct {
@@ -151,7 +158,8 @@ func (s *stream) send(data []byte) bool {
 // the stream is over, because its client is gone or the node stops.
 func (s *stream) wait(changed <-chan struct{}, most time.Duration) bool {
 	if s.api.streams.isDrained() { // before a change that is always there
-		return s.stop()
+		s.stop(whyStopping)
+		return false
 	}
 	untilHeartbeat := heartbeat - s.api.stopwatch().Sub(s.written)
 	if untilHeartbeat <= 0 {
@@ -164,16 +172,15 @@ func (s *stream) wait(changed <-chan struct{}, most time.Duration) bool {
 	case <-s.call.ctx.Context.Done():
 		return false
 	case <-s.api.streams.drained:
-		return s.stop()
+		s.stop(whyStopping)
+		return false
 	}
 	return true
 }
 
-// stop tells why the stream ends; its client connects again, elsewhere.
-func (s *stream) stop() bool {
-	s.send([]byte(": this node stops\n\n"))
-	return false
-}
+// stop tells why the stream ends, in a comment: to whoever looks at it, not to programs,
+// which connect again and are told by the answer.
+func (s *stream) stop(why string) { s.send([]byte(": " + why + "\n\n")) }
 
 // pause keeps events apart: it waits until spacing after the last one.
 func (s *stream) pause(spacing time.Duration) bool {

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -109,6 +110,9 @@ func TestSalesOnARealNode(t *testing.T) {
 		r := load(append([]string{"-duration", "300ms"}, scenario...)...)
 		require.Positive(t, r.Answers, scenario)
 		require.Equal(t, r.Booked, r.VerifiedSold, scenario)
+		if scenario[0] == "-etag" {
+			require.Positive(t, r.Operations[0].Statuses[http.StatusNotModified])
+		}
 	}
 }
 

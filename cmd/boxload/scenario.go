@@ -139,7 +139,10 @@ func seats(ctx context.Context, l *load) error {
 				return err
 			}
 			if l.options.etag {
-				etag = string(w.call.response.Header.Peek("ETag"))
+				// Names are not normalized: this is how net/http spells it.
+				if etag = string(w.call.response.Header.Peek("Etag")); etag == "" {
+					return fmt.Errorf("%w: a seat map without an ETag", errUnexpected)
+				}
 			}
 		}
 		return nil

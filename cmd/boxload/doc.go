@@ -8,5 +8,7 @@
 // The closed scenarios (sellout, stampede, seats, polls, mixed) keep each connection
 // busy: a slow server is asked less. The open one (steady) asks at a fixed rate, and
 // counts latency from when a request should have started, so that a server that stalls
-// is not spared the requests that it kept from being sent ("coordinated omission").
+// is not spared the requests that it kept from being sent ("coordinated omission"). Where
+// every connection is busy it cannot ask: how many should have started, and how many did,
+// is in the report.
 package main

@@ -6,13 +6,16 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -34,6 +37,7 @@ func TestWrongUseIsToldAndEndsWithTwo(t *testing.T) {
 		"no scenario \"rush\"":                {"-admin-token", "x", "rush"},
 		"an admin token is wanted":            {"sellout"},
 		"must be positive":                    {"-admin-token", "x", "-connections", "0", "sellout"},
+		"-purchases must be a percentage":     {"-admin-token", "x", "-purchases", "101", "mixed"},
 		"-addr has an empty address":          {"-admin-token", "x", "-addr", "127.0.0.1:1,", "sellout"},
 		"flag provided but not defined: -big": {"-big", "sellout"},
 	} {
@@ -55,16 +59,22 @@ func TestHelpIsNoFailure(t *testing.T) {
 func TestReportAddsUpWhatConnectionsRecorded(t *testing.T) {
 	t.Parallel()
 	r := newReport(options{scenario: "sellout", connections: 2})
-	r.begin()
+	r.begin(0)
 	for i := range 2 {
 		recorder := r.recorder(nil)
 		for n := range 100 {
 			recorder.record("hold", 201+208*i, time.Duration(n+1)*time.Millisecond)
 		}
-		recorder.booked = 7
+		for range 7 {
+			recorder.book()
+		}
+		recorder.fail(errUnexpected)
 	}
 	r.end()
 	require.EqualValues(t, 200, r.Answers)
+	require.EqualValues(t, 100, r.Good)
+	require.EqualValues(t, 2, r.Errors)
+	require.Equal(t, errUnexpected.Error(), r.FirstError)
 	require.EqualValues(t, 14, r.Booked)
 	require.Len(t, r.Operations, 1)
 	hold := r.Operations[0]
@@ -75,6 +85,70 @@ func TestReportAddsUpWhatConnectionsRecorded(t *testing.T) {
 	var text bytes.Buffer
 	require.NoError(t, r.writeText(&text))
 	require.Contains(t, text.String(), "100×201 100×409")
+}
+
+func TestRatesLeaveOutWhatCameTooLate(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newReport(options{scenario: "steady", connections: 1})
+		r.begin(2 * time.Second)
+		recorder := r.recorder(nil)
+		for range 10 {
+			recorder.record("pay", http.StatusCreated, time.Millisecond)
+			recorder.book()
+		}
+		<-time.After(3 * time.Second)
+		recorder.record("pay", http.StatusCreated, time.Second)
+		recorder.book()
+		r.end()
+		require.EqualValues(t, 11, r.Answers)
+		require.EqualValues(t, 10, r.Good)
+		require.InDelta(t, 5, r.GoodPerSec, 1e-9)
+		require.EqualValues(t, 11, r.Booked)
+		require.InDelta(t, 5, r.BookedPerSec, 1e-9)
+		require.Equal(t, r.StartedAt.Add(2*time.Second), r.TimeOverAt)
+	})
+}
+
+// TestShedRequests lets boxload loose on a server that sends every other request away.
+func TestShedRequests(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int64
+	after := atomic.Pointer[string]{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if asked.Add(1)%2 == 0 {
+			return
+		}
+		if after := after.Load(); after != nil {
+			w.Header().Set("Retry-After", *after)
+		}
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}))
+	defer server.Close()
+	o := options{scenario: "steady", connections: 1, addresses: []string{server.Listener.Addr().String()}}
+	api := newAPI(o)
+	defer api.close()
+	r := newReport(o)
+	r.begin(0)
+	w := &worker{load: &load{options: o, api: api, report: r}, call: api.newCall(0), times: r.recorder(nil)}
+	send := func() (int, error) { return w.timed("poll", "GET", "/", nil) }
+
+	_, err := w.insist(send)
+	require.ErrorIs(t, err, errUnexpected, "nobody was told until when")
+	asked.Store(0)
+	at := "0"
+	after.Store(&at)
+	status, err := w.insist(send)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, status)
+	require.EqualValues(t, 2, asked.Load())
+	w.open = true
+	status, err = w.insist(send)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusServiceUnavailable, status)
+	r.end()
+	require.EqualValues(t, 2, r.Shed)
+	require.EqualValues(t, 1, r.Good)
 }
 
 func TestFreeSeats(t *testing.T) {
@@ -106,8 +180,16 @@ func TestSalesOnARealNode(t *testing.T) {
 	require.EqualValues(t, 100, sold.Booked)
 	require.EqualValues(t, 100, sold.VerifiedSold)
 	require.LessOrEqual(t, load("-duration", "500ms", "stampede").Held, int64(seatsPerShow))
-	for _, scenario := range [][]string{{"seats"}, {"-etag", "seats"}, {"polls"}, {"-schedules", "1", "mixed"}, {"-schedules", "1", "-rate", "200", "steady"}} {
+	for _, scenario := range [][]string{
+		{"seats"},
+		{"-etag", "seats"},
+		{"polls"},
+		{"-schedules", "1", "mixed"},
+		{"-schedules", "1", "-rate", "200", "steady"},
+		{"-schedules", "2", "-purchases", "100", "-rate", "200", "-patience", "50ms", "steady"},
+	} {
 		r := load(append([]string{"-duration", "300ms"}, scenario...)...)
+		require.Zero(t, r.Errors, r.FirstError)
 		require.Positive(t, r.Answers, scenario)
 		require.Equal(t, r.Booked, r.VerifiedSold, scenario)
 		if scenario[0] == "-etag" {

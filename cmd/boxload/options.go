@@ -20,6 +20,8 @@ type options struct {
 	waiting     int
 	duration    time.Duration
 	rate        int
+	purchases   int // percent
+	patience    time.Duration
 	etag        bool
 	json        bool
 	quiet       bool
@@ -34,7 +36,7 @@ Scenarios:
   stampede  everybody wants a seat of one schedule
   seats     admitted people look at the seats
   polls     waiting people ask where they stand
-  mixed     80 % polls, 15 % seat maps, 5 % purchases
+  mixed     80 % polls, 15 % seat maps, 5 % purchases (see -purchases)
   steady    the mix of mixed at a fixed rate; latency from the intended start
 
 Making concerts and schedules needs an admin token: -admin-token, or
@@ -54,7 +56,9 @@ func parseOptions(args []string, getenv func(string) string, stderr io.Writer) (
 	flags.IntVar(&o.connections, "connections", 128, "connections, each with one request at a time")
 	flags.IntVar(&o.waiting, "waiting", 10_000, "people in line (polls, mixed, steady)")
 	flags.DurationVar(&o.duration, "duration", 10*time.Second, "how long (all but sellout)")
-	flags.IntVar(&o.rate, "rate", 1000, "requests per second in all (steady)")
+	flags.IntVar(&o.rate, "rate", 1000, "starts per second in all: polls, looks and purchases (steady)")
+	flags.IntVar(&o.purchases, "purchases", 5, "percent of purchases; the others are polls and looks, 16 to 3 (mixed, steady)")
+	flags.DurationVar(&o.patience, "patience", 0, "how late may start what found no connection free, before it is given up; 0: as late as may be (steady)")
 	flags.BoolVar(&o.etag, "etag", false, "ask for seat maps with the ETag that is known (seats)")
 	flags.BoolVar(&o.json, "json", false, "report as JSON")
 	flags.BoolVar(&o.quiet, "quiet", false, "no progress")
@@ -86,6 +90,8 @@ func (o options) check() error {
 		return errors.New("-addr has an empty address")
 	case o.adminToken == "":
 		return errors.New("an admin token is wanted: -admin-token or BOXOFFICE_ADMIN_TOKEN")
+	case o.purchases < 0, o.purchases > 100, o.patience < 0:
+		return errors.New("-purchases must be a percentage, and -patience not negative")
 	case o.schedules < 1, o.connections < 1, o.waiting < 1, o.rate < 1, o.duration <= 0:
 		return errors.New("-schedules, -connections, -waiting, -rate and -duration must be positive")
 	}

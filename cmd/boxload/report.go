@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -24,15 +25,22 @@ const (
 type report struct {
 	Scenario        string       `json:"scenario"`
 	Connections     int          `json:"connections"`
-	StartedAt       time.Time    `json:"startedAt"` // of the scenario, after its preparation
+	StartedAt       time.Time    `json:"startedAt"`  // of the scenario, after its preparation
+	TimeOverAt      time.Time    `json:"timeOverAt"` // what came later is not in the rates of good answers and bookings
 	EndedAt         time.Time    `json:"endedAt"`
 	Seconds         float64      `json:"seconds"`
 	Answers         int64        `json:"answers"`
 	AnswersPerSec   float64      `json:"answersPerSecond"`
+	Good            int64        `json:"good"` // answers in time that did what was asked: 2xx and 304
+	GoodPerSec      float64      `json:"goodPerSecond"`
+	Started         int64        `json:"started,omitempty"` // mixed, steady: polls, looks and purchases
+	Offered         int64        `json:"offered,omitempty"` // steady: those that should have started
+	Errors          int64        `json:"errors"`            // steady: no answer, or one that should not have been
+	FirstError      string       `json:"firstError,omitempty"`
 	Booked          int64        `json:"booked"`
 	BookedPerSec    float64      `json:"bookedPerSecond"`
 	Held            int64        `json:"held,omitempty"` // stampede: seats that were given
-	Shed            int64        `json:"shed"`           // 503
+	Shed            int64        `json:"shed"`           // 503 with Retry-After
 	Operations      []*operation `json:"operations"`
 	VerifiedSold    int64        `json:"verifiedSold"` // seats that are sold, as the service shows them
 	recorders       []*recorder
@@ -54,7 +62,13 @@ type operation struct {
 // recorder is one connection's share of a report; not safe for concurrent use.
 type recorder struct {
 	operations map[string]*operation
+	over       time.Time // when the time is over; zero: when all is done
+	good       int64     // in time
 	booked     int64
+	inTime     int64 // of booked
+	started    int64
+	errors     int64
+	firstError error
 	intended   time.Time // when the next request should have started; zero: now
 	bar        *bar
 	unshown    int // answers that the bar does not know of yet
@@ -65,12 +79,18 @@ const showEvery = 64
 
 func newReport(o options) *report { return &report{Scenario: o.scenario, Connections: o.connections} }
 
-func (r *report) begin() { r.StartedAt = time.Now() }
+// begin starts the time; limit 0 is until all is done.
+func (r *report) begin(limit time.Duration) {
+	r.StartedAt = time.Now()
+	if limit > 0 {
+		r.TimeOverAt = r.StartedAt.Add(limit)
+	}
+}
 
 func (r *report) recorder(b *bar) *recorder {
 	r.recordersAccess.Lock()
 	defer r.recordersAccess.Unlock()
-	recorder := &recorder{operations: map[string]*operation{}, bar: b}
+	recorder := &recorder{operations: map[string]*operation{}, over: r.TimeOverAt, bar: b}
 	r.recorders = append(r.recorders, recorder)
 	return recorder
 }
@@ -86,6 +106,9 @@ func (r *recorder) record(what string, status int, took time.Duration) {
 		r.operations[what] = o
 	}
 	o.Statuses[status]++
+	if (status < 300 || status == http.StatusNotModified) && r.isInTime() {
+		r.good++
+	}
 	_ = o.times.RecordValue(min(max(took.Microseconds(), 1), longest)) // in range
 	if r.unshown++; r.unshown == showEvery {
 		r.bar.add(r.unshown)
@@ -93,13 +116,43 @@ func (r *recorder) record(what string, status int, took time.Duration) {
 	}
 }
 
+// isInTime tells whether the time is not over yet. In an overload, the last answers come
+// long after: rates would be of another time than the load was.
+func (r *recorder) isInTime() bool { return r.over.IsZero() || time.Now().Before(r.over) }
+
+// book counts a purchase that is paid.
+func (r *recorder) book() {
+	r.booked++
+	if r.isInTime() {
+		r.inTime++
+	}
+}
+
+// fail counts something that had no good end.
+func (r *recorder) fail(err error) {
+	if r.errors++; r.firstError == nil {
+		r.firstError = err
+	}
+}
+
 // end adds up what the connections recorded.
 func (r *report) end() {
 	r.EndedAt = time.Now()
 	r.Seconds = r.EndedAt.Sub(r.StartedAt).Seconds()
+	if r.TimeOverAt.IsZero() || r.TimeOverAt.After(r.EndedAt) {
+		r.TimeOverAt = r.EndedAt
+	}
 	sums := map[string]*operation{}
+	bookedInTime := int64(0)
 	for _, recorder := range r.recorders {
+		r.Good += recorder.good
+		r.Started += recorder.started
+		r.Errors += recorder.errors
+		if r.FirstError == "" && recorder.firstError != nil {
+			r.FirstError = recorder.firstError.Error()
+		}
 		r.Booked += recorder.booked
+		bookedInTime += recorder.inTime
 		for name, o := range recorder.operations {
 			sum := sums[name]
 			if sum == nil {
@@ -119,11 +172,13 @@ func (r *report) end() {
 		o.P50, o.P90 = ms(o.times.ValueAtPercentile(50)), ms(o.times.ValueAtPercentile(90))
 		o.P99, o.Max = ms(o.times.ValueAtPercentile(99)), ms(o.times.Max())
 		r.Answers += o.Answers
-		r.Shed += o.Statuses[503]
+		r.Shed += o.Statuses[http.StatusServiceUnavailable]
 		r.Operations = append(r.Operations, o)
 	}
 	r.AnswersPerSec = float64(r.Answers) / r.Seconds
-	r.BookedPerSec = float64(r.Booked) / r.Seconds
+	inTime := r.TimeOverAt.Sub(r.StartedAt).Seconds()
+	r.GoodPerSec = float64(r.Good) / inTime
+	r.BookedPerSec = float64(bookedInTime) / inTime
 }
 
 func (r *report) writeJSON(w io.Writer) error {
@@ -134,12 +189,18 @@ func (r *report) writeJSON(w io.Writer) error {
 
 func (r *report) writeText(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(w, "%s with %d connections for %.2f s: %.0f answers/s", r.Scenario, r.Connections, r.Seconds, r.AnswersPerSec)
+	fmt.Fprintf(w, "%s with %d connections for %.2f s: %.0f answers/s, %.0f of them good", r.Scenario, r.Connections, r.Seconds, r.AnswersPerSec, r.GoodPerSec)
 	if r.Booked > 0 {
 		fmt.Fprintf(w, ", %.0f bookings/s (%d booked, %d sold as the service shows it)", r.BookedPerSec, r.Booked, r.VerifiedSold)
 	}
 	if r.Held > 0 {
 		fmt.Fprintf(w, ", %d seats given", r.Held)
+	}
+	if r.Offered > 0 {
+		fmt.Fprintf(w, ", %d of %d started", r.Started, r.Offered)
+	}
+	if r.Errors > 0 {
+		fmt.Fprintf(w, ", %d errors (%s)", r.Errors, r.FirstError)
 	}
 	fmt.Fprintf(w, "\n\n")
 	fmt.Fprintln(table, "operation\tanswers\tp50 ms\tp90 ms\tp99 ms\tmax ms\tstatuses\t")

@@ -49,6 +49,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	schedules := flags.Int("schedules", 100_000, "schedules to make active")
 	settle := flags.Duration("settle", 3*time.Minute,
 		"how long nobody asks before memory is read: replicas live for a minute more, an idle node collects garbage every two")
+	asJSON := flags.Bool("json", false, "report as JSON")
 	profile := flags.String("profile", "", "file to write the node's heap profile to")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -62,41 +63,62 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	err = measure(ctx, l, node, profiles, *schedules, *settle, stdout)
+	m, err := measure(ctx, l, node, profiles, *schedules, *settle)
+	if err == nil {
+		err = m.write(stdout, *asJSON)
+	}
 	if err == nil && *profile != "" {
 		err = writeProfile(ctx, profiles, *profile)
 	}
 	return errors.Join(err, node.Stop())
 }
 
-func measure(ctx context.Context, l *lab.Lab, node *lab.Server, profiles string, schedules int, settle time.Duration, stdout io.Writer) error {
+// measurement is what was found out. Bytes in use are of heap and stacks, after a garbage
+// collection.
+type measurement struct {
+	Schedules         int     `json:"schedules"`
+	Seconds           float64 `json:"seconds"` // until all were active
+	InUseBytesBefore  int64   `json:"inUseBytesBefore"`
+	InUseBytes        int64   `json:"inUseBytes"`
+	ResidentBytes     int64   `json:"residentBytes"`
+	PeakResidentBytes int64   `json:"peakResidentBytes"`
+}
+
+func measure(ctx context.Context, l *lab.Lab, node *lab.Server, profiles string, schedules int, settle time.Duration) (m measurement, err error) {
 	before, err := memoryOf(ctx, node.PID, profiles)
 	if err != nil {
-		return err
+		return m, err
 	}
 	first, err := found(ctx, l, node, schedules)
 	if err != nil {
-		return fmt.Errorf("make schedules: %w", err)
+		return m, fmt.Errorf("make schedules: %w", err)
 	}
 	began := time.Now()
 	if err := askAll(ctx, node, first, schedules); err != nil {
-		return err
+		return m, err
 	}
 	took := time.Since(began)
 	select {
 	case <-time.After(settle):
 	case <-ctx.Done():
-		return ctx.Err()
+		return m, ctx.Err()
 	}
 	after, err := memoryOf(ctx, node.PID, profiles)
-	if err != nil {
-		return err
+	return measurement{
+		Schedules: schedules, Seconds: took.Seconds(), InUseBytesBefore: before.inUse, InUseBytes: after.inUse,
+		ResidentBytes: after.resident, PeakResidentBytes: after.peak,
+	}, err
+}
+
+func (m measurement) write(w io.Writer, asJSON bool) error {
+	if asJSON {
+		return json.NewEncoder(w).Encode(m)
 	}
-	fmt.Fprintf(stdout, "%d schedules active after %.1f s (%.0f activations/s): "+
+	_, err := fmt.Fprintf(w, "%d schedules active after %.1f s (%.0f activations/s): "+
 		"heap and stacks %d MB (%d MB before, %.1f KB each), resident %d MB (%d MB at most)\n",
-		schedules, took.Seconds(), float64(2*schedules)/took.Seconds(),
-		after.inUse>>20, before.inUse>>20, float64(after.inUse-before.inUse)/float64(schedules)/1024, after.resident>>20, after.peak>>20)
-	return nil
+		m.Schedules, m.Seconds, float64(2*m.Schedules)/m.Seconds, m.InUseBytes>>20, m.InUseBytesBefore>>20,
+		float64(m.InUseBytes-m.InUseBytesBefore)/float64(m.Schedules)/1024, m.ResidentBytes>>20, m.PeakResidentBytes>>20)
+	return err
 }
 
 // found makes one schedule as an organiser does and the others as its copies, with

@@ -11,16 +11,19 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
+	"boxoffice/cluster/localnats"
 	"boxoffice/persistence/localpostgres"
 )
 
@@ -30,11 +33,15 @@ const (
 	Rowlock   = "rowlock"
 	Bare      = "bare"
 	Boxload   = "boxload" // the client
+	Idle      = "idle"    // measures the memory of idle schedules
 )
 
 const (
 	startTimeout = 30 * time.Second
 	stopTimeout  = 15 * time.Second
+	// connectionsPerNode is more than a node opens to Postgres with its default settings.
+	connectionsPerNode = 60
+	clusterSize        = 3 // that run at a time
 )
 
 // Lab is a directory with the programs, and a Postgres that the servers share.
@@ -43,6 +50,7 @@ type Lab struct {
 
 	dir    string
 	stderr io.Writer
+	nats   *localnats.Server // of a cluster; nil until there is one
 }
 
 // New builds programs ([Boxoffice], "boxload", …) and starts Postgres.
@@ -65,8 +73,9 @@ func New(ctx context.Context, stderr io.Writer, programs ...string) (*Lab, error
 		}
 	}
 	l.Postgres, err = localpostgres.Start(ctx, localpostgres.Config{
-		DataDir: filepath.Join(dir, "postgres"),
-		Logger:  slog.New(slog.DiscardHandler),
+		DataDir:  filepath.Join(dir, "postgres"),
+		Settings: map[string]string{"max_connections": strconv.Itoa((clusterSize + 1) * connectionsPerNode)},
+		Logger:   slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		l.Close()
@@ -77,6 +86,9 @@ func New(ctx context.Context, stderr io.Writer, programs ...string) (*Lab, error
 
 // Close stops Postgres and removes everything. What went wrong is only said.
 func (l *Lab) Close() {
+	if l.nats != nil {
+		l.nats.Stop()
+	}
 	if l.Postgres != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 		defer cancel()
@@ -91,24 +103,54 @@ func (l *Lab) Close() {
 
 // Load starts a server, lets boxload loose on it, and stops it. Boxload's report goes
 // into report.
-func (l *Lab) Load(ctx context.Context, server string, args []string, report any) error {
+func (l *Lab) Load(ctx context.Context, server string, args []string, report any) (CPU, error) {
 	s, err := l.Start(ctx, server)
 	if err != nil {
-		return err
+		return CPU{}, err
 	}
-	arguments := append([]string{"-quiet", "-json", "-addr", s.Address, "-admin-token", s.AdminToken}, args...)
+	used, err := l.Measure(ctx, []*Server{s}, args, report)
+	return used, errors.Join(err, s.Stop())
+}
+
+// Measure lets boxload loose on servers that run, the nodes of one service. Boxload's
+// report goes into report; the processor time is that of the time which it reports.
+func (l *Lab) Measure(ctx context.Context, servers []*Server, args []string, report any) (CPU, error) {
+	addresses := make([]string, len(servers))
+	for i, s := range servers {
+		addresses[i] = s.Address
+	}
+	arguments := append([]string{
+		"-quiet", "-json", "-addr", strings.Join(addresses, ","), "-admin-token", servers[0].AdminToken,
+	}, args...)
 	boxload := exec.CommandContext(ctx, filepath.Join(l.dir, Boxload), arguments...)
 	boxload.Stderr = l.stderr
 	var out bytes.Buffer
 	boxload.Stdout = &out
-	err = errors.Join(boxload.Run(), s.Stop())
+	if err := boxload.Start(); err != nil {
+		return CPU{}, err
+	}
+	watch := l.watchCPU(servers, boxload.Process.Pid)
+	err := boxload.Wait()
+	samples := watch.end()
 	if err != nil {
-		return fmt.Errorf("boxload %s: %w", strings.Join(args, " "), err)
+		return CPU{}, fmt.Errorf("boxload %s: %w", strings.Join(args, " "), err)
 	}
-	if err := json.Unmarshal(out.Bytes(), report); err != nil {
-		return fmt.Errorf("read boxload's report: %w", err)
+	var when struct{ StartedAt, TimeOverAt time.Time }
+	if err := errors.Join(json.Unmarshal(out.Bytes(), report), json.Unmarshal(out.Bytes(), &when)); err != nil {
+		return CPU{}, fmt.Errorf("read boxload's report: %w", err)
 	}
-	return nil
+	return samples.between(when.StartedAt, when.TimeOverAt), nil
+}
+
+// Run runs a program to its end and gives what it wrote.
+func (l *Lab) Run(ctx context.Context, program string, args ...string) ([]byte, error) {
+	command := exec.CommandContext(ctx, filepath.Join(l.dir, program), args...)
+	command.Stderr = l.stderr
+	out, err := command.Output()
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w", program, strings.Join(args, " "), err)
+	}
+	return out, nil
 }
 
 // Server is a server that was started.
@@ -178,16 +220,33 @@ func (l *Lab) once(ctx context.Context, environment []string, path string, args 
 // StartProfiled starts a [Boxoffice] that serves profiles as well, and tells at which
 // address.
 func (l *Lab) StartProfiled(ctx context.Context, settings ...string) (server *Server, profiles string, err error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, "", err
-	}
-	profiles = listener.Addr().String()
-	if err := listener.Close(); err != nil {
+	if profiles, err = freeAddress(ctx); err != nil {
 		return nil, "", err
 	}
 	server, err = l.Start(ctx, Boxoffice, append(settings, "BOXOFFICE_DEBUG_LISTEN="+profiles)...)
 	return server, profiles, err
+}
+
+// Ports that are chosen before a process listens on them. They lie below those that the
+// system gives to connections on their way out (32768 and up on Linux), one of which could
+// otherwise take the port meanwhile.
+const (
+	firstPort = 10_000
+	lastPort  = 32_767
+	portTries = 100
+)
+
+// freeAddress finds an address that nobody listens on.
+func freeAddress(ctx context.Context) (string, error) {
+	var err error
+	for range portTries {
+		port := firstPort + rand.IntN(lastPort-firstPort+1)
+		var listener net.Listener
+		if listener, err = new(net.ListenConfig).Listen(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			return listener.Addr().String(), listener.Close()
+		}
+	}
+	return "", fmt.Errorf("find a free port: %w", err)
 }
 
 var listening = regexp.MustCompile(`http://(127\.0\.0\.1:\d+)`)

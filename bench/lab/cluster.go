@@ -1,0 +1,110 @@
+package lab
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"boxoffice/cluster/localnats"
+)
+
+const (
+	joinTimeout = 10 * time.Second // until all nodes know of each other
+	joinPoll    = 20 * time.Millisecond
+)
+
+// StartCluster starts nodes of one [Boxoffice], as many as there may be at a time, with a
+// NATS server between them, and waits until they know of each other.
+func (l *Lab) StartCluster(ctx context.Context) (nodes []*Server, err error) {
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, StopAll(nodes))
+		}
+	}()
+	if l.nats == nil {
+		l.nats, err = localnats.Start(ctx, localnats.Config{StoreDir: filepath.Join(l.dir, "nats")})
+		if err != nil {
+			return nil, err
+		}
+	}
+	for i := range clusterSize {
+		settings := []string{"BOXOFFICE_NATS_URL=" + l.nats.URL, "BOXOFFICE_NODE_ADDRESS=127.0.0.1:0"}
+		if i > 0 { // the first has made the key
+			settings = append(settings,
+				"BOXOFFICE_DATA_DIR="+filepath.Join(l.dir, "data-"+strconv.Itoa(i+1)),
+				"BOXOFFICE_JWT_KEY=@"+filepath.Join(l.dir, "data", "jwt-key.pem"))
+		}
+		node, err := l.Start(ctx, Boxoffice, settings...)
+		if err != nil {
+			return nodes, err
+		}
+		nodes = append(nodes, node)
+	}
+	for _, node := range nodes {
+		if err := node.awaitMembers(ctx, clusterSize); err != nil {
+			return nodes, err
+		}
+	}
+	return nodes, nil
+}
+
+// StopAll stops the nodes of a cluster, one after the other.
+func StopAll(nodes []*Server) error {
+	var errs []error
+	for _, node := range nodes {
+		errs = append(errs, node.Stop())
+	}
+	return errors.Join(errs...)
+}
+
+// awaitMembers waits until a node counts so many that are ready.
+func (s *Server) awaitMembers(ctx context.Context, count int) error {
+	ctx, cancel := context.WithTimeout(ctx, joinTimeout)
+	defer cancel()
+	ticker := time.NewTicker(joinPoll)
+	defer ticker.Stop()
+	for {
+		ready, err := s.members(ctx)
+		if err == nil && ready == count {
+			return nil
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return fmt.Errorf("%s counts %d nodes and not %d: %w", s.Address, ready, count, errors.Join(ctx.Err(), err))
+		}
+	}
+}
+
+// members asks a node how many are ready.
+func (s *Server) members(ctx context.Context) (ready int, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.Address+"/api/v1/admin/cluster", http.NoBody)
+	if err != nil {
+		return 0, err
+	}
+	request.Header.Set("Authorization", "Bearer "+s.AdminToken)
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := client.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return 0, errors.New(response.Status)
+	}
+	var cluster struct{ Members []struct{ Ready bool } }
+	if err := json.NewDecoder(response.Body).Decode(&cluster); err != nil {
+		return 0, err
+	}
+	for _, m := range cluster.Members {
+		if m.Ready {
+			ready++
+		}
+	}
+	return ready, nil
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"boxoffice/bench/lab"
+)
+
+// Loads of an overload.
+const (
+	// saturatingConnections keep a node as busy as it can be, each with one request.
+	saturatingConnections = 128
+	// overloadConnections are far more than that. What finds all of them busy for
+	// overloadPatience is given up by the client: that the node lets it wait so long.
+	overloadConnections = 2048
+	overloadPatience    = "100ms"
+	overloadTimes       = 2 // the saturating load
+	leastGoodput        = 0.8
+)
+
+// mixes are what is asked for in an overload.
+func mixes() []struct {
+	name      string
+	purchases int // percent
+} {
+	return []struct {
+		name      string
+		purchases int
+	}{
+		{"overload, mixed", 5},
+		{"overload, purchases", 100},
+	}
+}
+
+// overloaded is a peak and what was left of it in the overload of the same node.
+type overloaded struct{ peak, over result }
+
+// overload finds how much a node answers when it is kept busy, and how much of that is
+// left when it is asked for twice as much, whether it answers or not.
+func (b *bench) overload(ctx context.Context) error {
+	pairs := map[string][]overloaded{}
+	for range b.rounds {
+		for _, mix := range mixes() {
+			pair, err := b.overloadOnce(ctx, mix.purchases)
+			if err != nil {
+				return fmt.Errorf("%s: %w", mix.name, err)
+			}
+			pairs[mix.name] = append(pairs[mix.name], pair)
+		}
+	}
+	for _, mix := range mixes() {
+		b.report.overloads = append(b.report.overloads, newOverloadRows(mix.name, pairs[mix.name])...)
+		kept := median(pairs[mix.name], func(p overloaded) float64 { return p.over.GoodPerSec / p.peak.GoodPerSec })
+		perCPU := median(pairs[mix.name], func(p overloaded) float64 { return p.over.goodPerNodeCPU() / p.peak.goodPerNodeCPU() })
+		b.report.judge(mix.name+": good answers/s beside the peak", atLeast(leastGoodput), kept >= leastGoodput,
+			fmt.Sprintf("%s (%s for the same CPU of the node)", times(kept), times(perCPU)))
+	}
+	return nil
+}
+
+// overloadOnce measures a peak and an overload on one node that was just started.
+func (b *bench) overloadOnce(ctx context.Context, purchases int) (p overloaded, err error) {
+	node, err := b.lab.Start(ctx, lab.Boxoffice)
+	if err != nil {
+		return p, err
+	}
+	defer func() { err = errors.Join(err, node.Stop()) }()
+	load := func(into *result, connections int, args ...string) error {
+		all := append([]string{
+			"-schedules", strconv.Itoa(b.schedules), "-duration", b.duration.String(),
+			"-purchases", strconv.Itoa(purchases), "-connections", strconv.Itoa(connections),
+		}, args...)
+		used, err := b.lab.Measure(ctx, []*lab.Server{node}, all, into)
+		into.cpu = used
+		if err != nil {
+			return err
+		}
+		return b.checkSeatsLeft(*into, purchases)
+	}
+	if err := load(&p.peak, saturatingConnections, "mixed"); err != nil {
+		return p, fmt.Errorf("peak: %w", err)
+	}
+	rate := max(1, int(overloadTimes*p.peak.startedPerSec()))
+	err = load(&p.over, overloadConnections, "-rate", strconv.Itoa(rate), "-patience", overloadPatience, "steady")
+	return p, err
+}
+
+// checkSeatsLeft fails where purchases could run out of seats: then they are looks, which
+// are cheap.
+func (b *bench) checkSeatsLeft(r result, purchases int) error {
+	const seats = 50
+	// As many more as chance could have made of them.
+	if wanted := r.Started * int64(purchases) * 11 / 1000; wanted > int64(b.schedules)*seats {
+		return fmt.Errorf("%d schedules do not last for %d purchases: give more -schedules or a shorter -duration",
+			b.schedules, r.Started*int64(purchases)/100)
+	}
+	return nil
+}
+
+// startedPerSec is how many polls, looks and purchases were started.
+func (r result) startedPerSec() float64 { return float64(r.Started) / r.seconds() }
+
+// goodPerNodeCPU is how many good answers a second of the node's processor time gives: on a
+// machine that the client shares, it tells what the client takes away from collapse.
+func (r result) goodPerNodeCPU() float64 { return r.GoodPerSec * r.seconds() / r.cpu.Nodes.Seconds() }

@@ -37,7 +37,8 @@ type cluster struct {
 	stdout  io.Writer
 	stderr  *lines
 
-	postgres *localpostgres.Server
+	database localpostgres.Config
+	postgres *localpostgres.Server // of keepPostgres while that runs
 	nats     *localnats.Server
 	nodes    []*child
 	balancer *child
@@ -58,7 +59,12 @@ func (c *cluster) run(ctx context.Context) error {
 	}
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	c.cancel = cancel
-	c.failed = make(chan error, len(c.nodes)+1)
+	c.failed = make(chan error, len(c.nodes)+len(c.fronts())+1)
+	c.running.Go(func() {
+		if err := c.keepPostgres(running); err != nil {
+			c.failed <- err
+		}
+	})
 	for _, n := range slices.Concat(c.nodes, c.fronts()) {
 		c.running.Go(func() {
 			if err := n.keep(running); err != nil {
@@ -75,8 +81,30 @@ func (c *cluster) run(ctx context.Context) error {
 		return nil
 	case err := <-c.failed:
 		return err
-	case <-c.postgres.Done():
-		return errors.New("PostgreSQL has ended")
+	}
+}
+
+// keepPostgres starts PostgreSQL again, where it was, whenever it ends before ctx does.
+func (c *cluster) keepPostgres(ctx context.Context) error {
+	c.database.Port = c.postgres.Port
+	for short := 0; ; short++ {
+		began := time.Now()
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-c.postgres.Done():
+		}
+		if time.Since(began) >= steadyAfter {
+			short = 0
+		} else if short+1 == shortLives {
+			return fmt.Errorf("PostgreSQL does not stay up; see server.log in %s", c.database.DataDir)
+		}
+		fmt.Fprintln(c.stderr.of("postgres"), "has ended; starting it again")
+		server, err := localpostgres.Start(ctx, c.database)
+		if err != nil {
+			return unlessInterrupted(ctx, fmt.Errorf("start PostgreSQL again: %w", err))
+		}
+		c.postgres = server
 	}
 }
 
@@ -95,12 +123,12 @@ func (c *cluster) prepare(ctx context.Context) error {
 		return err
 	}
 	logger := slog.New(slog.NewTextHandler(c.stderr.of("boxcluster"), nil))
-	c.postgres, err = localpostgres.Start(ctx, localpostgres.Config{
+	c.database = localpostgres.Config{
 		DataDir:  filepath.Join(c.options.dir, "postgres"),
 		Settings: map[string]string{"max_connections": strconv.Itoa((c.options.nodes + 1) * connectionsPerNode)},
 		Logger:   logger,
-	})
-	if err != nil {
+	}
+	if c.postgres, err = localpostgres.Start(ctx, c.database); err != nil {
 		return err
 	}
 	// Whoever has the database has the directory to itself.

@@ -5,9 +5,10 @@
 //	go run ./cmd/boxcluster -haproxy deploy/haproxy.cfg
 //
 // It is for looking and for trying things out: kill a node and watch the others take
-// over. A node that ends is started again, as a supervisor does in production; one that
-// its settings keep from starting ends everything. The nodes' logs are on stderr, each
-// line behind its node's name. SIGINT or SIGTERM drains the nodes and stops the rest.
+// over. A node that ends is started again, as a supervisor does in production, and so is
+// PostgreSQL; a node that its settings keep from starting ends everything. The nodes' logs
+// are on stderr, each line behind its node's name. SIGINT or SIGTERM drains the nodes and
+// stops the rest. NATS runs in this process.
 //
 // Everything is kept in one directory (-dir): the databases, the signing key, and what
 // scripts need:

@@ -104,6 +104,15 @@ func (c *running) file(name string) string {
 	return strings.TrimSpace(string(content))
 }
 
+// postgresPID is the process of PostgreSQL.
+func (c *running) postgresPID() int {
+	c.t.Helper()
+	line, _, _ := strings.Cut(c.file("postgres/data/postmaster.pid"), "\n")
+	pid, err := strconv.Atoi(line)
+	require.NoError(c.t, err)
+	return pid
+}
+
 // get gives the status that a node answers with; 0 if it does not.
 func (c *running) get(node, path string) int {
 	request, err := http.NewRequestWithContext(c.t.Context(), http.MethodGet, c.file(node+".url")+path, nil)
@@ -138,6 +147,14 @@ func TestCluster(t *testing.T) {
 	}, startLimit, pollEvery, "the node does not come back")
 	require.Equal(t, http.StatusOK, c.get("node-2", "/api/v1/schedules/1/queue"))
 	require.Contains(t, c.stderr.String(), "node-2 | has ended (signal: killed); starting it again\n")
+
+	pid = c.postgresPID()
+	require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
+	require.Eventually(t, func() bool { return strings.Contains(c.stderr.String(), "postgres | has ended; starting it again\n") }, startLimit, pollEvery)
+	for _, node := range []string{"node-1", "node-2", "node-3"} {
+		require.Eventually(t, func() bool { return c.get(node, "/readyz") == http.StatusOK }, startLimit, pollEvery, node)
+	}
+	require.NotEqual(t, pid, c.postgresPID())
 
 	require.Equal(t, exitStopped, c.stop(), c.stderr)
 	for _, node := range []string{"node-1", "node-2", "node-3"} {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -217,6 +218,13 @@ func TestAddresses(t *testing.T) {
 	got, err = addresses("127.0.0.1:0", 2)
 	require.NoError(t, err)
 	require.NotEqual(t, got[0], got[1])
+	for _, address := range got {
+		_, port, err := net.SplitHostPort(address)
+		require.NoError(t, err)
+		number, err := strconv.Atoi(port)
+		require.NoError(t, err)
+		require.LessOrEqual(t, number, lastPort, "a connection on its way out could take it")
+	}
 	for _, bad := range []string{"8081", "127.0.0.1:http", "127.0.0.1:65536"} {
 		_, err = addresses(bad, 1)
 		require.ErrorContains(t, err, "-listen", bad)

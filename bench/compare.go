@@ -36,24 +36,27 @@ type server struct {
 // result is what boxload reports, as far as it is used here, and the processor time that
 // went into it.
 type result struct {
-	StartedAt     time.Time `json:"startedAt"`
-	TimeOverAt    time.Time `json:"timeOverAt"`
-	AnswersPerSec float64   `json:"answersPerSecond"`
-	GoodPerSec    float64   `json:"goodPerSecond"`
-	BookedPerSec  float64   `json:"bookedPerSecond"`
-	Started       int64     `json:"started"`
-	Offered       int64     `json:"offered"`
-	Errors        int64     `json:"errors"`
-	FirstError    string    `json:"firstError"`
-	Held          int64     `json:"held"`
-	Shed          int64     `json:"shed"`
-	Operations    []struct {
-		Name string  `json:"name"`
-		P50  float64 `json:"p50Milliseconds"`
-		P99  float64 `json:"p99Milliseconds"`
-	} `json:"operations"`
+	StartedAt     time.Time   `json:"startedAt"`
+	TimeOverAt    time.Time   `json:"timeOverAt"`
+	AnswersPerSec float64     `json:"answersPerSecond"`
+	GoodPerSec    float64     `json:"goodPerSecond"`
+	BookedPerSec  float64     `json:"bookedPerSecond"`
+	Started       int64       `json:"started"`
+	Offered       int64       `json:"offered"`
+	Errors        int64       `json:"errors"`
+	FirstError    string      `json:"firstError"`
+	Held          int64       `json:"held"`
+	Shed          int64       `json:"shed"`
+	Operations    []operation `json:"operations"`
 
 	cpu lab.CPU
+}
+
+// operation is one kind of request.
+type operation struct {
+	Name string  `json:"name"`
+	P50  float64 `json:"p50Milliseconds"`
+	P99  float64 `json:"p99Milliseconds"`
 }
 
 // seconds is how long the load was on.

@@ -1,0 +1,45 @@
+package lab
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestProcessorTimeOfAProcess(t *testing.T) {
+	t.Parallel()
+	const line = "4242 (a (strange) name) S 1 4242 4242 0 -1 4194560 2 3 4 5 250 150 30 20 20 0 8 0 100 0 0\n"
+	require.Equal(t, 4*time.Second, statCPU(line, false))
+	require.Equal(t, 4500*time.Millisecond, statCPU(line, true))
+	for _, nothing := range []string{"", "4242 (name) S 1", "4242"} {
+		require.Zero(t, statCPU(nothing, true), nothing)
+	}
+}
+
+func TestProcessorTimeBetweenTwoTimes(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC)
+	var taken samples
+	for i := range 10 {
+		n := time.Duration(i)
+		taken = append(taken, sample{start.Add(n * sampleEvery), CPU{Nodes: n * 40, Postgres: n * 20, Client: n}})
+	}
+	require.Equal(t, CPU{Nodes: 200, Postgres: 100, Client: 5},
+		taken.between(start.Add(2*sampleEvery+1), start.Add(7*sampleEvery-1)))
+	require.Equal(t, CPU{Nodes: 360, Postgres: 180, Client: 9}, taken.between(start.Add(-time.Hour), start.Add(time.Hour)))
+	require.Zero(t, samples{}.between(start, start))
+}
+
+func TestPostmaster(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "postmaster.pid")
+	require.Zero(t, postmaster(file))
+	require.NoError(t, os.WriteFile(file, []byte("4242\n/data\n"), 0o600))
+	require.Equal(t, 4242, postmaster(file))
+}

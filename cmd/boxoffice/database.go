@@ -116,7 +116,7 @@ func startPostgres(ctx context.Context, s settings, logger *slog.Logger) (databa
 	}}
 	server, err := localpostgres.Start(ctx, p.config)
 	if err != nil {
-		return database{}, err
+		return database{}, fmt.Errorf("the private PostgreSQL in BOXOFFICE_DATA_DIR: %w", err)
 	}
 	p.server, p.config.Port = server, server.Port
 	watching, cancel := context.WithCancel(context.WithoutCancel(ctx))

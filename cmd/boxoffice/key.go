@@ -28,14 +28,21 @@ func nodeKey(s settings) (ed25519.PrivateKey, error) {
 	key, err := readKey(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := makeKey(path); err != nil {
-			return nil, fmt.Errorf("make the signing key: %w", err)
+			return nil, fmt.Errorf("make the signing key in BOXOFFICE_DATA_DIR: %w", err)
 		}
 		key, err = readKey(path)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read the signing key: %w", err)
+		return nil, fmt.Errorf("read the signing key in BOXOFFICE_DATA_DIR: %w", err)
 	}
 	return key, nil
+}
+
+// missingKey tells whether nodeKey will have to make a key, and where.
+func missingKey(s settings) (path string, missing bool) {
+	path = filepath.Join(s.DataDir, keyFile)
+	_, err := os.Stat(path)
+	return path, s.JWTKey == nil && errors.Is(err, fs.ErrNotExist)
 }
 
 func readKey(path string) (ed25519.PrivateKey, error) {

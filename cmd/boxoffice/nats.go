@@ -33,7 +33,7 @@ func openNATS(ctx context.Context, s settings, logger *slog.Logger) (*nats.Conn,
 	}
 	lock, err := clearStore(filepath.Join(s.DataDir, "nats"))
 	if err != nil {
-		return nil, nil, fmt.Errorf("start NATS: %w", err)
+		return nil, nil, fmt.Errorf("start NATS in BOXOFFICE_DATA_DIR: %w", err)
 	}
 	server, err := localnats.Start(ctx, localnats.Config{StoreDir: lock.Name(), Logger: logger})
 	if err != nil {

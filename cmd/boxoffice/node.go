@@ -98,7 +98,7 @@ func (n *node) start(ctx context.Context) (err error) {
 	}
 	// From here on the others wait for this node's grains, so everything else is ready.
 	if err := n.member.Start(ctx, n.grains.Kinds()); err != nil {
-		return err
+		return fmt.Errorf("join the nodes at BOXOFFICE_NODE_ADDRESS or _BIND: %w", err)
 	}
 	n.endStreams = handler.Drain
 	n.metrics.streams(handler.OpenStreams)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -236,6 +237,29 @@ func TestServeOnATakenAddress(t *testing.T) {
 	require.Equal(t, exitFailed, status)
 	require.Contains(t, stderr, "BOXOFFICE_LISTEN")
 	require.Contains(t, stderr, "address already in use")
+}
+
+func TestServeNamesTheSettingOfWhatCannotBeUsed(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	_, private, err := ed25519.GenerateKey(nil)
+	require.NoError(t, err)
+	key := "BOXOFFICE_JWT_KEY=" + encodeKey(t, private)
+	listener := listenSomewhere(t)
+	defer listener.Close()
+	external := "BOXOFFICE_DATABASE_URL=" + postgrestest.Database(t)
+	for name, environ := range map[string][]string{
+		"BOXOFFICE_DATA_DIR, key":      {"BOXOFFICE_DATA_DIR=" + file},
+		"BOXOFFICE_DATA_DIR, Postgres": {"BOXOFFICE_DATA_DIR=" + file, key},
+		"BOXOFFICE_DATA_DIR, NATS":     {"BOXOFFICE_DATA_DIR=" + file, key, external},
+		"BOXOFFICE_NODE_ADDRESS":       {"BOXOFFICE_DATA_DIR=" + t.TempDir(), external, "BOXOFFICE_NODE_ADDRESS=" + listener.Addr().String()},
+	} {
+		n := startProcess(t, programCommand(t), environ...)
+		require.Equal(t, exitFailed, n.wait(), name)
+		setting, _, _ := strings.Cut(name, ",")
+		require.Contains(t, n.logged(), setting, name)
+	}
 }
 
 func TestServeIsReadyOnceItsDatabaseIsThere(t *testing.T) {

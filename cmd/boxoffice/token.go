@@ -64,9 +64,13 @@ func tokenCaller(role, user string) (api.Caller, error) {
 }
 
 func printToken(p program, s settings, caller api.Caller, ttl time.Duration) error {
+	path, missing := missingKey(s)
 	private, err := nodeKey(s)
 	if err != nil {
 		return err
+	}
+	if missing { // in the wrong directory, perhaps
+		fmt.Fprintf(p.stderr, "boxoffice: there was no signing key; made %s, and only nodes that have it accept this token\n", path)
 	}
 	keys, err := api.NewKeys(private)
 	if err != nil {

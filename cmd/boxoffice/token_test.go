@@ -17,6 +17,9 @@ const someUser = "0198c0de-0000-7000-8000-000000000001"
 func TestTokenNamesItsCaller(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
+	status, _, stderr := runProgram(t, []string{"token", "-role", "admin"}, "BOXOFFICE_DATA_DIR="+dir)
+	require.Equal(t, exitStopped, status)
+	require.Contains(t, stderr, "made "+filepath.Join(dir, keyFile), "which a node that runs elsewhere does not have")
 	for name, test := range map[string]struct {
 		args []string
 		role string

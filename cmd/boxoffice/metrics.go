@@ -26,19 +26,20 @@ type metrics struct {
 	requests *prometheus.CounterVec   // route, method, status
 	duration *prometheus.HistogramVec // route, method
 	failures prometheus.Counter
+	answers  *memo[answer, answerSeries]
 
-	batches     *prometheus.HistogramVec // kind; in commands
-	activations *prometheus.HistogramVec // kind; in seconds
-	stops       *prometheus.CounterVec   // kind, reason
-	seats       *prometheus.CounterVec   // change
-	places      *prometheus.CounterVec   // change
+	batches     *memo[boxoffice.Kind, prometheus.Observer] // in commands
+	activations *prometheus.HistogramVec                   // kind; in seconds
+	stops       *prometheus.CounterVec                     // kind, reason
+	seats       *memo[string, prometheus.Counter]          // by change
+	places      *memo[string, prometheus.Counter]          // by change
 	holds       prometheus.Gauge
 	waiting     prometheus.Gauge
 	admitted    prometheus.Gauge
 
-	calls   *prometheus.HistogramVec // kind, result
-	tries   *prometheus.CounterVec   // kind
-	beats   *prometheus.CounterVec   // result
+	calls   *memo[callResult, prometheus.Observer] // in seconds
+	tries   *memo[string, prometheus.Counter]      // by kind
+	beats   *prometheus.CounterVec                 // result
 	members prometheus.Gauge
 	evicted prometheus.Counter
 	dropped *prometheus.CounterVec // queue
@@ -58,19 +59,17 @@ func newMetrics(b build) *metrics {
 		duration: f.histograms("http_request_duration_seconds", "How long answers took; of a stream, until it was open.", latencies(), "route", "method"),
 		failures: f.counters("http_failures_total", "Requests that failed with a status of 500: bugs.").WithLabelValues(),
 
-		batches: f.histograms("grain_batch_commands",
-			"Commands that grains decided together; the count is the number of batches.", sizes(), "kind"),
+		batches:     batchSeries(f),
 		activations: f.histograms("grain_activation_seconds", "How long grains took to be restored.", latencies(), "kind"),
 		stops:       f.counters("grain_stops_total", "Activations that ended, and why.", "kind", "reason"),
-		seats:       f.counters("seat_changes_total", "Seats that were held, released, expired, confirmed, cancelled.", "change"),
-		places:      f.counters("place_changes_total", "Places that were joined, admitted, completed, expired, left.", "change"),
+		seats:       remember(counterOf(f.counters("seat_changes_total", "Seats that were held, released, expired, confirmed, cancelled.", "change"))),
+		places:      remember(counterOf(f.counters("place_changes_total", "Places that were joined, admitted, completed, expired, left.", "change"))),
 		holds:       f.gauge("holds", "Seats that are held, of schedules that live on this node."),
 		waiting:     f.gauge("places_waiting", "Places that wait, of waiting rooms that live on this node."),
 		admitted:    f.gauge("places_admitted", "Places that are admitted, of waiting rooms that live on this node."),
 
-		calls: f.histograms("grain_call_duration_seconds",
-			"How long calls of grains took, retries included.", latencies(), "kind", "result"),
-		tries:   f.counters("grain_call_tries_total", "Tries of calls of grains.", "kind"),
+		calls:   callSeries(f),
+		tries:   remember(counterOf(f.counters("grain_call_tries_total", "Tries of calls of grains.", "kind"))),
 		beats:   f.counters("cluster_heartbeats_total", "Heartbeats of this node.", "result"),
 		members: f.gauge("cluster_members", "Nodes that own grains, as this node knows."),
 		evicted: f.counters("cluster_evictions_total", "Nodes that this node has evicted.").WithLabelValues(),
@@ -81,6 +80,9 @@ func newMetrics(b build) *metrics {
 		groupDuration: f.histograms("journal_group_duration_seconds", "How long groups took to be durable.", latencies()).WithLabelValues(),
 		transactions:  f.counters("journal_transactions_total", "Transactions of the journal.").WithLabelValues(),
 	}
+	m.answers = remember(func(a answer) answerSeries {
+		return answerSeries{m.requests.WithLabelValues(a.route, a.method, strconv.Itoa(a.status)), m.duration.WithLabelValues(a.route, a.method)}
+	})
 	f.registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
@@ -98,8 +100,9 @@ func (m *metrics) handler() http.Handler {
 
 // request notes a request that was answered.
 func (m *metrics) request(route, method string, status int, took time.Duration) {
-	m.requests.WithLabelValues(route, method, strconv.Itoa(status)).Inc()
-	m.duration.WithLabelValues(route, method).Observe(took.Seconds())
+	series := m.answers.of(answer{route, method, status})
+	series.count.Inc()
+	series.duration.Observe(took.Seconds())
 	if status == http.StatusInternalServerError {
 		m.failures.Inc()
 	}
@@ -109,7 +112,7 @@ func (m *metrics) request(route, method string, status int, took time.Duration) 
 func (m *metrics) grains() actors.Observer {
 	return actors.Observer{
 		Batch: func(kind boxoffice.Kind, commands int) {
-			m.batches.WithLabelValues(string(kind)).Observe(float64(commands))
+			m.batches.of(kind).Observe(float64(commands))
 		},
 		Activated: func(kind boxoffice.Kind, took time.Duration) {
 			m.activations.WithLabelValues(string(kind)).Observe(took.Seconds())
@@ -129,21 +132,21 @@ func (m *metrics) grains() actors.Observer {
 func (m *metrics) event(data boxoffice.EventData) {
 	switch e := data.(type) {
 	case boxoffice.SeatWasHeld:
-		m.seats.WithLabelValues("held").Inc()
+		m.seats.of("held").Inc()
 	case boxoffice.SeatWasReleased:
-		m.seats.WithLabelValues("released").Inc()
+		m.seats.of("released").Inc()
 	case boxoffice.HoldExpired:
-		m.seats.WithLabelValues("expired").Inc()
+		m.seats.of("expired").Inc()
 	case boxoffice.SeatWasConfirmed:
-		m.seats.WithLabelValues("confirmed").Inc()
+		m.seats.of("confirmed").Inc()
 	case boxoffice.SaleWasCancelled:
-		m.seats.WithLabelValues("cancelled").Inc()
+		m.seats.of("cancelled").Inc()
 	case boxoffice.PlacesJoined:
-		m.places.WithLabelValues("joined").Add(float64(len(e.UserIDs)))
+		m.places.of("joined").Add(float64(len(e.UserIDs)))
 	case boxoffice.PlacesAdmitted:
-		m.places.WithLabelValues("admitted").Add(float64(len(e.Sequences)))
+		m.places.of("admitted").Add(float64(len(e.Sequences)))
 	case boxoffice.PlacesEnded:
-		m.places.WithLabelValues(string(e.Status)).Add(float64(len(e.Sequences)))
+		m.places.of(string(e.Status)).Add(float64(len(e.Sequences)))
 	}
 }
 
@@ -164,8 +167,8 @@ func (m *metrics) group(r persistence.GroupReport) {
 func (m *metrics) cluster() cluster.Observer {
 	return cluster.Observer{
 		Called: func(kind string, tries int, took time.Duration, err error) {
-			m.calls.WithLabelValues(kind, resultOf(err)).Observe(took.Seconds())
-			m.tries.WithLabelValues(kind).Add(float64(tries))
+			m.calls.of(callResult{kind, resultOf(err)}).Observe(took.Seconds())
+			m.tries.of(kind).Add(float64(tries))
 		},
 		Heartbeat: func(_ time.Duration, err error) { m.beats.WithLabelValues(resultOf(err)).Inc() },
 		Members:   func(ready int) { m.members.Set(float64(ready)) },

@@ -27,7 +27,7 @@ func readBody(r *http.Request, c *call) error {
 	}
 	// Some clients name a type where there is nothing to have one.
 	bodyless := c.route.body == bodyEmpty && r.ContentLength == 0
-	if !bodyless && !isJSON(r.Header.Get("Content-Type")) {
+	if !bodyless && !isJSON(first(r.Header, "Content-Type")) {
 		return boxoffice.Errorf(boxoffice.CodeUnsupportedMediaType, "send the body as application/json")
 	}
 	data, err := readAll(&c.writer, r)
@@ -41,12 +41,13 @@ func readBody(r *http.Request, c *call) error {
 	if len(data) == 0 && c.route.body == bodyEmpty {
 		return nil
 	}
-	if c.route.quick != nil && r.Header[idempotencyKeyHeader] == nil {
+	c.raw = data
+	if c.route.quick != nil {
 		if c.body = c.route.quick(data); c.body != nil {
+			c.quick = true
 			return nil
 		}
 	}
-	c.raw = data
 	c.body, err = decodeBody(data)
 	return err
 }

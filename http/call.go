@@ -59,9 +59,8 @@ type route struct {
 	cached  bool // by clients, with a strong ETag of the body
 
 	schema *huma.Schema // of the body
-	// quick reads a body in its usual spelling, as what the call's handler then finds in
-	// call.body; nil: the long way. It is not asked where the request has a key, whose
-	// digest is made of the decoded body. Nil: there is no usual spelling.
+	// quick reads a body that is spelt as the decoded one would be encoded again, as what the
+	// call's handler then finds in call.body; nil: the long way. Nil: there is only that.
 	quick func(data []byte) any
 }
 
@@ -86,6 +85,7 @@ type call struct {
 	userID     uuid.UUID // of the path
 	pathID     uuid.UUID // the reservation or payment of the path; zero if it is no id
 	caller     Caller
+	quick      bool        // route.quick has read the body
 	place      queueClaims // of the queue token
 	queueToken string      // as it was sent
 	admission  boxoffice.Admission
@@ -107,6 +107,14 @@ func (c *call) set(name, value string) {
 	c.values[c.used] = value
 	c.header[name] = c.values[c.used : c.used+1 : c.used+1]
 	c.used++
+}
+
+// first gives the first value of a header of the request whose name is in canonical form.
+func first(header http.Header, name string) string {
+	if values := header[name]; len(values) > 0 {
+		return values[0]
+	}
+	return ""
 }
 
 // attributes is what every log line of a call says. Tokens are no part of it.

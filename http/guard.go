@@ -64,7 +64,7 @@ func (a *api) identifyPlace(r *http.Request, c *call) error {
 
 // readQueueToken reads a genuine queue token of the path's schedule.
 func (a *api) readQueueToken(r *http.Request, c *call) error {
-	c.queueToken = r.Header.Get(queueTokenHeader)
+	c.queueToken = first(r.Header, queueTokenHeader)
 	if c.queueToken == "" {
 		return boxoffice.Errorf(boxoffice.CodeQueueTokenRequired, "join the waiting room and send the token that it gives as Queue-Token")
 	}

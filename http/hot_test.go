@@ -237,5 +237,28 @@ func TestQuickWaysGoWhereTheLongOnesGo(t *testing.T) {
 		`{"seatNumber":1,"seatNumber":2}`: nil, `{"seatNumber": 1}`: nil, `{"seatNumber":100}`: nil, `{"seatnumber":1}`: nil, `{"seatNumber":1}}`: nil, ``: nil, `{}`: nil,
 	} {
 		require.Equal(t, want, quickSeat([]byte(text)), text)
+		requireSpeltAsEncoded(t, text, want)
 	}
+	id, upper := thingID.String(), strings.ToUpper(thingID.String())
+	for text, want := range map[string]any{
+		`{"reservationId":"` + id + `"}`: newPaymentJSON{thingID}, `{"reservationId":"` + upper + `"}`: newPaymentJSON{thingID},
+		`{"reservationId": "` + id + `"}`: nil, `{"reservationId":"` + id + `","a":1}`: nil, `{"reservationId":"` + id[1:] + `"}`: nil, `{"reservationid":"` + id + `"}`: nil,
+		`{"reservationId":"{` + id[2:] + `}"}`: nil, `{"reservationId":"` + strings.ReplaceAll(id, "-", "") + `"}`: nil, `{"reservationId":"` + id[:35] + `g"}`: nil, `{"reservationId":""}`: nil, ``: nil, `{}`: nil,
+	} {
+		require.Equal(t, want, quickPayment([]byte(text)), text)
+		requireSpeltAsEncoded(t, text, want)
+	}
+}
+
+// requireSpeltAsEncoded fails if a body that was read quickly has another digest then.
+func requireSpeltAsEncoded(t *testing.T, text string, read any) {
+	t.Helper()
+	if read == nil {
+		return
+	}
+	decoded, err := decodeBody([]byte(text))
+	require.NoError(t, err)
+	encoded, err := json.Marshal(decoded)
+	require.NoError(t, err)
+	require.Equal(t, text, string(encoded))
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
@@ -160,7 +161,13 @@ func (c *call) digest(r *http.Request) ([sha256.Size]byte, error) {
 		if id, ok := parseUUID(text); ok {
 			text = id.String()
 		}
-		fmt.Fprintf(&b, "%q\n", text)
+		b.Write(strconv.AppendQuote(b.AvailableBuffer(), text))
+		b.WriteByte('\n')
+	}
+	if c.quick { // spelt as below already
+		b.Write(c.raw)
+		b.WriteByte('\n')
+		return sha256.Sum256(b.Bytes()), nil
 	}
 	body := c.body
 	if body == nil {

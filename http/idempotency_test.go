@@ -289,6 +289,16 @@ func TestSameRequestIsTheSameValueNotTheSameBytes(t *testing.T) {
 	send("other payment", "/api/v1/payments/"+otherID.String()+"/cancellation", "")
 	require.Equal(t, digests["no body"], digests["empty object"])
 	require.NotEqual(t, digests["no body"], digests["other payment"])
+
+	sampleOf(t, "pay").arrange(f)
+	f.pay = func(_ int64, cmd boxoffice.Pay) (boxoffice.Outcome, error) {
+		digests[cmd.Key.Key] = cmd.Key.Digest
+		return boxoffice.Outcome{At: start, Created: true, Payment: new(paid())}, nil
+	}
+	send("pay", "/api/v1/payments", `{"reservationId":"`+thingID.String()+`"}`)
+	send("pay, spaced", "/api/v1/payments", `{ "reservationId":"`+thingID.String()+`"}`)
+	require.Equal(t, digests["pay"], digests["pay, spaced"])
+	require.NotEqual(t, digests["pay"], digests["no body"])
 }
 
 func TestKeysOutsideTheRules(t *testing.T) {

@@ -117,7 +117,7 @@ const maxRequestID = 128
 
 // requestID takes the client's id if it is fit for logs, else makes one.
 func requestID(header http.Header) string {
-	given := header.Get(requestIDHeader)
+	given := first(header, requestIDHeader)
 	if given != "" && len(given) <= maxRequestID && !strings.ContainsFunc(given, unfitForID) {
 		return given
 	}
@@ -159,7 +159,7 @@ func (t trace) child(span uint64) string {
 // parseTrace reads a traceparent header. What is wrong with one is not the client's to
 // hear: tracing must not break a request.
 func parseTrace(header http.Header) trace {
-	values := header.Values("Traceparent")
+	values := header["Traceparent"]
 	if len(values) != 1 {
 		return trace{}
 	}

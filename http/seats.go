@@ -77,8 +77,12 @@ func (a *api) getSeats(_ http.ResponseWriter, r *http.Request, c *call) error {
 	return nil
 }
 
-// maxEncodedSeats bounds the seat maps that are kept as bytes, about 3 KB each.
-const maxEncodedSeats = 4096
+// maxEncodedSeats bounds the seat maps that are kept as bytes, and encodedSize is room for
+// one of them, unless its prices are long.
+const (
+	maxEncodedSeats = 4096
+	encodedSize     = 3 << 10
+)
 
 // seatsKey names what a seat map says: one version of a schedule's seats is the same
 // everywhere and for ever.
@@ -99,7 +103,8 @@ func (a *api) encodeSeats(seatMap *boxoffice.SeatMap) *encodedSeats {
 	}
 	version := strconv.FormatInt(seatMap.Version, 10)
 	head := "event: seats\nid: " + version + "\ndata: "
-	event := append(appendSeatMap([]byte(head), seatMap), "\n\n"...)
+	event := append(make([]byte, 0, encodedSize), head...)
+	event = append(appendSeatMap(event, seatMap), "\n\n"...)
 	encoded := &encodedSeats{
 		etag:  `"` + version + `"`,
 		event: event,

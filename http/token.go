@@ -24,7 +24,9 @@ const (
 	accessTokenType = "at+jwt"
 	// maxAccessToken bounds what is looked at; the program's own have about 350 bytes.
 	maxAccessToken = 2048
-	// maxVerified bounds the tokens whose signature is not checked again.
+	// maxVerified bounds the tokens of each kind whose signature is not checked again. A
+	// cache finds a token by a hash that nobody outside can compute, so that how long it
+	// takes tells nothing of how much of a guess is right.
 	maxVerified = 20_000
 
 	roleUser  = "user"
@@ -49,6 +51,7 @@ type Keys struct {
 	queueHead []byte    // what every queue token begins with, its first dot included
 	parser    *jwt.Parser
 	verified  *lru.Cache[string, verifiedToken]
+	admitted  *lru.Cache[string, queueClaims] // by genuine token
 }
 
 type verifiedToken struct {
@@ -69,6 +72,10 @@ func NewKeys(private ed25519.PrivateKey) (*Keys, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the cache of tokens: %w", err)
 	}
+	admitted, err := lru.New[string, queueClaims](maxVerified)
+	if err != nil {
+		return nil, fmt.Errorf("make the cache of queue tokens: %w", err)
+	}
 	k := &Keys{
 		private:   private,
 		queueKey:  queueKey,
@@ -80,6 +87,7 @@ func NewKeys(private ed25519.PrivateKey) (*Keys, error) {
 			jwt.WithoutClaimsValidation(), // verifyAccess does it, by the right clock
 		),
 		verified: verified,
+		admitted: admitted,
 	}
 	thumbprint := sha256.Sum256(fmt.Appendf(nil, `{"crv":"Ed25519","kty":"OKP","x":"%s"}`, k.x()))
 	k.id = base64.RawURLEncoding.EncodeToString(thumbprint[:])

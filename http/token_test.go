@@ -163,6 +163,9 @@ func TestQueueTokens(t *testing.T) {
 		got, ok := keys.verifyQueue(token)
 		require.True(t, ok)
 		require.Equal(t, claims, got)
+		got, ok = keys.verifyQueue(token)
+		require.True(t, ok, "also when it is remembered")
+		require.Equal(t, claims, got)
 		_, ok = newKeys(t, 2).verifyQueue(token)
 		require.False(t, ok)
 

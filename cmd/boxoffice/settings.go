@@ -19,7 +19,7 @@ const settingPrefix = "BOXOFFICE_"
 //
 //	env         the variable
 //	envDefault  the value of a variable that is unset or empty
-//	min, max    bounds of numbers and durations, both included
+//	min, max    bounds of numbers and durations, both included (of durations: their types check)
 //	default     what help says of the default where there is no fixed value
 //	help        the meaning, for help and the README
 //	secret      "true" where messages must not repeat the value
@@ -40,16 +40,16 @@ type settings struct {
 	NodeTLSCert     certificates `env:"BOXOFFICE_NODE_TLS_CERT" help:"this node's certificate (PEM, or a file's path after @), for the host of BOXOFFICE_NODE_ADDRESS, as server and as client"`
 	NodeTLSKey      privateKey   `env:"BOXOFFICE_NODE_TLS_KEY" secret:"true" help:"private key (PEM, or a file's path after @) of that certificate"`
 	JWTKey          signingKey   `env:"BOXOFFICE_JWT_KEY" secret:"true" help:"Ed25519 private key (PKCS #8 PEM, or a file's path after @), the same on every node; without it one is made and kept in the data directory"`
-	HoldTTL         ttl          `env:"BOXOFFICE_HOLD_TTL" envDefault:"5m" help:"how long a seat is held for its payment"`
-	AdmissionTTL    ttl          `env:"BOXOFFICE_ADMISSION_TTL" envDefault:"10m" help:"how long an admitted place in line is good for; a live hold lengthens it"`
-	ClaimTTL        ttl          `env:"BOXOFFICE_CLAIM_TTL" envDefault:"60s" help:"how soon after being admitted the holder of a place must be seen"`
+	HoldTTL         ttl          `env:"BOXOFFICE_HOLD_TTL" envDefault:"5m" min:"10ms" max:"24h" help:"how long a seat is held for its payment"`
+	AdmissionTTL    ttl          `env:"BOXOFFICE_ADMISSION_TTL" envDefault:"10m" min:"10ms" max:"24h" help:"how long an admitted place in line is good for; a live hold lengthens it"`
+	ClaimTTL        ttl          `env:"BOXOFFICE_CLAIM_TTL" envDefault:"60s" min:"10ms" max:"24h" help:"how soon after being admitted the holder of a place must be seen"`
 	QueueCapacity   int          `env:"BOXOFFICE_QUEUE_CAPACITY" envDefault:"100" min:"1" max:"100000" help:"a new schedule's capacity: most people admitted at a time"`
 	AdmitPerSecond  int          `env:"BOXOFFICE_QUEUE_ADMIT_PER_SECOND" envDefault:"0" min:"0" max:"1000000" help:"a new schedule's admissions per second; 0 = no limit"`
 	QueueMaxWaiting int          `env:"BOXOFFICE_QUEUE_MAX_WAITING" envDefault:"1000000" min:"1" max:"10000000" help:"most people waiting for one schedule; past it joins get 503 queue-full"`
 	RateLimit       int          `env:"BOXOFFICE_RATE_LIMIT" envDefault:"0" min:"0" max:"1000000" help:"requests per second and client address, with a burst of one second; 0 = off"`
 	TrustedProxies  prefixes     `env:"BOXOFFICE_TRUSTED_PROXIES" help:"networks and addresses, separated by commas, of the load balancers whose X-Forwarded-For tells who the client is"`
-	DrainDelay      drainDelay   `env:"BOXOFFICE_DRAIN_DELAY" envDefault:"0s" help:"how long a node that drains still takes new connections, for load balancers to see that it is not ready"`
-	StartTimeout    ttl          `env:"BOXOFFICE_START_TIMEOUT" envDefault:"30s" help:"how long a start waits for PostgreSQL and NATS to answer before it fails"`
+	DrainDelay      drainDelay   `env:"BOXOFFICE_DRAIN_DELAY" envDefault:"0s" min:"0s" max:"2s" help:"how long a node that drains still takes new connections, for load balancers to see that it is not ready"`
+	StartTimeout    ttl          `env:"BOXOFFICE_START_TIMEOUT" envDefault:"30s" min:"10ms" max:"24h" help:"how long a start waits for PostgreSQL and NATS to answer before it fails"`
 	MaxConnections  int          `env:"BOXOFFICE_MAX_CONNECTIONS" envDefault:"25000" min:"1" max:"1000000" help:"most HTTP connections at a time, streams included; past it new ones wait to be accepted"`
 	MaxStreams      int          `env:"BOXOFFICE_MAX_STREAMS" envDefault:"20000" min:"1" max:"1000000" help:"most streams of events at a time, and never more than four fifths of the connections; past it further ones get 503"`
 	Demo            *bool        `env:"BOXOFFICE_DEMO" default:"true when both defaults are embedded, else false" help:"loads a few concerts at first start"`

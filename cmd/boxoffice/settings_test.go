@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -243,6 +244,20 @@ func TestHelpAndREADMEListEverySetting(t *testing.T) {
 	require.NoError(t, err)
 	if table := markdownTable(rows); !strings.Contains(string(readme), table) {
 		require.FailNow(t, "the README's table of settings must be this one", table)
+	}
+}
+
+func TestBoundsThatAreShownAreTaken(t *testing.T) {
+	t.Parallel()
+	for _, field := range fields() {
+		for _, bound := range []string{"min", "max"} {
+			value := field.Tag.Get(bound)
+			_, err := loadSettings([]string{field.Tag.Get("env") + "=" + value})
+			require.NoError(t, err, "%s of %s", bound, field.Name)
+		}
+		if field.Type == reflect.TypeFor[ttl]() || field.Type == reflect.TypeFor[drainDelay]() {
+			require.Contains(t, must(field), "from "+field.Tag.Get("min")+" to "+field.Tag.Get("max"), field.Name)
+		}
 	}
 }
 

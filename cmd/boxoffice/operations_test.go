@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -60,6 +61,12 @@ func TestOperationsPageNamesWhatThereIs(t *testing.T) {
 			require.True(t, isQuoted(code, message), "nobody logs %q", message)
 		}
 	}
+	for _, quoted := range regexp.MustCompile("(?m)^\\| ([^|]*`[^|]+) \\|").FindAllStringSubmatch(section(t, operationsPage, "What a 503 means"), -1) {
+		for _, cause := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(quoted[1], -1) {
+			known := strings.Contains(code, cause[1]) || slices.Contains(causesElsewhere(), cause[1])
+			require.True(t, known, "no 503 is because of %q", cause[1])
+		}
+	}
 	metrics := regexp.MustCompile(`\bboxoffice_(\w+)`).FindAllStringSubmatch(section(t, operationsPage, "Metrics"), -1)
 	require.NotEmpty(t, metrics)
 	for _, metric := range metrics {
@@ -71,6 +78,15 @@ func TestOperationsPageNamesWhatThereIs(t *testing.T) {
 	for _, metric := range made {
 		told := regexp.MustCompile(`\bboxoffice_` + metric[1] + `\b`).MatchString(section(t, operationsPage, "Metrics"))
 		require.True(t, told, "operators are not told of %s", metric[1])
+	}
+}
+
+// causesElsewhere are what PostgreSQL and the network say, and what begins with a kind of
+// grain.
+func causesElsewhere() []string {
+	return []string{
+		"connection refused", "terminating connection", "the database system is …", "disk full", "could not extend file", "lock timeout",
+		"call schedule …", "call gatekeeper …",
 	}
 }
 

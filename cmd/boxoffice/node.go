@@ -74,6 +74,7 @@ func (n *node) start(ctx context.Context) (err error) {
 		}
 		n.life.started("the debug listener", stop)
 	}
+	warnOfFewFiles(n.settings, n.logger)
 	door, shutdown, err := n.listen(ctx)
 	if err != nil {
 		return err

@@ -49,7 +49,6 @@ func serve(ctx context.Context, s settings, logger *slog.Logger, unknown []strin
 	if len(unknown) > 0 {
 		logger.Warn("these variables are no settings; boxoffice help lists those that are", "variables", unknown)
 	}
-	warnOfFewFiles(s, logger)
 	n := &node{settings: s, logger: logger}
 	failure := n.start(ctx)
 	if failure == nil {

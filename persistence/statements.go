@@ -1,7 +1,9 @@
 package persistence
 
 // The statements that write the rows of a group. Each takes one array per column and
-// goes through them in order, which is the order of the keys: see journalSettings.
+// goes through them in order, which is the order of the keys: see journalSettings. The
+// arrays are unnested in a select list: in FROM each would be copied into a table of its
+// own first.
 
 func confirmStatement() *statement {
 	return &statement{
@@ -9,7 +11,10 @@ func confirmStatement() *statement {
 		sql: `
 			SELECT expect_rows((
 				SELECT count(*)
-				FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[]) AS c (kind, id, epoch, version)
+				FROM (
+					SELECT unnest($1::text[]) AS kind, unnest($2::bigint[]) AS id, unnest($3::bigint[]) AS epoch,
+						unnest($4::bigint[]) AS version
+				) AS c
 				JOIN grains g ON g.kind = c.kind COLLATE "C" AND g.id = c.id
 				WHERE g.epoch = c.epoch AND g.version = c.version
 			), $5, 'confirm')`,
@@ -30,8 +35,11 @@ func fenceStatement() *statement {
 				    snapshot          = CASE WHEN c.checksum IS NULL THEN g.snapshot ELSE c.snapshot END,
 				    snapshot_version  = CASE WHEN c.checksum IS NULL THEN g.snapshot_version ELSE c.next END,
 				    snapshot_checksum = coalesce(c.checksum, g.snapshot_checksum)
-				FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::json[], $7::bigint[])
-					AS c (kind, id, epoch, version, next, snapshot, checksum)
+				FROM (
+					SELECT unnest($1::text[]) AS kind, unnest($2::bigint[]) AS id, unnest($3::bigint[]) AS epoch,
+						unnest($4::bigint[]) AS version, unnest($5::bigint[]) AS next,
+						unnest($6::json[]) AS snapshot, unnest($7::bigint[]) AS checksum
+				) AS c
 				WHERE g.kind = c.kind COLLATE "C" AND g.id = c.id AND g.epoch = c.epoch AND g.version = c.version
 				RETURNING 1
 			)
@@ -45,8 +53,8 @@ func insertEventsStatement() *statement {
 		name: "insert events",
 		sql: `
 			INSERT INTO events (kind, id, version, epoch, type, operation_id, data, at)
-			SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::uuid[],
-				$7::json[], $8::timestamptz[])`,
+			SELECT unnest($1::text[]), unnest($2::bigint[]), unnest($3::bigint[]), unnest($4::bigint[]),
+				unnest($5::text[]), unnest($6::uuid[]), unnest($7::json[]), unnest($8::timestamptz[])`,
 		types: []uint32{oidText, oidInt8, oidInt8, oidInt8, oidText, oidUUID, oidJSON, oidTime},
 	}
 }
@@ -58,7 +66,10 @@ func endReservationsStatement() *statement {
 			WITH changed AS (
 				UPDATE reservations r
 				SET status = c.status, expires_at = NULL, ended_at = c.ended_at
-				FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[]) AS c (id, before, status, ended_at)
+				FROM (
+					SELECT unnest($1::uuid[]) AS id, unnest($2::text[]) AS before, unnest($3::text[]) AS status,
+						unnest($4::timestamptz[]) AS ended_at
+				) AS c
 				WHERE r.id = c.id AND r.status = c.before COLLATE "C"
 				RETURNING 1
 			)
@@ -73,8 +84,9 @@ func insertReservationsStatement() *statement {
 		sql: `
 			INSERT INTO reservations
 				(id, schedule_id, seat_number, user_id, status, price, created_at, expires_at, ended_at)
-			SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::smallint[], $4::uuid[], $5::text[], $6::bigint[],
-				$7::timestamptz[], $8::timestamptz[], $9::timestamptz[])`,
+			SELECT unnest($1::uuid[]), unnest($2::bigint[]), unnest($3::smallint[]), unnest($4::uuid[]),
+				unnest($5::text[]), unnest($6::bigint[]), unnest($7::timestamptz[]), unnest($8::timestamptz[]),
+				unnest($9::timestamptz[])`,
 		types: []uint32{oidUUID, oidInt8, oidInt2, oidUUID, oidText, oidInt8, oidTime, oidTime, oidTime},
 	}
 }
@@ -85,8 +97,9 @@ func insertPlacesStatement() *statement {
 		sql: `
 			INSERT INTO queue_places
 				(schedule_id, sequence, user_id, status, claimed, joined_at, admitted_at, ends_at, ended_at)
-			SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::uuid[], $4::text[], $5::boolean[],
-				$6::timestamptz[], $7::timestamptz[], $8::timestamptz[], $9::timestamptz[])`,
+			SELECT unnest($1::bigint[]), unnest($2::bigint[]), unnest($3::uuid[]), unnest($4::text[]),
+				unnest($5::boolean[]), unnest($6::timestamptz[]), unnest($7::timestamptz[]),
+				unnest($8::timestamptz[]), unnest($9::timestamptz[])`,
 		types: []uint32{oidInt8, oidInt8, oidUUID, oidText, oidBool, oidTime, oidTime, oidTime, oidTime},
 	}
 }
@@ -106,10 +119,14 @@ func changePlacesStatement() *statement {
 				    ends_at     = coalesce(c.ends_at, p.ends_at),
 				    held_until  = CASE WHEN c.sets_hold THEN c.held_until ELSE p.held_until END,
 				    ended_at    = c.ended_at
-				FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::boolean[], $5::uuid[], $6::text[], $7::boolean[],
-						$8::timestamptz[], $9::timestamptz[], $10::boolean[], $11::timestamptz[], $12::timestamptz[])
-					AS c (schedule_id, sequence, rule, required, user_id, status, claimed,
-						admitted_at, ends_at, sets_hold, held_until, ended_at)
+				FROM (
+					SELECT unnest($1::bigint[]) AS schedule_id, unnest($2::bigint[]) AS sequence,
+						unnest($3::text[]) AS rule, unnest($4::boolean[]) AS required,
+						unnest($5::uuid[]) AS user_id, unnest($6::text[]) AS status,
+						unnest($7::boolean[]) AS claimed, unnest($8::timestamptz[]) AS admitted_at,
+						unnest($9::timestamptz[]) AS ends_at, unnest($10::boolean[]) AS sets_hold,
+						unnest($11::timestamptz[]) AS held_until, unnest($12::timestamptz[]) AS ended_at
+				) AS c
 				WHERE p.schedule_id = c.schedule_id AND p.sequence = c.sequence AND CASE
 					WHEN p.ended_at IS NOT NULL THEN false
 					WHEN c.rule = 'hold' THEN p.status = 'admitted' AND p.user_id = c.user_id
@@ -136,7 +153,10 @@ func changeAccountsStatement() *statement {
 			WITH changed AS (
 				UPDATE accounts a
 				SET balance = c.balance, version = c.version
-				FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[]) AS c (user_id, before, balance, version)
+				FROM (
+					SELECT unnest($1::uuid[]) AS user_id, unnest($2::bigint[]) AS before,
+						unnest($3::bigint[]) AS balance, unnest($4::bigint[]) AS version
+				) AS c
 				WHERE a.user_id = c.user_id AND a.version = c.before
 				RETURNING 1
 			)
@@ -150,9 +170,8 @@ func insertPaymentsStatement() *statement {
 		name: "insert payments",
 		sql: `
 			INSERT INTO payments (id, reservation_id, user_id, amount, balance, status, paid_at)
-			SELECT id, reservation_id, user_id, amount, balance, 'completed', at
-			FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::bigint[], $6::timestamptz[])
-				AS c (id, reservation_id, user_id, amount, balance, at)`,
+			SELECT unnest($1::uuid[]), unnest($2::uuid[]), unnest($3::uuid[]), unnest($4::bigint[]),
+				unnest($5::bigint[]), 'completed', unnest($6::timestamptz[])`,
 		types: []uint32{oidUUID, oidUUID, oidUUID, oidInt8, oidInt8, oidTime},
 	}
 }
@@ -164,7 +183,10 @@ func cancelPaymentsStatement() *statement {
 			WITH changed AS (
 				UPDATE payments p
 				SET status = 'cancelled', refunded_amount = c.amount, balance = c.balance, cancelled_at = c.at
-				FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::timestamptz[]) AS c (id, amount, balance, at)
+				FROM (
+					SELECT unnest($1::uuid[]) AS id, unnest($2::bigint[]) AS amount,
+						unnest($3::bigint[]) AS balance, unnest($4::timestamptz[]) AS at
+				) AS c
 				WHERE p.id = c.id AND p.status = 'completed'
 				RETURNING 1
 			)
@@ -184,10 +206,13 @@ func insertEntriesStatement() *statement {
 			SELECT c.transaction_id, s.account, CASE WHEN s.side = 1 THEN c.user_id END,
 				CASE WHEN s.side = 1 THEN c.sequence END, c.type, s.side * c.amount,
 				CASE WHEN s.side = 1 THEN c.balance_after END, c.payment_id, c.at
-			FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[],
-					$8::uuid[], $9::timestamptz[])
-				AS c (transaction_id, system_account, user_id, sequence, type, amount, balance_after, payment_id, at),
-				LATERAL (VALUES ('user', 1), (c.system_account, -1)) AS s (account, side)`,
+			FROM (
+				SELECT unnest($1::uuid[]) AS transaction_id, unnest($2::text[]) AS system_account,
+					unnest($3::uuid[]) AS user_id, unnest($4::bigint[]) AS sequence, unnest($5::text[]) AS type,
+					unnest($6::bigint[]) AS amount, unnest($7::bigint[]) AS balance_after,
+					unnest($8::uuid[]) AS payment_id, unnest($9::timestamptz[]) AS at
+			) AS c,
+			LATERAL (VALUES ('user', 1), (c.system_account, -1)) AS s (account, side)`,
 		types: []uint32{oidUUID, oidText, oidUUID, oidInt8, oidText, oidInt8, oidInt8, oidUUID, oidTime},
 	}
 }
@@ -201,8 +226,11 @@ func purchaseStatement() *statement {
 			WITH moved AS (
 				UPDATE accounts a
 				SET balance = a.balance - c.amount, version = a.version + 1
-				FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::uuid[], $5::uuid[], $6::timestamptz[])
-					AS c (user_id, amount, payment_id, reservation_id, transaction_id, at)
+				FROM (
+					SELECT unnest($1::uuid[]) AS user_id, unnest($2::bigint[]) AS amount,
+						unnest($3::uuid[]) AS payment_id, unnest($4::uuid[]) AS reservation_id,
+						unnest($5::uuid[]) AS transaction_id, unnest($6::timestamptz[]) AS at
+				) AS c
 				WHERE a.user_id = c.user_id AND a.balance >= c.amount
 				RETURNING c.*, a.balance, a.version
 			), paid AS (
@@ -222,23 +250,23 @@ func purchaseStatement() *statement {
 	}
 }
 
-// insertKeysStatement completes the answers that tell of a payment with its balance.
+// insertKeysStatement completes the answers that tell of a payment with its balance. A
+// key that is taken violates the primary key, which rolls back like a missed expectation
+// and is cheaper to rule out than ON CONFLICT.
 func insertKeysStatement() *statement {
 	return &statement{
 		name: "insert keys",
 		sql: `
-			WITH added AS (
-				INSERT INTO idempotency_keys (user_id, operation, key, digest, operation_id, outcome, created_at)
-				SELECT c.user_id, c.operation, c.key, c.digest, c.operation_id,
-					(c.outcome || coalesce(p.balance || c.rest, ''))::json, c.at
-				FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::uuid[], $6::text[],
-						$7::timestamptz[], $8::uuid[], $9::text[])
-					AS c (user_id, operation, key, digest, operation_id, outcome, at, payment_id, rest)
-				LEFT JOIN payments p ON p.id = c.payment_id
-				ON CONFLICT DO NOTHING
-				RETURNING 1
-			)
-			SELECT expect_rows((SELECT count(*) FROM added), $10, 'keys')`,
+			INSERT INTO idempotency_keys (user_id, operation, key, digest, operation_id, outcome, created_at)
+			SELECT c.user_id, c.operation, c.key, c.digest, c.operation_id,
+				(c.outcome || coalesce(p.balance || c.rest, ''))::json, c.at
+			FROM (
+				SELECT unnest($1::uuid[]) AS user_id, unnest($2::text[]) AS operation, unnest($3::text[]) AS key,
+					unnest($4::bytea[]) AS digest, unnest($5::uuid[]) AS operation_id,
+					unnest($6::text[]) AS outcome, unnest($7::timestamptz[]) AS at,
+					unnest($8::uuid[]) AS payment_id, unnest($9::text[]) AS rest
+			) AS c
+			LEFT JOIN payments p ON p.id = c.payment_id`,
 		types: []uint32{oidUUID, oidText, oidText, oidBytea, oidUUID, oidText, oidTime, oidUUID, oidText},
 	}
 }

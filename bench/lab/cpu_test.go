@@ -26,9 +26,8 @@ func TestProcessorTimeBetweenTwoTimes(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC)
 	var taken samples
-	for i := range 10 {
-		n := time.Duration(i)
-		taken = append(taken, sample{start.Add(n * sampleEvery), CPU{Nodes: n * 40, Postgres: n * 20, Client: n}})
+	for i, at := time.Duration(0), start; i < 10; i, at = i+1, at.Add(sampleEvery) {
+		taken = append(taken, sample{at, CPU{Nodes: i * 40, Postgres: i * 20, Client: i}})
 	}
 	require.Equal(t, CPU{Nodes: 200, Postgres: 100, Client: 5},
 		taken.between(start.Add(2*sampleEvery+1), start.Add(7*sampleEvery-1)))

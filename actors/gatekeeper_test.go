@@ -189,6 +189,24 @@ func TestLostCompletionIsFoundInTheRows(t *testing.T) {
 	}, patience, time.Millisecond)
 }
 
+func TestRowsAreNotLookedAtForNewsAlone(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	h.gate = h.spawn(boxoffice.KindGatekeeper, scheduleID)
+	h.queue(1)
+	h.clock.advance(defaultReconcileEvery)
+	h.system.Root.Send(h.gate, &messages.ScheduleChanged{Version: 1, AvailableSeats: 49})
+	require.NoError(t, h.system.Root.PoisonFuture(h.gate).Wait()) // after the news
+	h.grains.Wait()
+	require.Zero(t, h.journal.looks.Load())
+
+	h.gate = h.spawn(boxoffice.KindGatekeeper, scheduleID)
+	h.ask(h.gate, &messages.ReadQueue{})()
+	h.clock.advance(defaultReconcileEvery)
+	h.ask(h.gate, &messages.ReadQueue{})()
+	require.Eventually(t, func() bool { return h.journal.looks.Load() == 1 }, patience, time.Millisecond)
+}
+
 func TestAFencedGatekeeperLosesNobody(t *testing.T) {
 	t.Parallel()
 	h := setup(t)

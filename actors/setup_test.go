@@ -43,6 +43,7 @@ type scriptedJournal struct {
 
 	gate    chan struct{} // nil: open; else a commit waits for a value or the close
 	waiting atomic.Int32  // commits at the gate
+	looks   atomic.Int32  // at the rows of places
 	tasks   sync.WaitGroup
 }
 
@@ -141,6 +142,7 @@ func (j *scriptedJournal) commit(c boxoffice.Commit) boxoffice.CommitResult {
 const balanceAfter = 4_321
 
 func (j *scriptedJournal) PlaceRows(_ context.Context, _ int64, sequences []uint64) ([]boxoffice.PlaceRow, error) {
+	j.looks.Add(1)
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	rows := make([]boxoffice.PlaceRow, 0, len(sequences))

@@ -25,7 +25,7 @@ func fence() Mutant {
 			},
 			{
 				File: "persistence/statements.go",
-				Old:  "SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::uuid[],\n\t\t\t\t$7::json[], $8::timestamptz[])`",
+				Old:  "SELECT unnest($1::text[]), unnest($2::bigint[]), unnest($3::bigint[]), unnest($4::bigint[]),\n\t\t\t\tunnest($5::text[]), unnest($6::uuid[]), unnest($7::json[]), unnest($8::timestamptz[])`",
 				New: `SELECT c.kind, c.id,
 				(SELECT max(e.version) FROM events e WHERE e.kind = c.kind COLLATE "C" AND e.id = c.id)
 					+ row_number() OVER (PARTITION BY c.kind, c.id ORDER BY c.version),
@@ -97,8 +97,8 @@ func key() Mutant {
 			},
 			{
 				File: "persistence/statements.go",
-				Old:  "SELECT expect_rows((SELECT count(*) FROM added), $10, 'keys')",
-				New:  "SELECT expect_rows($10, $10, 'keys') FROM (SELECT count(*) FROM added) AS n",
+				Old:  "LEFT JOIN payments p ON p.id = c.payment_id`",
+				New:  "LEFT JOIN payments p ON p.id = c.payment_id\n\t\t\tON CONFLICT DO NOTHING`",
 			},
 			{
 				File: "persistence/charges.go",

@@ -149,3 +149,24 @@ func TestAGroupHasOneCommitPerSchedule(t *testing.T) {
 	require.Len(t, group, maxGroup)
 	require.Len(t, left, 1)
 }
+
+func TestAGroupHasOneCommitPerAccount(t *testing.T) {
+	t.Parallel()
+	alice, bob := uuid.New(), uuid.New()
+	commit := func(kind boxoffice.Kind, schedule int64, payers ...uuid.UUID) *pending {
+		rows := &changes{}
+		for _, userID := range payers {
+			rows.movements = append(rows.movements, movement{userID: userID})
+		}
+		return &pending{commit: boxoffice.Commit{Grain: boxoffice.Grain{Kind: kind, ID: schedule}}, rows: rows}
+	}
+	one, two := commit(boxoffice.KindSchedule, 1, alice), commit(boxoffice.KindSchedule, 2, bob, alice)
+	three, four := commit(boxoffice.KindSchedule, 3, bob, bob), commit(boxoffice.KindSchedule, 4)
+	sameAsTwo := commit(boxoffice.KindGatekeeper, 2)
+	group, left := cutGroup([]*pending{one, two, sameAsTwo, three, four})
+	require.Equal(t, []*pending{one, three, four}, group)
+	require.Equal(t, []*pending{two, sameAsTwo}, left, "what is left keeps its order, also within a schedule")
+	group, left = cutGroup(left)
+	require.Equal(t, []*pending{two}, group)
+	require.Equal(t, []*pending{sameAsTwo}, left)
+}

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/google/uuid"
 
 	"boxoffice"
 )
@@ -241,9 +244,8 @@ func (j *Journal) written() {
 	j.work.Signal()
 }
 
-// take waits for commits and cuts a group off the queue: the oldest ones, but one per
-// schedule, so that no two commits of a group touch the same rows of the schedule or its
-// waiting room. nil: the journal is closed and empty.
+// take waits for commits and cuts a group off the queue. nil: the journal is closed and
+// empty.
 func (j *Journal) take() []*pending {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -266,9 +268,15 @@ func (j *Journal) mayTake() bool {
 	return len(j.queue) > 0 && (j.prompt == 0 || len(j.queue) >= worthAnother)
 }
 
+// cutGroup takes the oldest commits of the queue, but one per schedule, so that no two of a
+// group touch the same rows of the schedule or its waiting room, and one per account, so
+// that what is taken from an account does not depend on another commit of the group, which
+// would have to be checked first. What is left keeps its order.
 func cutGroup(queue []*pending) (group, left []*pending) {
 	group = make([]*pending, 0, min(len(queue), maxGroup))
-	taken := make(map[int64]struct{}, min(len(queue), maxGroup))
+	schedules := make(map[int64]struct{}, min(len(queue), maxGroup))
+	accounts := make(map[uuid.UUID]struct{}, min(len(queue), maxGroup))
+	taken := func(m movement) bool { _, ok := accounts[m.userID]; return ok }
 	rows := 0
 	for i, p := range queue {
 		size := p.rows.size()
@@ -278,11 +286,15 @@ func cutGroup(queue []*pending) (group, left []*pending) {
 			}
 			return group, append(left, queue[i:]...)
 		}
-		if _, ok := taken[p.commit.Grain.ID]; ok {
+		_, later := schedules[p.commit.Grain.ID]
+		schedules[p.commit.Grain.ID] = struct{}{}
+		if later || slices.ContainsFunc(p.rows.movements, taken) {
 			left = append(left, p)
 			continue
 		}
-		taken[p.commit.Grain.ID] = struct{}{}
+		for _, m := range p.rows.movements {
+			accounts[m.userID] = struct{}{}
+		}
 		group = append(group, p)
 		rows += size
 	}

@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -220,33 +219,13 @@ func (l *Lab) once(ctx context.Context, environment []string, path string, args 
 // StartProfiled starts a [Boxoffice] that serves profiles as well, and tells at which
 // address.
 func (l *Lab) StartProfiled(ctx context.Context, settings ...string) (server *Server, profiles string, err error) {
-	if profiles, err = freeAddress(ctx); err != nil {
+	port, err := localpostgres.FreePort("127.0.0.1")
+	if err != nil {
 		return nil, "", err
 	}
+	profiles = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	server, err = l.Start(ctx, Boxoffice, append(settings, "BOXOFFICE_DEBUG_LISTEN="+profiles)...)
 	return server, profiles, err
-}
-
-// Ports that are chosen before a process listens on them. They lie below those that the
-// system gives to connections on their way out (32768 and up on Linux), one of which could
-// otherwise take the port meanwhile.
-const (
-	firstPort = 10_000
-	lastPort  = 32_767
-	portTries = 100
-)
-
-// freeAddress finds an address that nobody listens on.
-func freeAddress(ctx context.Context) (string, error) {
-	var err error
-	for range portTries {
-		port := firstPort + rand.IntN(lastPort-firstPort+1)
-		var listener net.Listener
-		if listener, err = new(net.ListenConfig).Listen(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
-			return listener.Addr().String(), listener.Close()
-		}
-	}
-	return "", fmt.Errorf("find a free port: %w", err)
 }
 
 var listening = regexp.MustCompile(`http://(127\.0\.0\.1:\d+)`)

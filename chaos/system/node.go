@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"boxoffice/persistence/localpostgres"
 )
 
 // Node is one node of the service, started and started again.
@@ -43,11 +45,11 @@ func (s *System) newNode(index int) (*Node, error) {
 	if err := os.MkdirAll(n.FailpointDir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the directory of %s: %w", name, err)
 	}
-	listen, err := freePort()
+	listen, err := localpostgres.FreePort("127.0.0.1")
 	if err != nil {
 		return nil, err
 	}
-	bind, err := freePort()
+	bind, err := localpostgres.FreePort("127.0.0.1")
 	if err != nil {
 		return nil, err
 	}

@@ -9,8 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	mathrand "math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -93,7 +91,7 @@ func (s *System) start(ctx context.Context) (err error) {
 	if err := s.startPostgres(ctx, 0); err != nil {
 		return err
 	}
-	if s.natsPort, err = freePort(); err != nil {
+	if s.natsPort, err = localpostgres.FreePort("127.0.0.1"); err != nil {
 		return err
 	}
 	s.nats = newProcess("nats", filepath.Join(s.cfg.Dir, "nats.log"), func() *exec.Cmd {
@@ -246,28 +244,6 @@ func makeKey() (string, error) {
 		return "", fmt.Errorf("make a signing key: %w", err)
 	}
 	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded})), nil
-}
-
-// Ports of processes that come and go. They lie below those that the system gives to
-// connections on their way out (32768 and up on Linux), one of which could otherwise take
-// the port of a node that is down.
-const (
-	firstPort = 10_000
-	lastPort  = 32_767
-	portTries = 100
-)
-
-// freePort finds a port that nobody listens on.
-func freePort() (int, error) {
-	var err error
-	for range portTries {
-		port := firstPort + mathrand.IntN(lastPort-firstPort+1)
-		var listener net.Listener
-		if listener, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err == nil { //nolint:noctx // returns at once
-			return port, listener.Close()
-		}
-	}
-	return 0, fmt.Errorf("find a free port: %w", err)
 }
 
 // RunNATS is a NATS server until ctx ends: what the harness does when its first argument

@@ -6,13 +6,14 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/signal"
 	"slices"
 	"strconv"
 	"syscall"
+
+	"boxoffice/persistence/localpostgres"
 )
 
 // Exit statuses.
@@ -24,15 +25,6 @@ const (
 
 // maxNodes is what one machine is good for.
 const maxNodes = 9
-
-// Ports of processes that come and go. They lie below those that the system gives to
-// connections on their way out (32768 and up on Linux), one of which could otherwise take
-// the port of a node that is down.
-const (
-	firstPort = 10_000
-	lastPort  = 32_767
-	portTries = 100
-)
 
 // options are what is asked for on the command line.
 type options struct {
@@ -119,13 +111,6 @@ func addresses(first string, n int) ([]string, error) {
 
 // freeAddress finds a port of a host that nobody listens on.
 func freeAddress(host string) (string, error) {
-	var err error
-	for range portTries {
-		address := net.JoinHostPort(host, strconv.Itoa(firstPort+rand.IntN(lastPort-firstPort+1)))
-		var listener net.Listener
-		if listener, err = net.Listen("tcp", address); err == nil { //nolint:noctx // returns at once
-			return address, listener.Close()
-		}
-	}
-	return "", fmt.Errorf("find a free port: %w", err)
+	port, err := localpostgres.FreePort(host)
+	return net.JoinHostPort(host, strconv.Itoa(port)), err
 }

@@ -81,7 +81,7 @@ func (d downloader) extract(ctx context.Context, base, home string) error {
 	if err := os.WriteFile(filepath.Join(data, "PG_VERSION"), []byte(version+"\n"), 0o600); err != nil {
 		return err
 	}
-	port, err := freePort(ctx)
+	port, err := FreePort("127.0.0.1")
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net"
 	"net/url"
 	"os"
@@ -22,11 +21,8 @@ const (
 	immediateTimeout = 5 * time.Second
 	pollInterval     = 10 * time.Millisecond
 	// portAttempts bounds how often a free port is chosen anew because somebody else
-	// has it, or took it before the server did.
+	// took it before the server did.
 	portAttempts = 5
-	// The ports that are chosen from.
-	firstPort = 10_000
-	lastPort  = 32_767
 )
 
 // Names inside the server.
@@ -124,7 +120,7 @@ func launch(ctx context.Context, cluster cluster, lock *dirLock, config Config) 
 	port := config.Port
 	if port == 0 {
 		var err error
-		if port, err = freePort(ctx); err != nil {
+		if port, err = FreePort("127.0.0.1"); err != nil {
 			return nil, err
 		}
 	}
@@ -218,19 +214,4 @@ func connectionURL(port int, password string) string {
 		RawQuery: "sslmode=disable",
 	}
 	return u.String()
-}
-
-// freePort finds a port of 127.0.0.1 that nobody listens on. It lies below those that the
-// system gives to connections on their way out (32768 and up on Linux): one of these could
-// take the port while the server is being started again, also one to the server itself.
-func freePort(ctx context.Context) (int, error) {
-	var err error
-	for range portAttempts {
-		port := firstPort + rand.IntN(lastPort-firstPort+1)
-		var listener net.Listener
-		if listener, err = new(net.ListenConfig).Listen(ctx, "tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err == nil {
-			return port, listener.Close()
-		}
-	}
-	return 0, fmt.Errorf("find a free port: %w", err)
 }

@@ -108,14 +108,12 @@ func (g *gatekeeperGrain) decide(b *batch) {
 			}
 		}
 	}
-	if g.asked(b) {
-		g.reconcile(b.now)
-	}
+	g.reconcile(b)
 }
 
 // asked tells whether anybody would notice a message that was lost: who waits for a slot, or
-// who asks now. To look for one with every piece of news was a tenth of what the places of
-// a sale cost Postgres.
+// who asks now. To look for one with every piece of news was a twentieth of what a sale
+// costs Postgres.
 func (g *gatekeeperGrain) asked(b *batch) bool {
 	return g.room.Status(b.now).Waiting > 0 || slices.ContainsFunc(b.commands, func(c command) bool {
 		_, news := c.message.(*messages.ScheduleChanged)
@@ -237,11 +235,11 @@ func (g *gatekeeperGrain) scheduleChanged(m *messages.ScheduleChanged) {
 
 // reconcile asks for the rows of the admitted, from time to time: a message about one that
 // has ended may have been lost.
-func (g *gatekeeperGrain) reconcile(now time.Time) {
-	if now.Before(g.reconciled.Add(g.shell.cfg.ReconcileEvery)) || g.room.Status(now).Admitted == 0 {
+func (g *gatekeeperGrain) reconcile(b *batch) {
+	if b.now.Before(g.reconciled.Add(g.shell.cfg.ReconcileEvery)) || g.room.Status(b.now).Admitted == 0 || !g.asked(b) {
 		return
 	}
-	g.reconciled = now
+	g.reconciled = b.now
 	sequences := g.room.AdmittedSequences()
 	g.shell.beside(func(ctx context.Context) any {
 		rows, err := g.shell.cfg.Rows.PlaceRows(ctx, g.shell.id, sequences)

@@ -184,20 +184,17 @@ func (r result) percentiles(operation string) (p50, p99 float64) {
 	return 0, 0
 }
 
-// slowest50 is the median of the scenario's slowest operation.
-func (r result) slowest50() float64 {
+// slowest is the longest of what operations have of one percentile.
+func (r result) slowest(percentile func(operation) float64) float64 {
 	worst := 0.0
 	for _, o := range r.Operations {
-		worst = max(worst, o.P50)
+		worst = max(worst, percentile(o))
 	}
 	return worst
 }
 
+// slowest50 is the median of the scenario's slowest operation.
+func (r result) slowest50() float64 { return r.slowest(func(o operation) float64 { return o.P50 }) }
+
 // slowest99 is the 99th percentile of the scenario's slowest operation.
-func (r result) slowest99() float64 {
-	worst := 0.0
-	for _, o := range r.Operations {
-		worst = max(worst, o.P99)
-	}
-	return worst
-}
+func (r result) slowest99() float64 { return r.slowest(func(o operation) float64 { return o.P99 }) }

@@ -54,6 +54,22 @@ func (r *reports) last() persistence.GroupReport {
 	return r.all[len(r.all)-1]
 }
 
+// lastOf gives the report of the newest group once so many commits in all are reported: a
+// commit is answered before its group is.
+func (r *reports) lastOf(t *testing.T, commits int) persistence.GroupReport {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		reported := 0
+		for _, report := range r.all {
+			reported += report.Commits
+		}
+		return reported == commits
+	}, 10*time.Second, time.Millisecond)
+	return r.last()
+}
+
 func setup(t *testing.T) *fixture {
 	t.Helper()
 	return setupAt(t, postgrestest.Database(t))

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"time"
 
@@ -33,7 +34,12 @@ func (l *Lab) StartCluster(ctx context.Context) (nodes []*Server, err error) {
 		}
 	}
 	for i := range clusterSize {
-		settings := []string{"BOXOFFICE_NATS_URL=" + l.nats.URL, "BOXOFFICE_NODE_ADDRESS=127.0.0.1:0"}
+		// Each node gets its share of the processors, as it would in a container or on a
+		// machine of its own: Go would have each use all of them, which only costs.
+		settings := []string{
+			"BOXOFFICE_NATS_URL=" + l.nats.URL, "BOXOFFICE_NODE_ADDRESS=127.0.0.1:0",
+			"GOMAXPROCS=" + strconv.Itoa(max(1, runtime.NumCPU()/clusterSize)),
+		}
 		if i > 0 { // the first has made the key
 			settings = append(settings,
 				"BOXOFFICE_DATA_DIR="+filepath.Join(l.dir, "data-"+strconv.Itoa(i+1)),

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,7 +19,9 @@ type CPU struct {
 }
 
 const (
-	sampleEvery = 50 * time.Millisecond
+	// sampleEvery is often enough for loads of seconds. To sample costs a file of /proc for
+	// each process, and there is one for each connection to Postgres.
+	sampleEvery = 500 * time.Millisecond
 	// tick is the unit of /proc/PID/stat. Linux shows it as 1/100 s on every architecture
 	// that Go runs on.
 	tick = 10 * time.Millisecond
@@ -32,23 +35,30 @@ type sample struct {
 
 type samples []sample
 
-// between is what was used from the sample next to one time to that next to another.
+// between is what was used from one time to another, evenly from sample to sample. Nothing
+// is known of the time before the first and after the last.
 func (s samples) between(from, to time.Time) CPU {
-	if len(s) == 0 {
-		return CPU{}
-	}
 	a, b := s.at(from), s.at(to)
 	return CPU{Nodes: b.Nodes - a.Nodes, Postgres: b.Postgres - a.Postgres, Client: b.Client - a.Client}
 }
 
 func (s samples) at(when time.Time) CPU {
-	best := s[0]
-	for _, other := range s[1:] {
-		if other.at.Sub(when).Abs() < best.at.Sub(when).Abs() {
-			best = other
-		}
+	i, _ := slices.BinarySearchFunc(s, when, func(other sample, when time.Time) int { return other.at.Compare(when) })
+	switch {
+	case len(s) == 0:
+		return CPU{}
+	case i == 0:
+		return s[0].used
+	case i == len(s):
+		return s[i-1].used
 	}
-	return best.used
+	a, b := s[i-1], s[i]
+	part := float64(when.Sub(a.at)) / float64(b.at.Sub(a.at))
+	mix := func(a, b time.Duration) time.Duration { return a + time.Duration(part*float64(b-a)) }
+	return CPU{
+		Nodes: mix(a.used.Nodes, b.used.Nodes), Postgres: mix(a.used.Postgres, b.used.Postgres),
+		Client: mix(a.used.Client, b.used.Client),
+	}
 }
 
 // cpuWatch samples until it is ended.

@@ -30,7 +30,9 @@ func TestProcessorTimeBetweenTwoTimes(t *testing.T) {
 		taken = append(taken, sample{at, CPU{Nodes: i * 40, Postgres: i * 20, Client: i}})
 	}
 	require.Equal(t, CPU{Nodes: 200, Postgres: 100, Client: 5},
-		taken.between(start.Add(2*sampleEvery+1), start.Add(7*sampleEvery-1)))
+		taken.between(start.Add(2*sampleEvery), start.Add(7*sampleEvery)))
+	require.Equal(t, CPU{Nodes: 190, Postgres: 95, Client: 5},
+		taken.between(start.Add(2*sampleEvery+sampleEvery/2), start.Add(7*sampleEvery+sampleEvery/4)), "between samples")
 	require.Equal(t, CPU{Nodes: 360, Postgres: 180, Client: 9}, taken.between(start.Add(-time.Hour), start.Add(time.Hour)))
 	require.Zero(t, samples{}.between(start, start))
 }

@@ -3,8 +3,8 @@ package http
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
+	"hash/maphash"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -45,12 +45,13 @@ type api struct {
 	queues       Queues
 	cluster      Cluster
 
-	knownUsers     *lru.Cache[uuid.UUID, struct{}]
-	knownSchedules *lru.Cache[int64, struct{}]
-	knownConcerts  *lru.Cache[int64, struct{}]
+	knownUsers     *recent[uuid.UUID, struct{}]
+	knownSchedules *recent[int64, struct{}]
+	knownConcerts  *recent[int64, struct{}]
 
-	knownReservations *lru.Cache[uuid.UUID, claim]
-	seenKeys          *lru.Cache[boxoffice.IdempotencyKey, struct{}] // without digests
+	knownReservations *recent[uuid.UUID, claim]
+	seenKeys          *recent[uint64, struct{}] // hashes, by keySeed
+	keySeed           maphash.Seed
 	encodedSeats      *lru.Cache[seatsKey, *encodedSeats]
 	buffers           sync.Pool // of *answerBuffer
 	streams           *streams
@@ -115,19 +116,19 @@ func newAPI(config Config) (*api, error) {
 		routings: sync.Pool{New: func() any { return chi.NewRouteContext() }},
 		buffers:  sync.Pool{New: newAnswerBuffer},
 		streams:  newStreams(config.MaxStreams),
+
+		knownUsers:        newRecent[uuid.UUID, struct{}](maxKnownUsers),
+		knownSchedules:    newRecent[int64, struct{}](maxKnownSchedules),
+		knownConcerts:     newRecent[int64, struct{}](maxKnownConcerts),
+		knownReservations: newRecent[uuid.UUID, claim](maxKnownReservations),
+		seenKeys:          newRecent[uint64, struct{}](maxSeenKeys),
+		keySeed:           maphash.MakeSeed(),
 	}
 	for _, kind := range problemKinds() {
 		a.kinds[kind.code] = kind
 	}
-	var errs [6]error
-	a.knownUsers, errs[0] = lru.New[uuid.UUID, struct{}](maxKnownUsers)
-	a.knownSchedules, errs[1] = lru.New[int64, struct{}](maxKnownSchedules)
-	a.knownConcerts, errs[2] = lru.New[int64, struct{}](maxKnownConcerts)
-	a.knownReservations, errs[3] = lru.New[uuid.UUID, claim](maxKnownReservations)
-	a.seenKeys, errs[5] = lru.New[boxoffice.IdempotencyKey, struct{}](maxSeenKeys)
-	a.encodedSeats, errs[4] = lru.New[seatsKey, *encodedSeats](maxEncodedSeats)
-	if err := errors.Join(errs[:]...); err != nil {
-		return nil, fmt.Errorf("make caches: %w", err)
+	if a.encodedSeats, err = lru.New[seatsKey, *encodedSeats](maxEncodedSeats); err != nil {
+		return nil, fmt.Errorf("make the cache of seats: %w", err)
 	}
 	a.router = chi.NewMux()
 	a.router.Use(middleware.GetHead)

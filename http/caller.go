@@ -37,11 +37,11 @@ func (a *api) findPath(r *http.Request, c *call) error {
 		if !ok {
 			return boxoffice.Errorf(boxoffice.CodeConcertNotFound, "there is no such concert")
 		}
-		if !a.knownConcerts.Contains(id) {
+		if _, known := a.knownConcerts.get(id); !known {
 			if _, err := a.catalogue.Concert(&c.ctx, id); err != nil {
 				return err
 			}
-			a.knownConcerts.Add(id, struct{}{})
+			a.knownConcerts.add(id, struct{}{})
 		}
 		c.concertID = id
 	}
@@ -50,11 +50,11 @@ func (a *api) findPath(r *http.Request, c *call) error {
 		if !ok {
 			return boxoffice.Errorf(boxoffice.CodeScheduleNotFound, "there is no such schedule")
 		}
-		if !a.knownSchedules.Contains(id) {
+		if _, known := a.knownSchedules.get(id); !known {
 			if _, err := a.catalogue.Schedule(&c.ctx, id); err != nil {
 				return err
 			}
-			a.knownSchedules.Add(id, struct{}{})
+			a.knownSchedules.add(id, struct{}{})
 		}
 		c.scheduleID = id
 	}
@@ -119,13 +119,13 @@ func (a *api) identifyPathUser(r *http.Request, c *call) error {
 
 // knowUser fails with user-not-found for a user who was never registered.
 func (a *api) knowUser(ctx context.Context, id uuid.UUID) error {
-	if a.knownUsers.Contains(id) {
+	if _, known := a.knownUsers.get(id); known {
 		return nil
 	}
 	if _, err := a.users.User(ctx, id); err != nil {
 		return err
 	}
-	a.knownUsers.Add(id, struct{}{})
+	a.knownUsers.add(id, struct{}{})
 	return nil
 }
 

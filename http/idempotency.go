@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"hash/maphash"
 	"net/http"
 	"strconv"
 	"strings"
@@ -90,15 +91,15 @@ func (a *api) decided(c *call, do func() (boxoffice.Outcome, error)) (boxoffice.
 // maxSeenKeys bounds the keys that a node remembers to have had.
 const maxSeenKeys = 50_000
 
-// recall looks for the answer of a request whose key this node has had before. Whatever it
-// does not find, the commit will.
+// recall looks for the answer of a request whose key this node has had before, or one with
+// the same hash. Whatever it does not find, the commit will.
 func (a *api) recall(c *call) {
 	if c.operation.Key.IsZero() {
 		return
 	}
 	scope := c.operation.Key
 	scope.Digest = [sha256.Size]byte{}
-	if seen, _ := a.seenKeys.ContainsOrAdd(scope, struct{}{}); !seen {
+	if seen := a.seenKeys.add(maphash.Comparable(a.keySeed, scope), struct{}{}); !seen {
 		return
 	}
 	if stored, found, err := a.answers.StoredAnswer(&c.ctx, c.operation.Key); err == nil && found {

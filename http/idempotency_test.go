@@ -208,7 +208,7 @@ func TestReservationsThatWereGivenOutAreKnown(t *testing.T) {
 	f.do("POST", payTarget, payBody, f.admin(), key("k")).refused(404, boxoffice.CodeReservationNotFound)
 	require.Equal(t, []int64{knownSchedule}, paid)
 	// One of another node is looked up once.
-	f.api.knownReservations.Purge()
+	f.api.knownReservations = newRecent[uuid.UUID, claim](maxKnownReservations)
 	lookups := 0
 	f.reservation = func(uuid.UUID, time.Time) (boxoffice.Reservation, error) { lookups++; return held(), nil }
 	for range 2 {

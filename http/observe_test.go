@@ -148,11 +148,11 @@ func TestWhatIsDownIsUnavailable(t *testing.T) {
 	f.schedule = func(int64) (boxoffice.ScheduleInfo, error) {
 		return boxoffice.ScheduleInfo{}, boxoffice.Unavailable(nil)
 	}
-	f.api.knownSchedules.Purge()
+	f.api.knownSchedules = newRecent[int64, struct{}](maxKnownSchedules)
 	f.do("POST", joinTarget, "").refused(503, boxoffice.CodeUnavailable)
 	f.user = func(uuid.UUID) (boxoffice.User, error) { return boxoffice.User{}, boxoffice.Unavailable(nil) }
 	f.do("GET", paymentTarget, "", f.as(userID)).refused(503, boxoffice.CodeUnavailable)
-	f.api.knownUsers.Add(userID, struct{}{})
+	f.api.knownUsers.add(userID, struct{}{})
 	f.storedAnswer = func(boxoffice.IdempotencyKey) (boxoffice.Outcome, bool, error) {
 		return boxoffice.Outcome{}, false, boxoffice.Unavailable(nil)
 	}

@@ -122,12 +122,12 @@ func (k *Keys) signQueue(q queueClaims) string {
 // places are remembered: their holders look at seats again and again. Those who wait are
 // too many, and ask too seldom.
 func (k *Keys) verifyQueue(token string) (queueClaims, bool) {
-	if claims, ok := k.admitted.Get(token); ok {
+	if claims, ok := k.admitted.get(token); ok {
 		return claims, true
 	}
 	claims, ok := k.readQueue(token)
 	if ok && claims.admitted() {
-		k.admitted.Add(token, claims)
+		k.admitted.add(token, claims)
 	}
 	return claims, ok
 }

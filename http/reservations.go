@@ -139,7 +139,7 @@ type claim struct {
 // scheduleOf finds the schedule of a reservation that is the caller's to pay. The
 // reservations that this node gave out are remembered: they are paid next.
 func (a *api) scheduleOf(ctx context.Context, c *call, id uuid.UUID) (int64, error) {
-	known, ok := a.knownReservations.Get(id)
+	known, ok := a.knownReservations.get(id)
 	if !ok {
 		reservation, err := a.reservationOf(ctx, c, id, false)
 		if err == nil {
@@ -151,7 +151,7 @@ func (a *api) scheduleOf(ctx context.Context, c *call, id uuid.UUID) (int64, err
 }
 
 func (a *api) remember(reservation boxoffice.Reservation) {
-	a.knownReservations.Add(reservation.ID, claim{reservation.ScheduleID, reservation.UserID})
+	a.knownReservations.add(reservation.ID, claim{reservation.ScheduleID, reservation.UserID})
 }
 
 func reservationNotFound() error {

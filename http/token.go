@@ -14,7 +14,6 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/uuid"
-	lru "github.com/hashicorp/golang-lru/v2"
 
 	"boxoffice"
 )
@@ -50,8 +49,8 @@ type Keys struct {
 	macs      sync.Pool // of *queueMAC, with queueKey
 	queueHead []byte    // what every queue token begins with, its first dot included
 	parser    *jwt.Parser
-	verified  *lru.Cache[string, verifiedToken]
-	admitted  *lru.Cache[string, queueClaims] // by genuine token
+	verified  *recent[string, verifiedToken]
+	admitted  *recent[string, queueClaims] // by genuine token
 }
 
 type verifiedToken struct {
@@ -68,14 +67,6 @@ func NewKeys(private ed25519.PrivateKey) (*Keys, error) {
 	if err != nil {
 		return nil, fmt.Errorf("derive the queue tokens' key: %w", err)
 	}
-	verified, err := lru.New[string, verifiedToken](maxVerified)
-	if err != nil {
-		return nil, fmt.Errorf("make the cache of tokens: %w", err)
-	}
-	admitted, err := lru.New[string, queueClaims](maxVerified)
-	if err != nil {
-		return nil, fmt.Errorf("make the cache of queue tokens: %w", err)
-	}
 	k := &Keys{
 		private:   private,
 		queueKey:  queueKey,
@@ -86,8 +77,8 @@ func NewKeys(private ed25519.PrivateKey) (*Keys, error) {
 			jwt.WithStrictDecoding(),
 			jwt.WithoutClaimsValidation(), // verifyAccess does it, by the right clock
 		),
-		verified: verified,
-		admitted: admitted,
+		verified: newRecent[string, verifiedToken](maxVerified),
+		admitted: newRecent[string, queueClaims](maxVerified),
 	}
 	thumbprint := sha256.Sum256(fmt.Appendf(nil, `{"crv":"Ed25519","kty":"OKP","x":"%s"}`, k.x()))
 	k.id = base64.RawURLEncoding.EncodeToString(thumbprint[:])
@@ -153,9 +144,8 @@ func (k *Keys) SignAccess(caller Caller, now time.Time, ttl time.Duration) (toke
 
 // verifyAccess tells who an access token names, or fails with unauthenticated.
 func (k *Keys) verifyAccess(token string, now time.Time) (Caller, error) {
-	if known, ok := k.verified.Get(token); ok {
+	if known, ok := k.verified.get(token); ok {
 		if !now.Before(known.expiresAt) {
-			k.verified.Remove(token)
 			return Caller{}, boxoffice.Errorf(boxoffice.CodeUnauthenticated, "the access token has expired")
 		}
 		return known.caller, nil
@@ -177,7 +167,7 @@ func (k *Keys) verifyAccess(token string, now time.Time) (Caller, error) {
 	if !now.Before(claims.ExpiresAt.Time) {
 		return Caller{}, boxoffice.Errorf(boxoffice.CodeUnauthenticated, "the access token has expired")
 	}
-	k.verified.Add(token, verifiedToken{caller: caller, expiresAt: claims.ExpiresAt.Time})
+	k.verified.add(token, verifiedToken{caller: caller, expiresAt: claims.ExpiresAt.Time})
 	return caller, nil
 }
 

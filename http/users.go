@@ -67,7 +67,7 @@ func (a *api) registerUser(ctx context.Context, c *call, _ *noQuery) (registrati
 	if err := a.users.CreateUser(ctx, boxoffice.User{ID: id, Name: body.Name, CreatedAt: c.now}); err != nil {
 		return registrationJSON{}, err
 	}
-	a.knownUsers.Add(id, struct{}{})
+	a.knownUsers.add(id, struct{}{})
 	c.header.Set("Location", "/api/v1/users/"+id.String())
 	return registrationJSON{UserID: id, Name: body.Name, AccessToken: token, AccessTokenExpiresAt: timestamp(expiresAt)}, nil
 }

@@ -52,8 +52,8 @@ type api struct {
 	knownReservations *recent[uuid.UUID, claim]
 	seenKeys          *recent[uint64, struct{}] // hashes, by keySeed
 	keySeed           maphash.Seed
-	encodedSeats      *lru.Cache[seatsKey, *encodedSeats]
-	buffers           sync.Pool // of *answerBuffer
+	encodedSeats      *lru.Cache[int64, *encodedSeats] // by schedule
+	buffers           sync.Pool                        // of *answerBuffer
 	streams           *streams
 	complaints        complaints
 
@@ -127,7 +127,7 @@ func newAPI(config Config) (*api, error) {
 	for _, kind := range problemKinds() {
 		a.kinds[kind.code] = kind
 	}
-	if a.encodedSeats, err = lru.New[seatsKey, *encodedSeats](maxEncodedSeats); err != nil {
+	if a.encodedSeats, err = lru.New[int64, *encodedSeats](maxEncodedSeats); err != nil {
 		return nil, fmt.Errorf("make the cache of seats: %w", err)
 	}
 	a.router = chi.NewMux()

@@ -12,8 +12,8 @@ import (
 // The answers that crowds get are appended to a buffer by hand, byte for byte what
 // package json makes of the same values; tests compare the two.
 
-// answerSize is room for all of them: a place has about 700 bytes, a refusal that lists
-// 50 free seats 600.
+// answerSize is room for most of them: a place has about 700 bytes, a refusal that lists
+// 50 free seats 600. For a seat map, which has some 2 500, a buffer grows once.
 const answerSize = 1024
 
 // answerBuffer is used for one answer at a time.

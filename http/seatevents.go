@@ -74,7 +74,8 @@ func (a *api) followSeats(_ http.ResponseWriter, r *http.Request, c *call) error
 // see then.
 func (s *stream) seats(news boxoffice.SeatNews, seen int64) int64 {
 	if !news.Complete || seen > news.Map.Version {
-		s.events = append(s.events, s.api.encodeSeats(news.Map).event...)
+		seats, _ := s.api.seatsOf(news.Map)
+		s.events = append(s.events, seats.encoded(news.Map).event...)
 		return news.Map.Version
 	}
 	for _, change := range news.Changes {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"sync"
 
 	"github.com/google/uuid"
 
@@ -66,52 +67,63 @@ func (a *api) getSeats(_ http.ResponseWriter, r *http.Request, c *call) error {
 	if err != nil {
 		return err
 	}
-	seats := a.encodeSeats(seatMap)
+	seats, again := a.seatsOf(seatMap)
 	c.set("Etag", seats.etag)
 	c.set("Cache-Control", "private, no-cache")
 	if matches(r.Header, seats.etag) {
 		c.writer.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	c.write(http.StatusOK, jsonType, seats.body)
+	if again {
+		c.write(http.StatusOK, jsonType, seats.encoded(seatMap).body)
+		return nil
+	}
+	buffer := a.buffers.Get().(*answerBuffer)
+	buffer.bytes = appendSeatMap(buffer.bytes[:0], seatMap)
+	c.write(http.StatusOK, jsonType, buffer.bytes)
+	a.buffers.Put(buffer)
 	return nil
 }
 
-// maxEncodedSeats bounds the seat maps that are kept as bytes, and encodedSize is room for
-// one of them, unless its prices are long.
+// maxEncodedSeats bounds the schedules whose newest seat map is kept as bytes, and
+// encodedSize is room for one of them, unless its prices are long.
 const (
 	maxEncodedSeats = 4096
 	encodedSize     = 3 << 10
 )
 
-// seatsKey names what a seat map says: one version of a schedule's seats is the same
-// everywhere and for ever.
-type seatsKey struct{ scheduleID, version int64 }
-
-// encodedSeats is a seat map as it is sent, shared by all answers.
+// encodedSeats is a seat map as it is sent, shared by all answers: one version of a
+// schedule's seats is the same everywhere and for ever.
 type encodedSeats struct {
-	etag  string
+	version int64
+	etag    string
+
+	once  sync.Once
 	event []byte // of a stream
 	body  []byte // part of event
 }
 
-// encodeSeats gives the bytes of a seat map, encoding it once for everybody.
-func (a *api) encodeSeats(seatMap *boxoffice.SeatMap) *encodedSeats {
-	key := seatsKey{seatMap.ScheduleID, seatMap.Version}
-	if known, ok := a.encodedSeats.Get(key); ok {
-		return known
+// seatsOf gives what is kept of a seat map, and whether it was asked for before. While
+// seats are sold a version is mostly looked at once, and its bytes are not worth keeping;
+// those of one that a crowd looks at are.
+func (a *api) seatsOf(seatMap *boxoffice.SeatMap) (seats *encodedSeats, again bool) {
+	if known, ok := a.encodedSeats.Get(seatMap.ScheduleID); ok && known.version == seatMap.Version {
+		return known, true
 	}
-	version := strconv.FormatInt(seatMap.Version, 10)
-	head := "event: seats\nid: " + version + "\ndata: "
-	event := append(make([]byte, 0, encodedSize), head...)
-	event = append(appendSeatMap(event, seatMap), "\n\n"...)
-	encoded := &encodedSeats{
-		etag:  `"` + version + `"`,
-		event: event,
-		body:  event[len(head) : len(event)-len("\n\n")],
-	}
-	a.encodedSeats.Add(key, encoded)
-	return encoded
+	seats = &encodedSeats{version: seatMap.Version, etag: `"` + strconv.FormatInt(seatMap.Version, 10) + `"`}
+	a.encodedSeats.Add(seatMap.ScheduleID, seats)
+	return seats, false
+}
+
+// encoded encodes the seat map that it is kept of, once for everybody.
+func (e *encodedSeats) encoded(seatMap *boxoffice.SeatMap) *encodedSeats {
+	e.once.Do(func() {
+		head := "event: seats\nid: " + strconv.FormatInt(e.version, 10) + "\ndata: "
+		event := append(make([]byte, 0, encodedSize), head...)
+		e.event = append(appendSeatMap(event, seatMap), "\n\n"...)
+		e.body = e.event[len(head) : len(e.event)-len("\n\n")]
+	})
+	return e
 }
 
 // seatNumber is the body of a hold that was read the quick way: a seat from 1 to 50.

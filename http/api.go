@@ -54,6 +54,7 @@ type api struct {
 	keySeed           maphash.Seed
 	encodedSeats      *lru.Cache[int64, *encodedSeats] // by schedule
 	buffers           sync.Pool                        // of *answerBuffer
+	calls             sync.Pool                        // of *call
 	streams           *streams
 	complaints        complaints
 
@@ -115,6 +116,7 @@ func newAPI(config Config) (*api, error) {
 		kinds: map[boxoffice.Code]problemKind{}, hot: map[hotKey]hotCall{},
 		routings: sync.Pool{New: func() any { return chi.NewRouteContext() }},
 		buffers:  sync.Pool{New: newAnswerBuffer},
+		calls:    sync.Pool{New: func() any { return new(call) }},
 		streams:  newStreams(config.MaxStreams),
 
 		knownUsers:        newRecent[uuid.UUID, struct{}](maxKnownUsers),

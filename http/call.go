@@ -65,15 +65,16 @@ type route struct {
 }
 
 // call is one request on its way through this package. Its fields are filled from the
-// top down: by the outermost handler, by [api.admit], by the call's own handler.
+// top down: by the outermost handler, by [api.admit], by the call's own handler. When that
+// has returned it is used for another request: nobody keeps it but for what is lasting.
 type call struct {
-	ctx    callContext // what is done for the call is done under it
-	writer recorder    // of the response
-	id     string      // X-Request-Id
-	method string      // as it was sent
+	*lasting
+
+	writer recorder // of the response
+	id     string   // X-Request-Id
+	method string   // as it was sent
 	trace  trace
 	header http.Header // of the response
-	values [8]string   // where set keeps the values of header
 	used   int         // of values
 	route  *route      // nil until one is found
 
@@ -95,6 +96,13 @@ type call struct {
 	stored     *boxoffice.Outcome // the answer that this request got before
 	status     int                // of the response; 0: the call's usual one
 	opened     time.Time          // when its stream began; zero: it is none
+}
+
+// lasting is the part of a call that others may have in hand when it is over: a pool of
+// connections that still looks into the context, whoever reads the response's header.
+type lasting struct {
+	ctx    callContext // what is done for the call is done under it
+	values [8]string   // where set keeps the values of the header
 }
 
 // set sets a header of the response that has one value. Its name is in canonical form.

@@ -11,7 +11,7 @@ import (
 
 // callUnder gives a call as net/http's context makes it.
 func callUnder(ctx context.Context) *call {
-	c := &call{}
+	c := &call{lasting: &lasting{}}
 	c.ctx.begin(ctx, c)
 	return c
 }

@@ -23,7 +23,11 @@ const unmatched = "unmatched"
 func (a *api) handler(limit *rateLimit) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := a.stopwatch()
-		c := &call{id: requestID(r.Header), method: r.Method, trace: parseTrace(r.Header), header: w.Header()}
+		c := a.calls.Get().(*call)
+		*c = call{
+			lasting: &lasting{}, id: requestID(r.Header), method: r.Method,
+			trace: parseTrace(r.Header), header: w.Header(),
+		}
 		c.ctx.begin(r.Context(), c)
 		c.writer.ResponseWriter = w
 		c.set(requestIDHeader, c.id)
@@ -46,7 +50,7 @@ func tooMany(wait time.Duration) error {
 	return refusal
 }
 
-// finish ends every request, also one whose handler panicked.
+// finish ends every request, also one whose handler panicked, and the use of its call.
 func (a *api) finish(r *http.Request, c *call, start time.Time) {
 	if cause := recover(); cause != nil {
 		if cause == http.ErrAbortHandler { //nolint:errorlint // net/http compares it like that
@@ -75,6 +79,8 @@ func (a *api) finish(r *http.Request, c *call, start time.Time) {
 			slog.Int("status", c.writer.status), slog.Duration("duration", duration),
 			slog.String("client", a.proxies.client(r).String()))...)
 	}
+	*c = call{} // nothing of the request is kept alive
+	a.calls.Put(c)
 }
 
 // countedMethod is what a request's method is counted under: clients may make up methods,

@@ -104,26 +104,25 @@ type LedgerEntry struct {
 }
 
 // SeatStatus is what the seat map shows of a seat.
-type SeatStatus string
+type SeatStatus uint8
 
-// The statuses of a seat.
+// The statuses of a seat. Nodes tell them to each other by number.
 const (
-	SeatAvailable SeatStatus = "available"
-	SeatHeld      SeatStatus = "held"
-	SeatSold      SeatStatus = "sold"
+	SeatAvailable SeatStatus = iota
+	SeatHeld
+	SeatSold
 )
+
+func (s SeatStatus) String() string { return [...]string{"available", "held", "sold"}[s] }
 
 // SeatMap is the seats of a schedule at one version. Index 0 is seat 1.
 type SeatMap struct {
 	ScheduleID int64
 	Version    int64 // grows with every change of a seat
-	Seats      [SeatCount]Seat
-}
-
-// Seat is one seat of a seat map.
-type Seat struct {
-	Status SeatStatus
-	Price  int64
+	Statuses   [SeatCount]SeatStatus
+	// Prices are the same at every version, shared by the maps that were made from one
+	// another: nobody changes them.
+	Prices *[SeatCount]int64
 }
 
 // SeatNews is what somebody who follows the seats of a schedule is told.

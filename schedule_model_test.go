@@ -240,7 +240,7 @@ func (r *scheduleRun) check(t *rapid.T) {
 	var got, want [boxoffice.SeatCount]boxoffice.SeatStatus
 	available := []int{}
 	for i := range want {
-		got[i], want[i] = seats.Seats[i].Status, boxoffice.SeatAvailable
+		got[i], want[i] = seats.Statuses[i], boxoffice.SeatAvailable
 		own := r.model.find(r.now, func(c *modelClaim) bool { return c.SeatNumber == i+1 })
 		switch {
 		case own == nil:

@@ -30,7 +30,7 @@ func TestPay(t *testing.T) {
 			StartsAt: terms().StartsAt, EndsAt: terms().EndsAt, PaidAt: at(time.Minute),
 		},
 	}, outcome)
-	require.Equal(t, boxoffice.SeatSold, s.SeatMap(at(time.Hour)).Seats[11].Status)
+	require.Equal(t, boxoffice.SeatSold, s.SeatMap(at(time.Hour)).Statuses[11])
 	require.Zero(t, s.NextWake(), "what is sold does not expire")
 }
 

@@ -63,8 +63,8 @@ func TestCloneIsIndependent(t *testing.T) {
 	act(b, release(1), at(0))
 
 	require.Equal(t, before, snapshotOf(t, s))
-	require.Equal(t, boxoffice.SeatSold, a.SeatMap(at(0)).Seats[11].Status)
-	require.Equal(t, boxoffice.SeatAvailable, b.SeatMap(at(0)).Seats[11].Status)
+	require.Equal(t, boxoffice.SeatSold, a.SeatMap(at(0)).Statuses[11])
+	require.Equal(t, boxoffice.SeatAvailable, b.SeatMap(at(0)).Statuses[11])
 	admission := hold(1, 12).Admission
 	require.Nil(t, s.CheckAdmission(admission, at(0)), "a payment that was only tried uses up nothing")
 	require.NotNil(t, a.CheckAdmission(admission, at(0)))

@@ -33,7 +33,7 @@ func TestHold(t *testing.T) {
 	require.Equal(t, 49, s.Available(at(time.Minute)))
 	require.NotContains(t, s.AvailableSeats(at(time.Minute)), 12)
 	require.Equal(t, at(6*time.Minute), s.NextWake())
-	require.Equal(t, boxoffice.SeatHeld, s.SeatMap(at(time.Minute)).Seats[11].Status)
+	require.Equal(t, boxoffice.SeatHeld, s.SeatMap(at(time.Minute)).Statuses[11])
 }
 
 func TestHoldAnswers(t *testing.T) {
@@ -265,8 +265,8 @@ func TestSeatMapVersionCountsDueHolds(t *testing.T) {
 	act(s, hold(1, 12), at(0))
 	held := s.SeatMap(at(holdTTL - time.Millisecond))
 	due := s.SeatMap(at(holdTTL))
-	require.Equal(t, boxoffice.SeatHeld, held.Seats[11].Status)
-	require.Equal(t, boxoffice.SeatAvailable, due.Seats[11].Status)
+	require.Equal(t, boxoffice.SeatHeld, held.Statuses[11])
+	require.Equal(t, boxoffice.SeatAvailable, due.Statuses[11])
 	require.Equal(t, held.Version+1, due.Version)
 
 	for _, e := range s.Expire(at(holdTTL)) {

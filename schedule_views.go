@@ -11,9 +11,9 @@ func (s *Schedule) SeatMap(now time.Time) SeatMap {
 		case c.due(now):
 			m.Version++
 		case c.held(now):
-			m.Seats[c.seatNumber-1].Status = SeatHeld
+			m.Statuses[c.seatNumber-1] = SeatHeld
 		default:
-			m.Seats[c.seatNumber-1].Status = SeatSold
+			m.Statuses[c.seatNumber-1] = SeatSold
 		}
 	}
 	return m
@@ -21,11 +21,8 @@ func (s *Schedule) SeatMap(now time.Time) SeatMap {
 
 // freeSeats gives the seat map as it would be without claims.
 func (s *Schedule) freeSeats() SeatMap {
-	m := SeatMap{ScheduleID: s.terms.scheduleID, Version: s.changes}
-	for i, price := range s.terms.common.Value().prices {
-		m.Seats[i] = Seat{Status: SeatAvailable, Price: price}
-	}
-	return m
+	prices := s.terms.common.Value().prices
+	return SeatMap{ScheduleID: s.terms.scheduleID, Version: s.changes, Prices: &prices}
 }
 
 // Available counts the free seats at now.

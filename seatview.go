@@ -51,10 +51,10 @@ func (s *Schedule) View() *SeatView {
 	var holds []SeatHold
 	for _, c := range s.claims {
 		if c.confirmed() {
-			m.Seats[c.seatNumber-1].Status = SeatSold
+			m.Statuses[c.seatNumber-1] = SeatSold
 			continue
 		}
-		m.Seats[c.seatNumber-1].Status = SeatHeld
+		m.Statuses[c.seatNumber-1] = SeatHeld
 		holds = append(holds, SeatHold{SeatNumber: c.seatNumber, Sequence: c.sequence, Until: c.expiresAt})
 	}
 	ended := slices.Clone(s.spent)
@@ -92,8 +92,7 @@ func (v *SeatView) Apply(updates []SeatUpdate, ended []uint64) {
 	}
 	m := *v.Map
 	for _, u := range updates {
-		seat := &m.Seats[u.SeatNumber-1]
-		seat.Status = u.Status
+		m.Statuses[u.SeatNumber-1] = u.Status
 		v.Holds = slices.DeleteFunc(v.Holds, func(h SeatHold) bool { return h.SeatNumber == u.SeatNumber })
 		switch u.Status {
 		case SeatHeld:

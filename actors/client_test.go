@@ -89,9 +89,9 @@ func TestMessagesCarryEverything(t *testing.T) {
 
 func TestSeatMapMessageCarriesEverything(t *testing.T) {
 	t.Parallel()
-	seats := &boxoffice.SeatMap{ScheduleID: 4, Version: 17}
-	for i := range seats.Seats {
-		seats.Seats[i] = boxoffice.Seat{Status: seatStatuses()[i%3], Price: int64(i) * 10}
+	seats := &boxoffice.SeatMap{ScheduleID: 4, Version: 17, Prices: new([boxoffice.SeatCount]int64)}
+	for i := range seats.Statuses {
+		seats.Statuses[i], seats.Prices[i] = boxoffice.SeatStatus(i%3), int64(i)*10
 	}
 	require.Equal(t, seats, seatMapOf(seatMapMessage(seats)))
 }

@@ -210,45 +210,31 @@ func outcomeOf(m *messages.Outcome) boxoffice.Outcome {
 	return o
 }
 
-// seatStatuses gives each status its byte in a SeatMap message.
-func seatStatuses() [3]boxoffice.SeatStatus {
-	return [...]boxoffice.SeatStatus{boxoffice.SeatAvailable, boxoffice.SeatHeld, boxoffice.SeatSold}
-}
-
 func seatMapMessage(s *boxoffice.SeatMap) *messages.SeatMap {
 	m := &messages.SeatMap{
 		ScheduleId: s.ScheduleID,
 		Version:    s.Version,
-		Statuses:   make([]byte, len(s.Seats)),
-		Prices:     make([]int64, len(s.Seats)),
+		Statuses:   make([]byte, len(s.Statuses)),
+		Prices:     s.Prices[:],
 	}
-	for i, seat := range s.Seats {
-		m.Statuses[i] = statusByte(seat.Status)
-		m.Prices[i] = seat.Price
+	for i, status := range s.Statuses {
+		m.Statuses[i] = byte(status)
 	}
 	return m
 }
 
-func statusByte(status boxoffice.SeatStatus) byte {
-	for code, s := range seatStatuses() {
-		if s == status {
-			return byte(code)
-		}
-	}
-	return 0
+// seatStatusOf reads the number of a status. What is none becomes one, for it must not be
+// told as it is.
+func seatStatusOf(number byte) boxoffice.SeatStatus {
+	return boxoffice.SeatStatus(number) % (boxoffice.SeatSold + 1)
 }
 
 func seatMapOf(m *messages.SeatMap) *boxoffice.SeatMap {
-	s := &boxoffice.SeatMap{ScheduleID: m.GetScheduleId(), Version: m.GetVersion()}
-	statuses := seatStatuses()
-	for i := range s.Seats {
-		if i < len(m.GetStatuses()) && i < len(m.GetPrices()) {
-			s.Seats[i] = boxoffice.Seat{
-				Status: statuses[int(m.GetStatuses()[i])%len(statuses)],
-				Price:  m.GetPrices()[i],
-			}
-		}
+	s := &boxoffice.SeatMap{ScheduleID: m.GetScheduleId(), Version: m.GetVersion(), Prices: new([boxoffice.SeatCount]int64)}
+	for i, status := range m.GetStatuses()[:min(len(m.GetStatuses()), len(s.Statuses))] {
+		s.Statuses[i] = seatStatusOf(status)
 	}
+	copy(s.Prices[:], m.GetPrices())
 	return s
 }
 

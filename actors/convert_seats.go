@@ -40,7 +40,7 @@ func SeatViewOf(m *messages.SeatsState) *boxoffice.SeatView {
 
 func seatUpdateMessage(u boxoffice.SeatUpdate) *messages.SeatUpdate {
 	return &messages.SeatUpdate{
-		SeatNumber: int32(u.SeatNumber), Status: int32(statusByte(u.Status)),
+		SeatNumber: int32(u.SeatNumber), Status: int32(u.Status),
 		Sequence: u.Sequence, HeldUntil: millis(u.HeldUntil),
 	}
 }
@@ -49,13 +49,12 @@ func seatUpdateMessage(u boxoffice.SeatUpdate) *messages.SeatUpdate {
 // exist is left out.
 func SeatUpdatesOf(m *messages.SeatsChange) []boxoffice.SeatUpdate {
 	updates := make([]boxoffice.SeatUpdate, 0, len(m.GetUpdates()))
-	statuses := seatStatuses()
 	for _, u := range m.GetUpdates() {
 		if n := u.GetSeatNumber(); n < 1 || n > boxoffice.SeatCount {
 			continue
 		}
 		updates = append(updates, boxoffice.SeatUpdate{
-			SeatNumber: int(u.GetSeatNumber()), Status: statuses[int(u.GetStatus())%len(statuses)],
+			SeatNumber: int(u.GetSeatNumber()), Status: seatStatusOf(byte(u.GetStatus())),
 			Sequence: u.GetSequence(), HeldUntil: timeOf(u.GetHeldUntil()),
 		})
 	}

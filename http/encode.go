@@ -196,16 +196,16 @@ func appendSeatMap(b []byte, seatMap *boxoffice.SeatMap) []byte {
 	b = append(b, `,"version":`...)
 	b = strconv.AppendInt(b, seatMap.Version, 10)
 	b = append(b, `,"seats":[`...)
-	for i, seat := range seatMap.Seats {
+	for i, status := range seatMap.Statuses {
 		if i > 0 {
 			b = append(b, ',')
 		}
 		b = append(b, `{"seatNumber":`...)
 		b = strconv.AppendInt(b, int64(i+1), 10)
 		b = append(b, `,"status":"`...)
-		b = append(b, seat.Status...) // one of the domain's words
+		b = append(b, status.String()...)
 		b = append(b, `","price":`...)
-		b = strconv.AppendInt(b, seat.Price, 10)
+		b = strconv.AppendInt(b, seatMap.Prices[i], 10)
 		b = append(b, '}')
 	}
 	return append(b, `]}`...)

@@ -205,11 +205,13 @@ func TestAnswersOfCrowdsAreWhatPackageJSONMakes(t *testing.T) {
 		require.NoError(t, encoder.Encode(p))
 		require.Equal(t, encoded.String(), string(p.appendTo(nil)))
 
-		seats := boxoffice.SeatMap{ScheduleID: numbers.Draw(t, "schedule"), Version: numbers.Draw(t, "version")}
+		seats := boxoffice.SeatMap{
+			ScheduleID: numbers.Draw(t, "schedule"), Version: numbers.Draw(t, "version"), Prices: new([boxoffice.SeatCount]int64),
+		}
 		rendered := seatMapJSON{ScheduleID: seats.ScheduleID, Version: seats.Version}
-		for i := range seats.Seats {
-			seats.Seats[i] = boxoffice.Seat{Status: boxoffice.SeatHeld, Price: numbers.Draw(t, "price")}
-			rendered.Seats = append(rendered.Seats, seatJSON{SeatNumber: i + 1, Status: boxoffice.SeatHeld, Price: seats.Seats[i].Price})
+		for i := range seats.Statuses {
+			seats.Statuses[i], seats.Prices[i] = boxoffice.SeatHeld, numbers.Draw(t, "price")
+			rendered.Seats = append(rendered.Seats, seatJSON{SeatNumber: i + 1, Status: "held", Price: seats.Prices[i]})
 		}
 		want, err = json.Marshal(rendered)
 		require.NoError(t, err)

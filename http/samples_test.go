@@ -86,12 +86,12 @@ func queueStatus() boxoffice.QueueStatus {
 }
 
 func seatMap() *boxoffice.SeatMap {
-	seats := &boxoffice.SeatMap{ScheduleID: knownSchedule, Version: 12}
-	for i := range seats.Seats {
-		seats.Seats[i] = boxoffice.Seat{Status: boxoffice.SeatAvailable, Price: 12_000}
+	seats := &boxoffice.SeatMap{ScheduleID: knownSchedule, Version: 12, Prices: new([boxoffice.SeatCount]int64)}
+	for i := range seats.Prices {
+		seats.Prices[i] = 12_000
 	}
-	seats.Seats[0].Status = boxoffice.SeatSold
-	seats.Seats[16].Status = boxoffice.SeatHeld
+	seats.Statuses[0] = boxoffice.SeatSold
+	seats.Statuses[16] = boxoffice.SeatHeld
 	return seats
 }
 

@@ -82,7 +82,7 @@ func (s *stream) seats(news boxoffice.SeatNews, seen int64) int64 {
 		s.event("seat", change.Version, func(b []byte) []byte {
 			b = strconv.AppendInt(append(b, `{"version":`...), change.Version, 10)
 			b = strconv.AppendInt(append(b, `,"seatNumber":`...), int64(change.SeatNumber), 10)
-			b = append(append(b, `,"status":"`...), change.Status...)
+			b = append(append(b, `,"status":"`...), change.Status.String()...)
 			return append(b, `"}`...)
 		})
 	}

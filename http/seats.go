@@ -19,9 +19,9 @@ type seatMapJSON struct {
 }
 
 type seatJSON struct {
-	SeatNumber int                  `json:"seatNumber" minimum:"1" maximum:"50"`
-	Status     boxoffice.SeatStatus `json:"status" enum:"available,held,sold"`
-	Price      int64                `json:"price"`
+	SeatNumber int    `json:"seatNumber" minimum:"1" maximum:"50"`
+	Status     string `json:"status" enum:"available,held,sold"`
+	Price      int64  `json:"price"`
 }
 
 type newReservationJSON struct {

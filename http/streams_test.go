@@ -263,7 +263,7 @@ type theatre struct {
 
 func (h *theatre) change(number int, status boxoffice.SeatStatus) {
 	h.seats.Version++
-	h.seats.Seats[number-1].Status = status
+	h.seats.Statuses[number-1] = status
 	h.changes = append(h.changes, boxoffice.SeatChange{Version: h.seats.Version, SeatNumber: number, Status: status})
 }
 

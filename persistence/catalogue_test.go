@@ -60,9 +60,7 @@ func TestCreateSchedule(t *testing.T) {
 	require.Equal(t, boxoffice.Activation{Epoch: 1, Version: 1}, s.Activation)
 	seats := s.SeatMap(f.now)
 	require.Equal(t, info.Terms.ScheduleID, seats.ScheduleID)
-	for i, seat := range seats.Seats {
-		require.Equal(t, info.Terms.Prices[i], seat.Price)
-	}
+	require.Equal(t, info.Terms.Prices, *seats.Prices)
 	status := f.room(info.Terms.ScheduleID).Status(f.now)
 	require.Equal(t, []int{5, 2}, []int{status.Capacity, status.AdmitPerSecond})
 

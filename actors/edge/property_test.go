@@ -145,7 +145,7 @@ func (h *history) act(t *rapid.T) {
 		h.grain.do(boxoffice.Release{Operation: operation, ReservationID: last.ReservationID, UserID: last.UserID})
 	default:
 		cmd := hold(rapid.IntRange(1, historyPlaces).Draw(t, "place"), seat, h.grain.owner.Now())
-		if states := h.shownAt(); states[len(states)-1].seats.Seats[seat-1].Status == boxoffice.SeatAvailable {
+		if states := h.shownAt(); states[len(states)-1].seats.Statuses[seat-1] == boxoffice.SeatAvailable {
 			h.holds[seat] = cmd
 		}
 		if rapid.Bool().Draw(t, "unseen") {
@@ -308,7 +308,7 @@ func (h *history) follow(t *rapid.T, since int64, news boxoffice.SeatNews) {
 	for _, change := range news.Changes {
 		since++
 		require.Equal(t, since, change.Version)
-		seats.Seats[change.SeatNumber-1].Status = change.Status
+		seats.Statuses[change.SeatNumber-1] = change.Status
 	}
 	seats.Version = since
 	require.Equal(t, *news.Map, seats)

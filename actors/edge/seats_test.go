@@ -420,7 +420,7 @@ func TestThoseWhoFollowHearEveryChange(t *testing.T) {
 				for _, change := range news.Changes {
 					seen.Version++
 					require.Equal(t, seen.Version, change.Version)
-					seen.Seats[change.SeatNumber-1].Status = change.Status
+					seen.Statuses[change.SeatNumber-1] = change.Status
 				}
 				for seen.Version < int64(seat+1) { // the two came one after the other
 					<-news.Changed
@@ -429,7 +429,7 @@ func TestThoseWhoFollowHearEveryChange(t *testing.T) {
 					require.True(t, news.Complete)
 					for _, change := range news.Changes {
 						seen.Version++
-						seen.Seats[change.SeatNumber-1].Status = change.Status
+						seen.Statuses[change.SeatNumber-1] = change.Status
 					}
 				}
 				require.Equal(t, *news.Map, seen)

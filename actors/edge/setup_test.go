@@ -286,7 +286,7 @@ func (g *grain) commit(events []boxoffice.Event, ended []uint64) {
 		g.schedule.Apply(e)
 		u, ok := boxoffice.SeatUpdateOf(e)
 		require.True(g.t, ok)
-		update := &messages.SeatUpdate{SeatNumber: int32(u.SeatNumber), Status: int32(status(u.Status)), Sequence: u.Sequence}
+		update := &messages.SeatUpdate{SeatNumber: int32(u.SeatNumber), Status: int32(u.Status), Sequence: u.Sequence}
 		if !u.HeldUntil.IsZero() {
 			update.HeldUntil = u.HeldUntil.UnixMilli()
 		}
@@ -322,22 +322,10 @@ func (g *grain) setDown(down bool) {
 	g.down = down
 }
 
-func status(s boxoffice.SeatStatus) byte {
-	switch s {
-	case boxoffice.SeatHeld:
-		return 1
-	case boxoffice.SeatSold:
-		return 2
-	case boxoffice.SeatAvailable:
-	}
-	return 0
-}
-
 func mapMessage(s *boxoffice.SeatMap) *messages.SeatMap {
-	m := &messages.SeatMap{ScheduleId: s.ScheduleID, Version: s.Version}
-	for _, seat := range s.Seats {
-		m.Statuses = append(m.GetStatuses(), status(seat.Status))
-		m.Prices = append(m.GetPrices(), seat.Price)
+	m := &messages.SeatMap{ScheduleId: s.ScheduleID, Version: s.Version, Prices: s.Prices[:]}
+	for _, status := range s.Statuses {
+		m.Statuses = append(m.GetStatuses(), byte(status))
 	}
 	return m
 }
@@ -377,8 +365,8 @@ func (n *node) sees(taken int) *boxoffice.SeatMap {
 
 func takenOf(m *boxoffice.SeatMap) int {
 	taken := 0
-	for _, seat := range m.Seats {
-		if seat.Status != boxoffice.SeatAvailable {
+	for _, status := range m.Statuses {
+		if status != boxoffice.SeatAvailable {
 			taken++
 		}
 	}

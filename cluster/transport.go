@@ -18,8 +18,11 @@ import (
 
 // Limits of the connections between nodes.
 const (
-	writerQueue    = 1024     // what protoactor allocates per peer at once; it grows
-	maxBatchBytes  = 64 << 20 // of a batch of messages; a larger one would tear the stream
+	writerQueue   = 1024     // what protoactor allocates per peer at once; it grows
+	maxBatchBytes = 64 << 20 // of a batch of messages; a larger one would tear the stream
+	// windowBytes is what may be on its way without being acknowledged. One that gRPC finds
+	// itself costs a ping, its answer and an update for each batch.
+	windowBytes    = 4 << 20
 	dialTimeout    = time.Second
 	dialPause      = 25 * time.Millisecond
 	connectTimeout = 3 * time.Second // for all dials of one connection
@@ -98,6 +101,8 @@ func (n *Node) remoteConfig(host string, port int) *remote.Config {
 			grpc.Creds(server),
 			grpc.MaxRecvMsgSize(maxBatchBytes),
 			grpc.MaxSendMsgSize(maxBatchBytes),
+			grpc.StaticStreamWindowSize(windowBytes),
+			grpc.StaticConnWindowSize(windowBytes),
 			grpc.StreamInterceptor(n.guardStream),
 			grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: keepAlive / 2, PermitWithoutStream: true}),
 			grpc.KeepaliveParams(keepalive.ServerParameters{Time: keepAlive, Timeout: lostAfter}),
@@ -105,6 +110,8 @@ func (n *Node) remoteConfig(host string, port int) *remote.Config {
 		remote.WithDialOptions(
 			grpc.WithTransportCredentials(client),
 			grpc.WithContextDialer(n.dial),
+			grpc.WithStaticStreamWindowSize(windowBytes),
+			grpc.WithStaticConnWindowSize(windowBytes),
 			grpc.WithConnectParams(grpc.ConnectParams{
 				Backoff:           backoff.Config{BaseDelay: dialPause, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second},
 				MinConnectTimeout: connectTimeout,

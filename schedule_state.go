@@ -79,14 +79,14 @@ func (c *claim) held(now time.Time) bool {
 }
 
 // Clone makes a copy to decide a batch on. It costs a quarter of a kilobyte, and shares
-// claims and what BarPlaces was told.
+// claims and what BarPlaces was told. The copy also gets the room that slices have left to
+// grow, as it is mostly what goes on: the original copies them before it appends.
 func (s *Schedule) Clone() *Schedule {
 	if s.barred == nil {
 		s.barred = make(map[uint64]struct{})
 	}
-	// Appending to a clipped slice copies it, so no copy writes into another.
-	s.spent, s.remembered = slices.Clip(s.spent), slices.Clip(s.remembered)
 	c := *s
+	s.spent, s.remembered = slices.Clip(s.spent), slices.Clip(s.remembered)
 	return &c
 }
 

@@ -29,11 +29,9 @@ type batch struct {
 	events   []boxoffice.Event
 	answers  []boxoffice.Answer
 	replies  []func() proto.Message // by command; called once the batch is durable
-	balances map[uuid.UUID]int64
-	last     bool // the snapshot of a grain that passivates
-	saved    bool // carries a snapshot
+	last     bool                   // the snapshot of a grain that passivates
+	snapshot []byte                 // nil: it carries none
 
-	commit   boxoffice.Commit
 	attempts int // of the commit
 	result   boxoffice.CommitResult
 	done     chan struct{} // closed when result is set
@@ -55,7 +53,7 @@ func (s *shell) take() []command {
 // something that is not durable yet, or if nobody knows whether this node still owns
 // the grain.
 func (s *shell) decide(b *batch) {
-	b.events, b.answers = nil, nil
+	b.events, b.answers, b.snapshot = nil, nil, nil
 	b.replies = make([]func() proto.Message, len(b.commands))
 	s.machine.decide(b)
 	if s.cfg.Observer.Batch != nil && len(b.commands) > 0 {
@@ -70,20 +68,13 @@ func (s *shell) decide(b *batch) {
 
 // commit hands a batch to the journal. Its result arrives as a message.
 func (s *shell) commit(b *batch) {
-	b.commit = boxoffice.Commit{
-		Grain:   boxoffice.Grain{Kind: s.kind, ID: s.id},
-		Epoch:   s.state.Epoch,
-		Version: s.state.Version,
-		Events:  b.events,
-		Answers: b.answers,
-	}
 	if !b.alone {
 		snapshot, err := s.machine.snapshot(b)
 		if err != nil {
 			// The events are what counts; the next snapshot may fare better.
 			s.cfg.Logger.Error("state could not be encoded", "kind", s.kind, "id", s.id, "error", err)
 		}
-		b.commit.Snapshot, b.saved = snapshot, snapshot != nil
+		b.snapshot = snapshot
 	}
 	s.flight = b
 	s.submit(b)
@@ -93,7 +84,15 @@ func (s *shell) submit(b *batch) {
 	b.attempts++
 	b.done = make(chan struct{})
 	done := b.done
-	s.cfg.Journal.Commit(b.commit, func(result boxoffice.CommitResult) {
+	commit := boxoffice.Commit{
+		Grain:    boxoffice.Grain{Kind: s.kind, ID: s.id},
+		Epoch:    s.state.Epoch,
+		Version:  s.state.Version,
+		Events:   b.events,
+		Answers:  b.answers,
+		Snapshot: b.snapshot,
+	}
+	s.cfg.Journal.Commit(commit, func(result boxoffice.CommitResult) {
 		b.result = result
 		close(done)
 		s.root.Send(s.self, &committed{shell: s, batch: b})
@@ -185,10 +184,9 @@ func (s *shell) again(b *batch) {
 // finish makes a durable batch the state and answers its commands.
 func (s *shell) finish(b *batch) {
 	s.state.Version += int64(len(b.events))
-	if b.saved {
+	if b.snapshot != nil {
 		s.state.SnapshotVersion = s.state.Version
 	}
-	b.balances = b.result.Balances
 	s.machine.committed(b)
 	s.show(b)
 	for i, c := range b.commands {

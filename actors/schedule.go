@@ -136,7 +136,7 @@ func (g *scheduleGrain) operate(b *batch, keys map[boxoffice.IdempotencyKey]keyU
 	scope.Digest = [32]byte{}
 	refusal, refused := b.refusals[operation.ID]
 	if refused && refusal.Reason == boxoffice.RefusedKey {
-		keys[scope] = keyUse{digest: operation.Key.Digest, refusal: &refusal}
+		keys[scope] = keyUse{digest: operation.Key.Digest, refusal: new(refusal)}
 		return storedOutcome(refusal, operation, b.now)
 	}
 	if first, ok := keys[scope]; keyed && ok {
@@ -230,7 +230,7 @@ func settle(o boxoffice.Outcome, b *batch) boxoffice.Outcome {
 	if o.Payment == nil {
 		return o
 	}
-	if balance, ok := b.balances[o.Payment.ID]; ok {
+	if balance, ok := b.result.Balances[o.Payment.ID]; ok {
 		payment := *o.Payment
 		payment.Balance = balance
 		o.Payment = &payment

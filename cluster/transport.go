@@ -110,6 +110,7 @@ func (n *Node) remoteConfig(host string, port int) *remote.Config {
 		remote.WithDialOptions(
 			grpc.WithTransportCredentials(client),
 			grpc.WithContextDialer(n.dial),
+			grpc.WithStreamInterceptor(gather),
 			grpc.WithStaticStreamWindowSize(windowBytes),
 			grpc.WithStaticConnWindowSize(windowBytes),
 			grpc.WithConnectParams(grpc.ConnectParams{

@@ -19,6 +19,9 @@ func EncodeEvent(e Event) (eventType string, data []byte, err error) {
 	if e.Data == nil {
 		return "", nil, fmt.Errorf("encode event: no data")
 	}
+	if d, ok := e.Data.(interface{ appendMembers(b []byte) []byte }); ok {
+		return e.Data.eventType(), append(d.appendMembers(beginStored(storedEventSize)), '}'), nil
+	}
 	payload, err := json.Marshal(e.Data)
 	if err != nil {
 		return "", nil, fmt.Errorf("encode event %s: %w", e.Data.eventType(), err)

@@ -1,11 +1,9 @@
 package boxoffice
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 )
 
@@ -69,29 +67,20 @@ func EncodeOutcome(o Outcome) ([]byte, error) {
 	return data, nil
 }
 
-// unknownBalance stands for a balance where it is not known yet; none is negative.
-const unknownBalance = -1
-
-// EncodeUnsettled gives the stored form of an outcome with a payment whose balance is not
-// known yet: the balance, in decimal, belongs between before and after.
+// EncodeUnsettled gives the stored form of an outcome that is a payment whose balance is
+// not known yet: the balance, in decimal, belongs between before and after.
 func EncodeUnsettled(o Outcome) (before, after []byte, err error) {
-	if o.Payment == nil {
-		return nil, nil, errors.New("encode outcome: there is no payment whose balance could be open")
+	if o.Payment == nil || o.Refusal != nil || o.Reservation != nil || o.Entry != nil {
+		return nil, nil, errors.New("encode outcome: it is no payment whose balance could be open")
 	}
-	o = o.clone()
-	o.Payment.Balance = unknownBalance
-	data, err := EncodeOutcome(o)
-	if err != nil {
-		return nil, nil, err
+	b := appendTime(beginStored(storedPaymentSize), `,"at":"`, o.At)
+	if o.Created {
+		b = append(b, `,"created":true`...)
 	}
-	// Within a string the quotes would be escaped.
-	name, marker := `"balance":`, strconv.Itoa(unknownBalance)
-	at := bytes.Index(data, []byte(name+marker))
-	if at < 0 {
-		return nil, nil, errors.New("encode outcome: its payment has no balance")
-	}
-	at += len(name)
-	return data[:at:at], data[at+len(marker):], nil
+	b = o.Payment.appendToBalance(append(b, `,"payment":{`...))
+	at := len(b)
+	b = append(o.Payment.appendFromBalance(b), `}}`...)
+	return b[:at:at], b[at:], nil
 }
 
 // DecodeOutcome reads what EncodeOutcome wrote. A version that it does not know is an

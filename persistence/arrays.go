@@ -21,10 +21,13 @@ type column struct {
 // arrayHeader is dimensions, has-nulls flag, element type, length, lower bound.
 const arrayHeader = 5 * 4
 
+// firstColumn is the memory of a column at first, in bytes: a charge fills one element.
+const firstColumn = 128
+
 // reset begins an array of elements of the type oid; its memory is used again.
 func (c *column) reset(oid uint32) {
 	if cap(c.buf) < arrayHeader {
-		c.buf = make([]byte, arrayHeader, 4096)
+		c.buf = make([]byte, arrayHeader, firstColumn)
 	}
 	c.buf = c.buf[:arrayHeader]
 	binary.BigEndian.PutUint32(c.buf[0:], 1)

@@ -53,6 +53,7 @@ type movement struct {
 	operationID   uuid.UUID
 	amount        int64 // signed
 	at            time.Time
+	answer        *answerRow // that a purchase stores, if its payer sent a key
 }
 
 // answerRow is an answer to store. The balance of one that tells of a movement is known
@@ -61,6 +62,7 @@ type answerRow struct {
 	boxoffice.Answer
 	encoded       []byte // nil while the balance is not known
 	before, after []byte // nil unless the answer tells of a movement
+	ofPurchase    bool   // it is the answer of a movement
 }
 
 func (a *answerRow) encode(movements []movement) (err error) {
@@ -111,7 +113,20 @@ func changesOf(c boxoffice.Commit) (*changes, error) {
 		}
 		rows.answers = append(rows.answers, row)
 	}
+	rows.assignAnswers()
 	return rows, nil
+}
+
+// assignAnswers gives each payment the answer that tells its payer of it.
+func (r *changes) assignAnswers() {
+	for i := range r.movements {
+		m := &r.movements[i]
+		n := slices.IndexFunc(r.answers, func(a answerRow) bool { return a.tellsOf(*m) && a.Key.UserID == m.userID })
+		if n >= 0 && m.entryType == boxoffice.EntryPayment {
+			m.answer = &r.answers[n]
+			m.answer.ofPurchase = true
+		}
+	}
 }
 
 // size is how many rows there are, roughly: what a group is bounded by.
@@ -136,12 +151,12 @@ func (r *changes) project(e boxoffice.Event) error {
 	case boxoffice.SeatWasConfirmed:
 		r.places = append(r.places, endOfPlace(d.Sequence, boxoffice.PlaceCompleted, e.At))
 		r.movements = append(r.movements, movement{
-			boxoffice.EntryPayment, d.UserID, d.PaymentID, d.ReservationID, e.OperationID, -d.Amount, e.At,
+			boxoffice.EntryPayment, d.UserID, d.PaymentID, d.ReservationID, e.OperationID, -d.Amount, e.At, nil,
 		})
 		return r.end(d.ReservationID, boxoffice.ReservationHeld, boxoffice.ReservationConfirmed, time.Time{})
 	case boxoffice.SaleWasCancelled:
 		r.movements = append(r.movements, movement{
-			boxoffice.EntryRefund, d.UserID, d.PaymentID, d.ReservationID, e.OperationID, d.Amount, e.At,
+			boxoffice.EntryRefund, d.UserID, d.PaymentID, d.ReservationID, e.OperationID, d.Amount, e.At, nil,
 		})
 		return r.end(d.ReservationID, boxoffice.ReservationConfirmed, boxoffice.ReservationCancelled, e.At)
 	default:

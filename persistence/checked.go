@@ -58,7 +58,6 @@ func (w *groupWriter) writePassed(ctx context.Context, conn *pgx.Conn, d *decisi
 	b := &w.batch
 	b.reset(conn)
 	b.writeGrains(ctx, d.passed)
-	b.writeEvents(ctx, d.passed)
 	b.writeReservations(ctx, d.passed)
 	b.writePlaces(ctx, d.passed)
 	b.writeAccounts(ctx, d.accountRows())

@@ -163,11 +163,10 @@ func (w *groupWriter) writeUnchecked(
 		b.run(ctx, allowTimeStatement())
 	}
 	b.writeGrains(ctx, group)
-	b.writeEvents(ctx, group)
 	b.writeReservations(ctx, group)
 	b.writePlaces(ctx, group)
 	b.writePurchases(ctx, purchases, balances)
-	b.writeKeys(ctx, answersOf(group))
+	b.writeKeys(ctx, slices.DeleteFunc(answersOf(group), func(a answerRow) bool { return a.ofPurchase }))
 	if isLarge(group) {
 		b.run(ctx, commitStatement())
 	}

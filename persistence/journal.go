@@ -25,7 +25,12 @@ const (
 	worthAnother = 128
 	// longGroup is how long a group may be under way before those who wait get a group of
 	// their own whatever their number: a slow disk, or a row that is locked.
-	longGroup    = 20 * time.Millisecond
+	longGroup = 20 * time.Millisecond
+	// After a group of some commits, but not so many that another would hardly cost more, the
+	// next waits for as long as that one took: there is a crowd, and a group that starts with
+	// its first commit would be small. A single buyer never waits.
+	someCommits  = 4
+	manyCommits  = 32
 	maxGroupRows = 20_000 // rows of one group; a commit with more is a group of its own
 	// maxWait is how long the oldest commit may have waited for its group before those of
 	// schedules are refused at once: who would wait behind it is better told to come back.
@@ -96,7 +101,7 @@ type Journal struct {
 	mu     sync.Mutex
 	work   sync.Cond // signalled when mayTake may have become true, or closed changes
 	queue  []*pending
-	prompt int // groups under way for less than longGroup
+	prompt int // groups under way for less than longGroup, or just done and small
 	closed bool
 }
 
@@ -230,13 +235,18 @@ func (j *Journal) flush() {
 		}
 		late := time.AfterFunc(longGroup, j.written)
 		w.write(context.Background(), group)
-		if late.Stop() {
+		if !late.Stop() {
+			continue
+		}
+		if n := len(group); someCommits <= n && n < manyCommits {
+			time.AfterFunc(w.report.Duration, j.written)
+		} else {
 			j.written()
 		}
 	}
 }
 
-// written tells that one group less is promptly under way: it is done, or takes long.
+// written tells that one group less keeps the next from being taken: it is done, or takes long.
 func (j *Journal) written() {
 	j.mu.Lock()
 	defer j.mu.Unlock()

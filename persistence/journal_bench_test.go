@@ -234,7 +234,7 @@ func holdInSteps(ctx context.Context, pool *pgxpool.Pool, w *groupWriter, c boxo
 	return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 		b := &w.batch
 		for _, step := range []func(context.Context, []*pending){
-			b.writeGrains, b.writeEvents, b.writeReservations, b.writePlaces,
+			b.writeGrains, b.writeReservations, b.writePlaces,
 		} {
 			b.reset(tx.Conn())
 			step(ctx, group)

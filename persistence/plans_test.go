@@ -27,7 +27,7 @@ func TestTheJournalsStatementsUsePrimaryKeys(t *testing.T) {
 		_, err := db.pool.Exec(t.Context(), world.fill)
 		require.NoError(t, err)
 		for table, statements := range map[string][]*statement{
-			"grains":           {confirmStatement(), fenceStatement(), lockGrainsStatement(waitForLocks)},
+			"grains":           {confirmStatement(), appendStatement(), lockGrainsStatement(waitForLocks)},
 			"queue_places":     {changePlacesStatement(), lockPlacesStatement(waitForLocks), lockPlacesStatement(skipLocked)},
 			"accounts":         {changeAccountsStatement(), purchaseStatement(), lockAccountsStatement(waitForLocks)},
 			"reservations":     {endReservationsStatement()},

@@ -35,35 +35,32 @@ const (
 	accountSales   = "sales"
 )
 
-// writeGrains queues the fence of each commit that writes and the confirmation of each
-// that does not.
+// writeGrains queues what becomes of grains: the events of each commit that writes, under
+// its fence, and the confirmation of each that does not.
 func (b *batch) writeGrains(ctx context.Context, group []*pending) {
-	var writes, confirms int
+	b.confirm(ctx, group)
+	b.appendEvents(ctx, group)
+}
+
+func (b *batch) confirm(ctx context.Context, group []*pending) {
+	s := confirmStatement()
+	c := b.columnsOf(s)
 	for _, p := range group {
 		if p.writes() {
-			writes++
-		} else {
-			confirms++
+			continue
 		}
+		c[0].text(string(p.commit.Grain.Kind))
+		c[1].int8(p.commit.Grain.ID)
+		c[2].int8(p.commit.Epoch)
+		c[3].int8(p.commit.Version)
 	}
-	if confirms > 0 {
-		s := confirmStatement()
-		c := b.columnsOf(s)
-		for _, p := range group {
-			if p.writes() {
-				continue
-			}
-			c[0].text(string(p.commit.Grain.Kind))
-			c[1].int8(p.commit.Grain.ID)
-			c[2].int8(p.commit.Epoch)
-			c[3].int8(p.commit.Version)
-		}
-		b.runExpecting(ctx, s, confirms)
+	if n := c[0].count; n > 0 {
+		b.runExpecting(ctx, s, int(n))
 	}
-	if writes == 0 {
-		return
-	}
-	s := fenceStatement()
+}
+
+func (b *batch) appendEvents(ctx context.Context, group []*pending) {
+	s := appendStatement()
 	c := b.columnsOf(s)
 	for _, p := range group {
 		if !p.writes() {
@@ -82,27 +79,23 @@ func (b *batch) writeGrains(ctx context.Context, group []*pending) {
 			c[6].int8(checksumOf(p.commit.Snapshot))
 		}
 	}
-	b.runExpecting(ctx, s, writes)
-}
-
-func (b *batch) writeEvents(ctx context.Context, group []*pending) {
-	s := insertEventsStatement()
-	c := b.columnsOf(s)
+	if c[0].count == 0 {
+		return
+	}
+	events := c[7:]
 	for _, p := range group {
 		for i, e := range p.rows.events {
-			c[0].text(string(p.commit.Grain.Kind))
-			c[1].int8(p.commit.Grain.ID)
-			c[2].int8(p.commit.Version + int64(i) + 1)
-			c[3].int8(p.commit.Epoch)
-			c[4].text(e.eventType)
-			c[5].uuidOrNull(e.operationID)
-			c[6].raw(e.data)
-			c[7].timeOrNull(e.at)
+			events[0].text(string(p.commit.Grain.Kind))
+			events[1].int8(p.commit.Grain.ID)
+			events[2].int8(p.commit.Version + int64(i) + 1)
+			events[3].int8(p.commit.Epoch)
+			events[4].text(e.eventType)
+			events[5].uuidOrNull(e.operationID)
+			events[6].raw(e.data)
+			events[7].timeOrNull(e.at)
 		}
 	}
-	if c[0].count > 0 {
-		b.run(ctx, s)
-	}
+	b.runExpecting(ctx, s, int(c[0].count))
 }
 
 // writeReservations queues what becomes of reservations: first those that end, which
@@ -248,7 +241,7 @@ func (b *batch) writePayments(ctx context.Context, rows []ledgerRow) {
 }
 
 // writePurchases queues payments of different users, in the order of their accounts,
-// expecting that all of them can pay, and reads the balances.
+// expecting that all of them can pay, with the answers to them, and reads the balances.
 func (b *batch) writePurchases(ctx context.Context, purchases []ledgerRow, balances map[uuid.UUID]int64) {
 	if len(purchases) == 0 {
 		return
@@ -262,6 +255,19 @@ func (b *batch) writePurchases(ctx context.Context, purchases []ledgerRow, balan
 		c[3].uuid(p.reservationID)
 		c[4].uuid(p.transactionID)
 		c[5].timeOrNull(p.at)
+		if p.answer == nil {
+			for i := 6; i < len(c); i++ {
+				c[i].null()
+			}
+			continue
+		}
+		c[6].text(p.answer.Key.Operation)
+		c[7].text(p.answer.Key.Key)
+		c[8].raw(p.answer.Key.Digest[:])
+		c[9].uuid(p.answer.OperationID)
+		c[10].raw(p.answer.before)
+		c[11].raw(p.answer.after)
+		c[12].timeOrNull(p.answer.Outcome.At)
 	}
 	b.runExpecting(ctx, s, len(purchases))
 	b.read(func(values [][]byte) { balances[uuidOf(values[1])] = int8Of(values[2]) })

@@ -22,12 +22,12 @@ func confirmStatement() *statement {
 	}
 }
 
-// fenceStatement is the fence: the update locks each grain's row, so that a new
-// activation waits for this transaction and then sees it, and this transaction waits
-// for an activation and then finds another epoch.
-func fenceStatement() *statement {
+// appendStatement appends events to their grains under the fence: the update locks each
+// grain's row, so that a new activation waits for this transaction and then sees it, and
+// this transaction waits for an activation and then finds another epoch.
+func appendStatement() *statement {
 	return &statement{
-		name: "fence",
+		name: "append",
 		sql: `
 			WITH fenced AS (
 				UPDATE grains g
@@ -42,20 +42,16 @@ func fenceStatement() *statement {
 				) AS c
 				WHERE g.kind = c.kind COLLATE "C" AND g.id = c.id AND g.epoch = c.epoch AND g.version = c.version
 				RETURNING 1
+			), appended AS (
+				INSERT INTO events (kind, id, version, epoch, type, operation_id, data, at)
+				SELECT unnest($8::text[]), unnest($9::bigint[]), unnest($10::bigint[]), unnest($11::bigint[]),
+					unnest($12::text[]), unnest($13::uuid[]), unnest($14::json[]), unnest($15::timestamptz[])
 			)
-			SELECT expect_rows((SELECT count(*) FROM fenced), $8, 'fence')`,
-		types: []uint32{oidText, oidInt8, oidInt8, oidInt8, oidInt8, oidJSON, oidInt8},
-	}
-}
-
-func insertEventsStatement() *statement {
-	return &statement{
-		name: "insert events",
-		sql: `
-			INSERT INTO events (kind, id, version, epoch, type, operation_id, data, at)
-			SELECT unnest($1::text[]), unnest($2::bigint[]), unnest($3::bigint[]), unnest($4::bigint[]),
-				unnest($5::text[]), unnest($6::uuid[]), unnest($7::json[]), unnest($8::timestamptz[])`,
-		types: []uint32{oidText, oidInt8, oidInt8, oidInt8, oidText, oidUUID, oidJSON, oidTime},
+			SELECT expect_rows((SELECT count(*) FROM fenced), $16, 'fence')`,
+		types: []uint32{
+			oidText, oidInt8, oidInt8, oidInt8, oidInt8, oidJSON, oidInt8,
+			oidText, oidInt8, oidInt8, oidInt8, oidText, oidUUID, oidJSON, oidTime,
+		},
 	}
 }
 
@@ -218,7 +214,7 @@ func insertEntriesStatement() *statement {
 }
 
 // purchaseStatement pays from accounts that have enough, each once, without another
-// look at them first.
+// look at them first, and stores the answers to those who sent a key.
 func purchaseStatement() *statement {
 	return &statement{
 		name: "purchase",
@@ -229,7 +225,10 @@ func purchaseStatement() *statement {
 				FROM (
 					SELECT unnest($1::uuid[]) AS user_id, unnest($2::bigint[]) AS amount,
 						unnest($3::uuid[]) AS payment_id, unnest($4::uuid[]) AS reservation_id,
-						unnest($5::uuid[]) AS transaction_id, unnest($6::timestamptz[]) AS at
+						unnest($5::uuid[]) AS transaction_id, unnest($6::timestamptz[]) AS at,
+						unnest($7::text[]) AS operation, unnest($8::text[]) AS key, unnest($9::bytea[]) AS digest,
+						unnest($10::uuid[]) AS operation_id, unnest($11::text[]) AS outcome,
+						unnest($12::text[]) AS rest, unnest($13::timestamptz[]) AS used_at
 				) AS c
 				WHERE a.user_id = c.user_id AND a.balance >= c.amount
 				RETURNING c.*, a.balance, a.version
@@ -242,11 +241,18 @@ func purchaseStatement() *statement {
 				SELECT transaction_id, 'user', user_id, version, 'payment', -amount, balance, payment_id, at FROM moved
 				UNION ALL
 				SELECT transaction_id, 'sales', NULL, NULL, 'payment', amount, NULL, payment_id, at FROM moved
+			), answered AS (
+				INSERT INTO idempotency_keys (user_id, operation, key, digest, operation_id, outcome, created_at)
+				SELECT user_id, operation, key, digest, operation_id, (outcome || balance || rest)::json, used_at
+				FROM moved WHERE key IS NOT NULL
 			)
 			SELECT all_of.them, moved.payment_id, moved.balance
-			FROM (SELECT expect_rows((SELECT count(*) FROM moved), $7, 'accounts')) AS all_of (them)
+			FROM (SELECT expect_rows((SELECT count(*) FROM moved), $14, 'accounts')) AS all_of (them)
 			LEFT JOIN moved ON true`,
-		types: []uint32{oidUUID, oidInt8, oidUUID, oidUUID, oidUUID, oidTime},
+		types: []uint32{
+			oidUUID, oidInt8, oidUUID, oidUUID, oidUUID, oidTime,
+			oidText, oidText, oidBytea, oidUUID, oidText, oidText, oidTime,
+		},
 	}
 }
 

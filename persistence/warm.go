@@ -34,7 +34,7 @@ func (d *Database) Warm(ctx context.Context) error {
 // writingStatements are those that almost every group of commits needs.
 func writingStatements() []*statement {
 	return []*statement{
-		fenceStatement(), insertEventsStatement(), endReservationsStatement(), insertReservationsStatement(),
+		appendStatement(), endReservationsStatement(), insertReservationsStatement(),
 		insertPlacesStatement(), changePlacesStatement(), purchaseStatement(), changeAccountsStatement(),
 		insertPaymentsStatement(), cancelPaymentsStatement(), insertEntriesStatement(), insertKeysStatement(),
 	}

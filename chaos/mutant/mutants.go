@@ -25,13 +25,13 @@ func fence() Mutant {
 			},
 			{
 				File: "persistence/statements.go",
-				Old:  "SELECT unnest($1::text[]), unnest($2::bigint[]), unnest($3::bigint[]), unnest($4::bigint[]),\n\t\t\t\tunnest($5::text[]), unnest($6::uuid[]), unnest($7::json[]), unnest($8::timestamptz[])`",
+				Old:  "SELECT unnest($8::text[]), unnest($9::bigint[]), unnest($10::bigint[]), unnest($11::bigint[]),\n\t\t\t\t\tunnest($12::text[]), unnest($13::uuid[]), unnest($14::json[]), unnest($15::timestamptz[])",
 				New: `SELECT c.kind, c.id,
 				(SELECT max(e.version) FROM events e WHERE e.kind = c.kind COLLATE "C" AND e.id = c.id)
 					+ row_number() OVER (PARTITION BY c.kind, c.id ORDER BY c.version),
 				c.epoch, c.type, c.operation_id, c.data, c.at
-			FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::uuid[],
-				$7::json[], $8::timestamptz[]) AS c (kind, id, version, epoch, type, operation_id, data, at)` + "`",
+			FROM unnest($8::text[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[], $13::uuid[],
+				$14::json[], $15::timestamptz[]) AS c (kind, id, version, epoch, type, operation_id, data, at)`,
 			},
 			{
 				File: "persistence/checked.go",
@@ -99,6 +99,11 @@ func key() Mutant {
 				File: "persistence/statements.go",
 				Old:  "LEFT JOIN payments p ON p.id = c.payment_id`",
 				New:  "LEFT JOIN payments p ON p.id = c.payment_id\n\t\t\tON CONFLICT DO NOTHING`",
+			},
+			{
+				File: "persistence/statements.go",
+				Old:  "FROM moved WHERE key IS NOT NULL",
+				New:  "FROM moved WHERE key IS NOT NULL\n\t\t\t\tON CONFLICT DO NOTHING",
 			},
 			{
 				File: "persistence/charges.go",

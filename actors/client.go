@@ -32,8 +32,8 @@ func NewClient(caller Caller, notifier Notifier) *Client {
 // Hold keeps a seat for an admitted user. The grain sets the time to live.
 func (c *Client) Hold(ctx context.Context, scheduleID int64, cmd boxoffice.Hold) (boxoffice.Outcome, error) {
 	return c.operate(ctx, scheduleID, &messages.Hold{
-		Operation:     operationMessage(cmd.Operation),
-		Admission:     admissionMessage(cmd.Admission),
+		Operation:     operationMessage(&cmd.Operation),
+		Admission:     admissionMessage(&cmd.Admission),
 		ReservationId: cmd.ReservationID[:],
 		SeatNumber:    int32(cmd.SeatNumber),
 	})
@@ -42,7 +42,7 @@ func (c *Client) Hold(ctx context.Context, scheduleID int64, cmd boxoffice.Hold)
 // Release gives a held seat back.
 func (c *Client) Release(ctx context.Context, scheduleID int64, cmd boxoffice.Release) (boxoffice.Outcome, error) {
 	return c.operate(ctx, scheduleID, &messages.Release{
-		Operation:     operationMessage(cmd.Operation),
+		Operation:     operationMessage(&cmd.Operation),
 		ReservationId: cmd.ReservationID[:],
 		UserId:        cmd.UserID[:],
 	})
@@ -51,7 +51,7 @@ func (c *Client) Release(ctx context.Context, scheduleID int64, cmd boxoffice.Re
 // Pay buys a held seat.
 func (c *Client) Pay(ctx context.Context, scheduleID int64, cmd boxoffice.Pay) (boxoffice.Outcome, error) {
 	return c.operate(ctx, scheduleID, &messages.Pay{
-		Operation:     operationMessage(cmd.Operation),
+		Operation:     operationMessage(&cmd.Operation),
 		PaymentId:     cmd.PaymentID[:],
 		ReservationId: cmd.ReservationID[:],
 		UserId:        cmd.UserID[:],
@@ -61,7 +61,7 @@ func (c *Client) Pay(ctx context.Context, scheduleID int64, cmd boxoffice.Pay) (
 // CancelSale refunds a payment and frees its seat.
 func (c *Client) CancelSale(ctx context.Context, scheduleID int64, cmd boxoffice.CancelSale) (boxoffice.Outcome, error) {
 	return c.operate(ctx, scheduleID, &messages.CancelSale{
-		Operation: operationMessage(cmd.Operation),
+		Operation: operationMessage(&cmd.Operation),
 		PaymentId: cmd.PaymentID[:],
 		UserId:    cmd.UserID[:],
 	})
@@ -79,7 +79,7 @@ func (c *Client) operate(ctx context.Context, scheduleID int64, m proto.Message)
 func (c *Client) SeatMap(ctx context.Context, scheduleID int64, admission *boxoffice.Admission) (*boxoffice.SeatMap, error) {
 	m := &messages.ReadSeats{}
 	if admission != nil {
-		m.Admission = admissionMessage(*admission)
+		m.Admission = admissionMessage(new(*admission)) // the caller may have another use for theirs
 	}
 	reply, err := call[*messages.SeatMap](ctx, c, boxoffice.KindSchedule, scheduleID, m)
 	if err != nil {
@@ -115,7 +115,7 @@ func (c *Client) Place(ctx context.Context, scheduleID int64, ref boxoffice.Plac
 // holder knowing.
 func (c *Client) Leave(ctx context.Context, scheduleID int64, ref boxoffice.PlaceRef, admitted bool) error {
 	end := &messages.EndPlace{
-		Operation: operationMessage(boxoffice.Operation{ID: uuid.New()}),
+		Operation: operationMessage(&boxoffice.Operation{ID: uuid.New()}),
 		UserId:    ref.UserID[:],
 		Sequence:  ref.Sequence,
 	}

@@ -76,8 +76,8 @@ func TestMessagesCarryEverything(t *testing.T) {
 	t.Parallel()
 	roundTrips := []func(*rapid.T){
 		roundTrip(func(m *messages.Outcome) proto.Message { return outcomeMessage(outcomeOf(m)) }),
-		roundTrip(func(m *messages.Operation) proto.Message { return operationMessage(operationOf(m)) }),
-		roundTrip(func(m *messages.Admission) proto.Message { return admissionMessage(admissionOf(m)) }),
+		roundTrip(func(m *messages.Operation) proto.Message { return operationMessage(new(operationOf(m))) }),
+		roundTrip(func(m *messages.Admission) proto.Message { return admissionMessage(new(admissionOf(m))) }),
 		roundTrip(func(m *messages.Place) proto.Message { return placeMessage(placeOf(m), m.GetCreated()) }),
 		roundTrip(func(m *messages.QueueStatus) proto.Message { return queueStatusMessage(queueStatusOf(m)) }),
 		roundTrip(func(m *messages.Configure) proto.Message { return configureMessage(configureOf(m)) }),

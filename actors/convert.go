@@ -42,7 +42,9 @@ func timeOf(ms int64) time.Time {
 	return time.UnixMilli(ms).UTC()
 }
 
-func operationMessage(op boxoffice.Operation) *messages.Operation {
+// operationMessage and admissionMessage refer to what they are given, which must not
+// change any more.
+func operationMessage(op *boxoffice.Operation) *messages.Operation {
 	m := &messages.Operation{Id: op.ID[:]}
 	if !op.Key.IsZero() {
 		m.Key = &messages.Key{
@@ -68,7 +70,7 @@ func operationOf(m *messages.Operation) boxoffice.Operation {
 	return op
 }
 
-func admissionMessage(a boxoffice.Admission) *messages.Admission {
+func admissionMessage(a *boxoffice.Admission) *messages.Admission {
 	return &messages.Admission{UserId: a.UserID[:], Sequence: a.Sequence, EndsAt: millis(a.EndsAt)}
 }
 

@@ -22,8 +22,8 @@ type buyer struct {
 func (h *house) hold(b buyer, seat int) *messages.Hold {
 	reservationID := uuid.New()
 	return &messages.Hold{
-		Operation: operationMessage(boxoffice.Operation{ID: uuid.New()}),
-		Admission: admissionMessage(boxoffice.Admission{
+		Operation: operationMessage(&boxoffice.Operation{ID: uuid.New()}),
+		Admission: admissionMessage(&boxoffice.Admission{
 			UserID: b.userID, Sequence: b.sequence, EndsAt: h.start.Add(10 * time.Minute),
 		}),
 		ReservationId: reservationID[:],
@@ -34,7 +34,7 @@ func (h *house) hold(b buyer, seat int) *messages.Hold {
 func (h *house) pay(b buyer, reservationID []byte, key string) *messages.Pay {
 	paymentID := uuid.New()
 	return &messages.Pay{
-		Operation: operationMessage(boxoffice.Operation{ID: uuid.New(), Key: boxoffice.IdempotencyKey{
+		Operation: operationMessage(&boxoffice.Operation{ID: uuid.New(), Key: boxoffice.IdempotencyKey{
 			UserID: b.userID, Operation: "POST /api/v1/payments", Key: key, Digest: [32]byte{1},
 		}}),
 		PaymentId:     paymentID[:],
@@ -548,7 +548,7 @@ func TestAnEndThatWasShedIsNotTold(t *testing.T) {
 	h.ask(h.schedule, &messages.WatchSeats{Watcher: "b"})()
 	end := func() proto.Message {
 		return h.ask(h.schedule, &messages.EndPlace{
-			Operation: operationMessage(boxoffice.Operation{ID: uuid.New()}), UserId: leaver.userID[:], Sequence: leaver.sequence,
+			Operation: operationMessage(&boxoffice.Operation{ID: uuid.New()}), UserId: leaver.userID[:], Sequence: leaver.sequence,
 		})()
 	}
 	away := func(refused bool) {

@@ -115,17 +115,3 @@ func DecodeOutcome(data []byte) (Outcome, error) {
 	}
 	return o, nil
 }
-
-// clone copies what an outcome points to, so that the copy can be completed (a payment
-// with its balance) without changing the original.
-func (o Outcome) clone() Outcome {
-	if o.Reservation != nil {
-		reservation := *o.Reservation
-		o.Reservation = &reservation
-	}
-	if o.Payment != nil {
-		payment := *o.Payment
-		o.Payment = &payment
-	}
-	return o
-}

@@ -54,7 +54,7 @@ func (s *Schedule) Decide(cmd ScheduleCommand, now time.Time) ([]Event, Outcome)
 		outcome.At = now
 		return nil, outcome
 	}
-	return events, s.outcomeOf(events[len(events)-1])
+	return events, s.outcome(s.effectOf(events[len(events)-1]))
 }
 
 // decideHold answers with an outcome only where there is no event.

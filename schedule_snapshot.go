@@ -61,7 +61,7 @@ func (s *Schedule) Snapshot() ([]byte, error) {
 		})
 	}
 	for _, r := range s.remembered {
-		outcome, err := EncodeOutcome(r.outcome)
+		outcome, err := EncodeOutcome(s.outcome(r.effect))
 		if err != nil {
 			return nil, fmt.Errorf("remembered operation %v: %w", r.id, err)
 		}
@@ -124,8 +124,35 @@ func (s *Schedule) load(snapshot []byte) error {
 		if err != nil {
 			return fmt.Errorf("remembered operation %v: %w", r.OperationID, err)
 		}
-		s.remembered = append(s.remembered, &remembered{id: r.OperationID, outcome: outcome})
+		s.remembered = append(s.remembered, remembered{id: r.OperationID, effect: effectIn(outcome)})
 	}
 	s.remembered = s.remembered[max(0, len(s.remembered)-maxRemembered):]
 	return nil
+}
+
+// effectIn reads an effect out of the answer that tells of it.
+func effectIn(outcome Outcome) effect {
+	done := effect{at: outcome.At}
+	switch p, r := outcome.Payment, outcome.Reservation; {
+	case p != nil:
+		done.cancelled = p.Status == PaymentCancelled
+		done.claim = &claim{
+			reservationID: p.ReservationID,
+			userID:        p.UserID,
+			seatNumber:    p.SeatNumber,
+			price:         p.Amount,
+			paymentID:     p.ID,
+			paidAt:        p.PaidAt,
+		}
+	case r != nil:
+		done.claim = &claim{
+			reservationID: r.ID,
+			userID:        r.UserID,
+			seatNumber:    r.SeatNumber,
+			price:         r.Price,
+			createdAt:     r.CreatedAt,
+			expiresAt:     r.ExpiresAt,
+		}
+	}
+	return done
 }

@@ -36,9 +36,8 @@ type Schedule struct {
 	changes int64
 	// spent are the places that payments used up, oldest first.
 	spent []uint64
-	// remembered are the operations that had an effect, oldest first; pointers, for every
-	// batch copies the slice.
-	remembered []*remembered
+	// remembered are the operations that had an effect, oldest first.
+	remembered []remembered
 	// barred are the ended places that BarPlaces was told; shared with all clones.
 	barred map[uint64]struct{}
 }
@@ -56,10 +55,19 @@ type claim struct {
 	paidAt        time.Time
 }
 
-// remembered is the answer to an operation that had an effect; never changed.
+// remembered is an operation that had an effect.
 type remembered struct {
-	id      uuid.UUID
-	outcome Outcome
+	id uuid.UUID
+	effect
+}
+
+// effect is what an event did, as far as the answer to its operation needs it.
+type effect struct {
+	at time.Time
+	// claim is what the event made, or ended if it cancelled a sale; nil if the answer tells
+	// of none.
+	claim     *claim
+	cancelled bool
 }
 
 func (c *claim) confirmed() bool { return c.paymentID != uuid.Nil }
@@ -143,21 +151,48 @@ func (s *Schedule) apply(e Event) error {
 	if s.terms == nil {
 		return fmt.Errorf("%T before it was opened", e.Data)
 	}
-	outcome := s.outcomeOf(e)
-	if err := s.applyToSeat(e); err != nil {
+	done := s.effectOf(e)
+	if err := s.applyToSeat(e, done.claim); err != nil {
 		return err
 	}
 	s.changes++
 	if e.OperationID != uuid.Nil {
-		s.remember(e.OperationID, outcome)
+		s.remember(e.OperationID, done)
 	}
 	return nil
 }
 
-func (s *Schedule) applyToSeat(e Event) error {
+// effectOf tells what an event does. It has to be asked before the event is applied.
+func (s *Schedule) effectOf(e Event) effect {
+	done := effect{at: e.At}
 	switch d := e.Data.(type) {
 	case SeatWasHeld:
-		return s.applyHeld(d, e.At)
+		done.claim = &claim{
+			reservationID: d.ReservationID,
+			userID:        d.UserID,
+			sequence:      d.Sequence,
+			seatNumber:    d.SeatNumber,
+			price:         d.Price,
+			createdAt:     e.At,
+			expiresAt:     d.ExpiresAt,
+		}
+	case SeatWasConfirmed:
+		if held := s.claimOf(d.ReservationID); held != nil {
+			sold := *held
+			sold.paymentID, sold.paidAt = d.PaymentID, e.At
+			done.claim = &sold
+		}
+	case SaleWasCancelled:
+		done.claim, done.cancelled = s.claimOf(d.ReservationID), true
+	}
+	return done
+}
+
+// applyToSeat applies an event that makes the claim made, if any.
+func (s *Schedule) applyToSeat(e Event, made *claim) error {
+	switch d := e.Data.(type) {
+	case SeatWasHeld:
+		return s.claimSeat(made)
 	case SeatWasReleased:
 		return s.free(d.SeatNumber, d.ReservationID, uuid.Nil)
 	case HoldExpired:
@@ -166,7 +201,7 @@ func (s *Schedule) applyToSeat(e Event) error {
 		}
 		return s.free(d.SeatNumber, d.ReservationID, uuid.Nil)
 	case SeatWasConfirmed:
-		return s.applyConfirmed(d, e.At)
+		return s.applyConfirmed(d, e.At, made)
 	case SaleWasCancelled:
 		if d.PaymentID == uuid.Nil {
 			return fmt.Errorf("cancelled a sale without payment")
@@ -177,28 +212,14 @@ func (s *Schedule) applyToSeat(e Event) error {
 	}
 }
 
-func (s *Schedule) applyHeld(d SeatWasHeld, at time.Time) error {
-	return s.claimSeat(&claim{
-		reservationID: d.ReservationID,
-		userID:        d.UserID,
-		sequence:      d.Sequence,
-		seatNumber:    d.SeatNumber,
-		price:         d.Price,
-		createdAt:     at,
-		expiresAt:     d.ExpiresAt,
-	})
-}
-
-func (s *Schedule) applyConfirmed(d SeatWasConfirmed, at time.Time) error {
+func (s *Schedule) applyConfirmed(d SeatWasConfirmed, at time.Time, sold *claim) error {
 	c := s.claimOf(d.ReservationID)
 	if !c.held(at) || c.seatNumber != d.SeatNumber || d.PaymentID == uuid.Nil {
 		return fmt.Errorf("confirmed seat %d without a live hold", d.SeatNumber)
 	}
-	sold := *c
-	sold.paymentID, sold.paidAt = d.PaymentID, at
 	index, _ := s.findSeat(c.seatNumber)
 	s.claims = slices.Clone(s.claims)
-	s.claims[index] = &sold
+	s.claims[index] = sold
 	if s.spent = append(s.spent, d.Sequence); len(s.spent) > maxSpent {
 		s.spent = s.spent[len(s.spent)-maxSpent:]
 	}
@@ -232,12 +253,12 @@ func (s *Schedule) free(seatNumber int, reservationID, paymentID uuid.UUID) erro
 	return nil
 }
 
-// remember keeps the answer to an operation, and forgets the oldest ones. What is
+// remember keeps the effect of an operation, and forgets the oldest ones. What is
 // forgotten depends on events alone, so that a replay remembers the same.
-func (s *Schedule) remember(id uuid.UUID, outcome Outcome) {
-	s.remembered = append(s.remembered, &remembered{id: id, outcome: outcome})
+func (s *Schedule) remember(id uuid.UUID, done effect) {
+	s.remembered = append(s.remembered, remembered{id: id, effect: done})
 	first := max(0, len(s.remembered)-maxRemembered)
-	for outcome.At.Sub(s.remembered[first].outcome.At) > rememberFor {
+	for done.at.Sub(s.remembered[first].at) > rememberFor {
 		first++
 	}
 	s.remembered = s.remembered[first:]
@@ -249,8 +270,8 @@ func (s *Schedule) recall(id uuid.UUID, now time.Time) (Outcome, bool) {
 		return Outcome{}, false
 	}
 	for _, r := range slices.Backward(s.remembered) {
-		if r.id == id && now.Sub(r.outcome.At) <= rememberFor {
-			return r.outcome.clone(), true
+		if r.id == id && now.Sub(r.at) <= rememberFor {
+			return s.outcome(r.effect), true
 		}
 	}
 	return Outcome{}, false

@@ -84,58 +84,31 @@ func (s *Schedule) NextWake() time.Time {
 	return next
 }
 
-// outcomeOf is the answer to the operation that caused an event. It has to be asked
-// before the event is applied.
-func (s *Schedule) outcomeOf(e Event) Outcome {
-	outcome := Outcome{At: e.At}
-	switch d := e.Data.(type) {
-	case SeatWasHeld:
-		outcome.Created = true
-		outcome.Reservation = &Reservation{
-			ID:         d.ReservationID,
-			ConcertID:  s.terms.common.Value().concertID,
-			ScheduleID: s.terms.scheduleID,
-			SeatNumber: d.SeatNumber,
-			UserID:     d.UserID,
-			Status:     ReservationHeld,
-			Price:      d.Price,
-			CreatedAt:  e.At,
-			ExpiresAt:  d.ExpiresAt,
-		}
-	case SeatWasConfirmed:
-		outcome.Created = true
+// outcome is the answer to the operation that had an effect.
+func (s *Schedule) outcome(done effect) Outcome {
+	outcome := Outcome{At: done.at, Created: done.claim != nil}
+	switch c := done.claim; {
+	case c == nil:
+	case c.confirmed():
 		outcome.Payment = &Payment{
-			ID:            d.PaymentID,
-			ReservationID: d.ReservationID,
+			ID:            c.paymentID,
+			ReservationID: c.reservationID,
 			ConcertID:     s.terms.common.Value().concertID,
 			ScheduleID:    s.terms.scheduleID,
-			SeatNumber:    d.SeatNumber,
-			UserID:        d.UserID,
-			Amount:        d.Amount,
+			SeatNumber:    c.seatNumber,
+			UserID:        c.userID,
+			Amount:        c.price,
 			Status:        PaymentCompleted,
 			StartsAt:      s.terms.startsAt,
 			EndsAt:        s.terms.endsAt,
-			PaidAt:        e.At,
+			PaidAt:        c.paidAt,
 		}
-	case SaleWasCancelled:
-		outcome.Created = true
-		outcome.Payment = &Payment{
-			ID:             d.PaymentID,
-			ReservationID:  d.ReservationID,
-			ConcertID:      s.terms.common.Value().concertID,
-			ScheduleID:     s.terms.scheduleID,
-			SeatNumber:     d.SeatNumber,
-			UserID:         d.UserID,
-			Amount:         d.Amount,
-			Status:         PaymentCancelled,
-			StartsAt:       s.terms.startsAt,
-			EndsAt:         s.terms.endsAt,
-			RefundedAmount: d.Amount,
-			CancelledAt:    e.At,
+		if done.cancelled {
+			outcome.Payment.Status = PaymentCancelled
+			outcome.Payment.RefundedAmount, outcome.Payment.CancelledAt = c.price, done.at
 		}
-		if c := s.claimOf(d.ReservationID); c != nil {
-			outcome.Payment.PaidAt = c.paidAt
-		}
+	default:
+		outcome.Reservation = s.reservation(c, ReservationHeld)
 	}
 	return outcome
 }

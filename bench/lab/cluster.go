@@ -34,8 +34,8 @@ func (l *Lab) StartCluster(ctx context.Context) (nodes []*Server, err error) {
 		}
 	}
 	for i := range clusterSize {
-		// Each node gets its share of the processors, as it would in a container or on a
-		// machine of its own: Go would have each use all of them, which only costs.
+		// Each node gets its share of the processors, as if it had a machine of its own: Go
+		// would have each use all of them, which only costs.
 		settings := []string{
 			"BOXOFFICE_NATS_URL=" + l.nats.URL, "BOXOFFICE_NODE_ADDRESS=127.0.0.1:0",
 			"GOMAXPROCS=" + strconv.Itoa(max(1, runtime.NumCPU()/clusterSize)),

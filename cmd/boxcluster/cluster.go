@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -186,7 +187,10 @@ func (c *cluster) command(ctx context.Context, args ...string) *exec.Cmd {
 
 // environment is this process's, with what makes nodes one service; own comes last.
 func (c *cluster) environment(own ...string) []string {
-	return slices.Concat([]string{"BOXOFFICE_LOG_FORMAT=text", "BOXOFFICE_DEMO=true"}, c.environ, []string{
+	share := max(1, runtime.NumCPU()/c.options.nodes) // of the processors: with all of them each node costs more
+	return slices.Concat([]string{
+		"BOXOFFICE_LOG_FORMAT=text", "BOXOFFICE_DEMO=true", "GOMAXPROCS=" + strconv.Itoa(share),
+	}, c.environ, []string{
 		"BOXOFFICE_DATABASE_URL=" + c.postgres.URL,
 		"BOXOFFICE_NATS_URL=" + c.nats.URL,
 		"BOXOFFICE_NODE_ADDRESS=127.0.0.1:0",

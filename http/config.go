@@ -84,7 +84,7 @@ type Answers interface {
 }
 
 // Seats decide what happens to the seats of a schedule. A refusal comes as an error or
-// in the outcome.
+// in the outcome. Whoever has no answer gives up within 5 s, without being told to.
 type Seats interface {
 	// Hold sets the hold's time to live itself.
 	Hold(ctx context.Context, scheduleID int64, hold boxoffice.Hold) (boxoffice.Outcome, error)

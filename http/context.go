@@ -50,6 +50,15 @@ func (c *callContext) limit() context.Context {
 	return c.bounded.Load()
 }
 
+// brief is for what ends well within [requestTimeout] by itself. No timer is started for it;
+// one that runs already, for what came before, ends it as well.
+func (c *callContext) brief() context.Context {
+	if bounded := c.bounded.Load(); bounded != nil {
+		return bounded
+	}
+	return c.Context
+}
+
 // end stops the timer.
 func (c *callContext) end() {
 	if bounded := c.bounded.Load(); bounded != nil {

@@ -52,5 +52,11 @@ func TestCallsEndWithTheirClientsAndTheirAnswers(t *testing.T) {
 	<-done
 	require.Error(t, c.ctx.Err())
 	c = callUnder(t.Context())
+	require.Equal(t, t.Context(), c.ctx.brief())
+	require.Nil(t, c.ctx.bounded.Load(), "no timer for what ends by itself")
+	done = c.ctx.Done()
+	require.Equal(t, done, c.ctx.brief().Done(), "the timer that runs anyway")
+	c.ctx.end()
+	c = callUnder(t.Context())
 	c.ctx.end() // of which nothing was asked
 }

@@ -129,7 +129,7 @@ func (a *api) pay(_ http.ResponseWriter, _ *http.Request, c *call) error {
 		if err != nil {
 			return boxoffice.Outcome{}, err
 		}
-		return a.seats.Pay(&c.ctx, scheduleID, boxoffice.Pay{
+		return a.seats.Pay(c.ctx.brief(), scheduleID, boxoffice.Pay{
 			Operation:     c.operation,
 			PaymentID:     id,
 			ReservationID: body.ReservationID,

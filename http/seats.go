@@ -163,7 +163,7 @@ func (a *api) holdSeat(_ http.ResponseWriter, _ *http.Request, c *call) error {
 		return fmt.Errorf("make a reservation's id: %w", err)
 	}
 	outcome, err := a.decided(c, func() (boxoffice.Outcome, error) {
-		return a.seats.Hold(&c.ctx, c.scheduleID, boxoffice.Hold{
+		return a.seats.Hold(c.ctx.brief(), c.scheduleID, boxoffice.Hold{
 			Operation:     c.operation,
 			Admission:     c.place.admission(),
 			ReservationID: id,

@@ -22,7 +22,7 @@ func gather(
 	if err != nil {
 		return nil, err
 	}
-	return &gatheringStream{ClientStream: stream}, nil
+	return &gatheringStream{ClientStream: stream, pause: time.NewTimer(0)}, nil
 }
 
 // gatheringStream takes a batch, and returns when it is time for the next one.
@@ -36,14 +36,7 @@ func (s *gatheringStream) SendMsg(message any) error {
 	if err := s.ClientStream.SendMsg(message); err != nil {
 		return err
 	}
-	if s.pause == nil {
-		s.pause = time.NewTimer(gatherFor)
-	} else {
-		s.pause.Reset(gatherFor)
-	}
-	select {
-	case <-s.pause.C:
-	case <-s.Context().Done():
-	}
+	s.pause.Reset(gatherFor)
+	<-s.pause.C // not the stream's context too: asking for it early would cost gRPC's own retry
 	return nil
 }

@@ -95,7 +95,7 @@ func appendUUID(b []byte, id uuid.UUID) []byte {
 // make, and room to work in. It is used by one goroutine at a time.
 type queueMAC struct {
 	hash hash.Hash
-	work [2 * maxQueueToken]byte
+	work [3 * maxQueueToken]byte
 }
 
 func newQueueMAC(key []byte) *queueMAC { return &queueMAC{hash: hmac.New(sha256.New, key)} }
@@ -113,7 +113,7 @@ func (m *queueMAC) append(b, signed []byte) []byte {
 func (k *Keys) signQueue(q queueClaims) string {
 	mac := k.macs.Get().(*queueMAC)
 	defer k.macs.Put(mac)
-	token := append(make([]byte, 0, maxQueueToken), k.queueHead...)
+	token := append(mac.work[maxQueueToken:maxQueueToken], k.queueHead...)
 	token = base64.RawURLEncoding.AppendEncode(token, q.appendJSON(mac.work[:0]))
 	return string(mac.append(append(token, '.'), token))
 }

@@ -61,6 +61,10 @@ func (s *shell) decide(b *batch) {
 	}
 	if len(b.events) == 0 && len(b.answers) == 0 && (s.cfg.Lease.Valid() || len(b.commands) == 0) {
 		s.finish(b)
+		if b.done == nil { // it was never out of the actor's hands
+			*b = batch{}
+			s.grains.batches.Put(b)
+		}
 		return
 	}
 	s.commit(b)

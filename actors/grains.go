@@ -104,6 +104,8 @@ type Grains struct {
 	cfg    Config
 	alarms alarms
 	tasks  sync.WaitGroup // goroutines of grains: loads and look-ups
+	// batches are used again that had nothing to commit: most of a gatekeeper's.
+	batches sync.Pool
 }
 
 // New makes the grains of a node; they live once a cluster has their [Grains.Kinds].
@@ -114,7 +116,11 @@ func New(cfg Config) *Grains {
 	if cfg.ReconcileEvery == 0 {
 		cfg.ReconcileEvery = defaultReconcileEvery
 	}
-	return &Grains{cfg: cfg, alarms: alarms{clock: cfg.Clock}}
+	return &Grains{
+		cfg:     cfg,
+		alarms:  alarms{clock: cfg.Clock},
+		batches: sync.Pool{New: func() any { return new(batch) }},
+	}
 }
 
 const (

@@ -281,7 +281,8 @@ func (s *shell) next() {
 			return
 		}
 		s.woken = false
-		b := &batch{now: s.now, commands: s.take()}
+		b := s.grains.batches.Get().(*batch)
+		b.now, b.commands = s.now, s.take()
 		if len(b.commands) > 0 {
 			s.lastUsed = s.now
 		}

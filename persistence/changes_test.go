@@ -129,15 +129,15 @@ func TestAGroupHasOneCommitPerSchedule(t *testing.T) {
 		}
 	}
 	one, same, two := commit(boxoffice.KindSchedule, 1, 0), commit(boxoffice.KindGatekeeper, 1, 0), commit(boxoffice.KindSchedule, 2, 0)
-	group, left := cutGroup([]*pending{one, same, two})
+	group, left := cutGroup([]*pending{one, same, two}, maxGroup)
 	require.Equal(t, []*pending{one, two}, group)
 	require.Equal(t, []*pending{same}, left)
 
 	huge := commit(boxoffice.KindGatekeeper, 3, maxGroupRows+1)
-	group, left = cutGroup([]*pending{one, same, huge, two})
+	group, left = cutGroup([]*pending{one, same, huge, two}, maxGroup)
 	require.Equal(t, []*pending{one}, group)
 	require.Equal(t, []*pending{same, huge, two}, left, "in their order")
-	group, left = cutGroup([]*pending{huge, two})
+	group, left = cutGroup([]*pending{huge, two}, maxGroup)
 	require.Equal(t, []*pending{huge}, group)
 	require.Equal(t, []*pending{two}, left)
 
@@ -145,7 +145,7 @@ func TestAGroupHasOneCommitPerSchedule(t *testing.T) {
 	for id := range int64(maxGroup + 1) {
 		many = append(many, commit(boxoffice.KindSchedule, id, 0))
 	}
-	group, left = cutGroup(many)
+	group, left = cutGroup(many, maxGroup)
 	require.Len(t, group, maxGroup)
 	require.Len(t, left, 1)
 }
@@ -163,10 +163,10 @@ func TestAGroupHasOneCommitPerAccount(t *testing.T) {
 	one, two := commit(boxoffice.KindSchedule, 1, alice), commit(boxoffice.KindSchedule, 2, bob, alice)
 	three, four := commit(boxoffice.KindSchedule, 3, bob, bob), commit(boxoffice.KindSchedule, 4)
 	sameAsTwo := commit(boxoffice.KindGatekeeper, 2)
-	group, left := cutGroup([]*pending{one, two, sameAsTwo, three, four})
+	group, left := cutGroup([]*pending{one, two, sameAsTwo, three, four}, maxGroup)
 	require.Equal(t, []*pending{one, three, four}, group)
 	require.Equal(t, []*pending{two, sameAsTwo}, left, "what is left keeps its order, also within a schedule")
-	group, left = cutGroup(left)
+	group, left = cutGroup(left, maxGroup)
 	require.Equal(t, []*pending{two}, group)
 	require.Equal(t, []*pending{sameAsTwo}, left)
 }

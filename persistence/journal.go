@@ -19,10 +19,9 @@ const (
 	journalFlushers = 2   // groups that are written at a time, at most
 	maxGroup        = 500 // commits of one group
 	// worthAnother is how many commits must wait before another group is written beside
-	// one that is under way. What a group costs hardly depends on its size, so commits that
-	// wait for the group before them and then go together are cheaper than two groups of
-	// half the size.
-	worthAnother = 128
+	// one that is under way: with fewer, what a group costs is more than its commits do. Of
+	// many that wait each flusher takes its share, so that both sessions have work.
+	worthAnother = 64
 	// longGroup is how long a group may be under way before those who wait get a group of
 	// their own whatever their number: a slow disk, or a row that is locked.
 	longGroup = 20 * time.Millisecond
@@ -265,7 +264,7 @@ func (j *Journal) take() []*pending {
 		}
 		j.work.Wait()
 	}
-	group, left := cutGroup(j.queue)
+	group, left := cutGroup(j.queue, min(maxGroup, max(worthAnother, len(j.queue)/journalFlushers)))
 	j.queue = left
 	j.prompt++
 	if j.mayTake() {
@@ -278,19 +277,20 @@ func (j *Journal) mayTake() bool {
 	return len(j.queue) > 0 && (j.prompt == 0 || len(j.queue) >= worthAnother)
 }
 
-// cutGroup takes the oldest commits of the queue, but one per schedule, so that no two of a
-// group touch the same rows of the schedule or its waiting room, and one per account, so
-// that what is taken from an account does not depend on another commit of the group, which
-// would have to be checked first. What is left keeps its order.
-func cutGroup(queue []*pending) (group, left []*pending) {
-	group = make([]*pending, 0, min(len(queue), maxGroup))
-	schedules := make(map[int64]struct{}, min(len(queue), maxGroup))
-	accounts := make(map[uuid.UUID]struct{}, min(len(queue), maxGroup))
+// cutGroup takes the oldest commits of the queue, so many at most, but one per schedule, so
+// that no two of a group touch the same rows of the schedule or its waiting room, and one
+// per account, so that what is taken from an account does not depend on another commit of
+// the group, which would have to be checked first. What is left keeps its order.
+func cutGroup(queue []*pending, most int) (group, left []*pending) {
+	most = min(most, len(queue))
+	group = make([]*pending, 0, most)
+	schedules := make(map[int64]struct{}, most)
+	accounts := make(map[uuid.UUID]struct{}, most)
 	taken := func(m movement) bool { _, ok := accounts[m.userID]; return ok }
 	rows := 0
 	for i, p := range queue {
 		size := p.rows.size()
-		if len(group) == maxGroup || len(group) > 0 && rows+size > maxGroupRows {
+		if len(group) == most || len(group) > 0 && rows+size > maxGroupRows {
 			if len(left) == 0 {
 				return group, queue[i:]
 			}

@@ -72,9 +72,14 @@ func New(ctx context.Context, stderr io.Writer, programs ...string) (*Lab, error
 		}
 	}
 	l.Postgres, err = localpostgres.Start(ctx, localpostgres.Config{
-		DataDir:  filepath.Join(dir, "postgres"),
-		Settings: map[string]string{"max_connections": strconv.Itoa((clusterSize + 1) * connectionsPerNode)},
-		Logger:   slog.New(slog.DiscardHandler),
+		DataDir: filepath.Join(dir, "postgres"),
+		Settings: map[string]string{
+			"max_connections": strconv.Itoa((clusterSize + 1) * connectionsPerNode),
+			// What a sellout of 1 000 schedules writes and reads again; with less the servers
+			// would measure how fast pages go in and out.
+			"shared_buffers": "1GB",
+		},
+		Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		l.Close()

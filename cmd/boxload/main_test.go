@@ -56,6 +56,29 @@ func TestHelpIsNoFailure(t *testing.T) {
 	}
 }
 
+func TestBuyersOfOneMomentAreDifferentPeople(t *testing.T) {
+	t.Parallel()
+	for _, schedules := range []int{1, 2, 100, 300, 1000, usersAtMost, 2 * usersAtMost} {
+		w := &world{schedules: make([]*show, schedules)}
+		for range min(schedules*seatsPerShow, usersAtMost) {
+			w.users = append(w.users, &user{})
+		}
+		newest := map[*user]int{} // turn of who bought last
+		for turn := range min(schedules*seatsPerShow, 4*usersAtMost) {
+			buyer := w.buyer(turn%schedules, turn/schedules)
+			before, again := newest[buyer]
+			require.False(t, again && turn-before < len(w.users)-1, "turns %d and %d of %d schedules", before, turn, schedules)
+			newest[buyer] = turn
+		}
+		inLine := map[*user]bool{}
+		for place := range seatsPerShow {
+			buyer := w.buyer(schedules-1, place)
+			require.False(t, inLine[buyer], "place %d of one of %d schedules", place, schedules)
+			inLine[buyer] = true
+		}
+	}
+}
+
 func TestReportAddsUpWhatConnectionsRecorded(t *testing.T) {
 	t.Parallel()
 	r := newReport(options{scenario: "sellout", connections: 2})

@@ -122,7 +122,7 @@ func (g *gatekeeperGrain) asked(b *batch) bool {
 }
 
 // learnedDelay is how long what was learned may wait for more of it.
-const learnedDelay = time.Second
+const learnedDelay = 5 * time.Second
 
 // hurries tells whether what was learned is to be committed with a batch. While nobody
 // waits for the slots of those who have paid, there is no hurry: their rows say already

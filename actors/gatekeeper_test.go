@@ -348,7 +348,7 @@ func TestEndsThatNobodyWaitsForAreOneCommit(t *testing.T) {
 		require.Equal(t, 1-n, admitted(), "it is known at once")
 	}
 	require.Len(t, h.journal.committed(), commits)
-	h.clock.advance(time.Second)
+	h.clock.advance(learnedDelay)
 	require.Zero(t, admitted())
 	require.Len(t, h.journal.committed(), commits+1)
 	events := h.journal.committed()[commits].Events

@@ -75,14 +75,18 @@ func appendNumber(b []byte, name string, n int64) []byte {
 }
 
 func appendID(b []byte, name string, id uuid.UUID) []byte {
-	b = append(b, name...)
+	return append(AppendID(append(b, name...), id), '"')
+}
+
+// AppendID appends an id in the form of RFC 9562, without quotes.
+func AppendID(b []byte, id uuid.UUID) []byte {
 	for i, part := range [...][]byte{id[:4], id[4:6], id[6:8], id[8:10], id[10:]} {
 		if i > 0 {
 			b = append(b, '-')
 		}
 		b = hex.AppendEncode(b, part)
 	}
-	return append(b, '"')
+	return b
 }
 
 func appendTime(b []byte, name string, t time.Time) []byte {

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
-	"encoding/hex"
 	"hash"
 	"strconv"
 	"strings"
@@ -66,7 +65,7 @@ func claimsOf(p boxoffice.Place) queueClaims {
 
 func (q queueClaims) appendJSON(b []byte) []byte {
 	b = append(b, `{"iss":"`+issuer+`","sub":"`...)
-	b = appendUUID(b, q.UserID)
+	b = boxoffice.AppendID(b, q.UserID)
 	b = append(b, `","schedule":`...)
 	b = strconv.AppendInt(b, q.ScheduleID, 10)
 	b = append(b, `,"sequence":`...)
@@ -78,17 +77,6 @@ func (q queueClaims) appendJSON(b []byte) []byte {
 		b = strconv.AppendInt(b, q.AdmittedUntil, 10)
 	}
 	return append(b, '}')
-}
-
-// appendUUID appends an id in the form of RFC 9562.
-func appendUUID(b []byte, id uuid.UUID) []byte {
-	for i, part := range [...][]byte{id[:4], id[4:6], id[6:8], id[8:10], id[10:]} {
-		if i > 0 {
-			b = append(b, '-')
-		}
-		b = hex.AppendEncode(b, part)
-	}
-	return b
 }
 
 // queueMAC is what a token is signed or checked with: the keyed hash, which is dear to

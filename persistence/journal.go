@@ -63,7 +63,8 @@ type JournalConfig struct {
 	// Observe, if not nil, is told about each group when it is done. It must not block.
 	Observe func(GroupReport)
 	// Now, if not nil, measures how long groups take and commits wait; it must be
-	// monotonic. Without it none is refused for the time that others have waited.
+	// monotonic. Without it none is refused for the time that others have waited, and no
+	// group waits for as long as the one before it took.
 	Now func() time.Time
 	// Logger is told about commits that can never be written; nil: nobody is.
 	Logger *slog.Logger

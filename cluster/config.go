@@ -22,7 +22,7 @@ const (
 	tryTimeout     = 400 * time.Millisecond // one try at a grain of another member
 	minBackoff     = 5 * time.Millisecond
 	maxBackoff     = 100 * time.Millisecond
-	closeLinger    = 200 * time.Millisecond // between leaving the bucket and stopping the remote
+	closeLinger    = 200 * time.Millisecond // between leaving the bucket and closing the connections
 	leaveTimeout   = time.Second            // writing the last record
 	grainsStop     = 3 * time.Second        // how long grains may take to flush on Close
 	settleTimeout  = time.Second            // how long Leave waits for the others to take over
@@ -100,8 +100,8 @@ type Observer struct {
 	Members func(ready int)
 	// Evicted is told of each member that this node evicted.
 	Evicted func(id string)
-	// Dropped is told of each message that was dropped because a queue was full: a
-	// notification, or a publication.
+	// Dropped is told of each message that was dropped because a queue was full: of
+	// "notifications", "publications", or "messages" to a member.
 	Dropped func(queue string)
 }
 

@@ -28,5 +28,6 @@
 // and publications may be lost.
 //
 // Grains run on protoactor-go, with mailboxes of our own. Of its cluster package only the
-// requests to activate are used; membership, placement, retries and addressing are ours.
+// requests to activate are used; membership, placement, retries, addressing and the
+// connections between nodes (wire.go says what goes over them) are ours.
 package cluster

@@ -3,10 +3,6 @@ package cluster
 import (
 	"context"
 	"log/slog"
-	"strings"
-
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 )
 
 // quiet lets protoactor log into the node's log: what it calls information is for who
@@ -22,24 +18,12 @@ func (h quiet) Enabled(ctx context.Context, level slog.Level) bool {
 func (h quiet) Handle(ctx context.Context, r slog.Record) error {
 	kept := slog.NewRecord(r.Time, demoted(r.Level), r.Message, r.PC)
 	r.Attrs(func(a slog.Attr) bool {
-		if err, ok := a.Value.Any().(error); ok && isGoodbye(err) {
-			kept.Level = slog.LevelDebug
-		}
 		if a.Key != "message" {
 			kept.AddAttrs(a)
 		}
 		return true
 	})
-	if !h.Handler.Enabled(ctx, kept.Level) {
-		return nil
-	}
 	return h.Handler.Handle(ctx, kept)
-}
-
-// isGoodbye tells what becomes of the connections of a member that is gone: this end closed
-// it, or finds nobody to dial. Membership has told that.
-func isGoodbye(err error) bool {
-	return status.Code(err) == codes.Canceled || strings.Contains(err.Error(), errNoMember.Error())
 }
 
 // WithAttrs implements slog.Handler.
@@ -48,8 +32,8 @@ func (h quiet) WithAttrs(attrs []slog.Attr) slog.Handler { return quiet{h.Handle
 // WithGroup implements slog.Handler.
 func (h quiet) WithGroup(name string) slog.Handler { return quiet{h.Handler.WithGroup(name)} }
 
-// demoted makes information debugging, and an error (a connection lost, mostly, which
-// membership tells better) information.
+// demoted makes information debugging, and an error information: what concerns a grain its
+// own shell tells better.
 func demoted(level slog.Level) slog.Level {
 	switch {
 	case level >= slog.LevelError:

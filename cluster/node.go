@@ -10,7 +10,6 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 	protocluster "github.com/asynkron/protoactor-go/cluster"
-	"github.com/asynkron/protoactor-go/remote"
 )
 
 // Node is this process as a member of the cluster. Its life is New, Start, Leave, Close.
@@ -25,7 +24,7 @@ type Node struct {
 	replies    *replies
 	addresses  *addresses
 	membership *membership // nil until Start
-	remote     *remote.Remote
+	transport  *transport  // nil until Start
 
 	notifications chan notification
 	publications  chan publication
@@ -117,12 +116,11 @@ func (n *Node) start(ctx context.Context, kinds map[string]*actor.Props) error {
 		at := n.cfg.Now().Add(wait)
 		n.placement.notSoon.Store(&at)
 	}
-	listens, err := n.startRemote()
-	if err != nil {
+	t := newTransport(n)
+	if m.own.Address, err = t.start(n.cfg.Bind); err != nil {
 		return err
 	}
-	cluster.Remote = n.remote
-	m.own.Address = listens
+	n.transport = t
 	if n.cfg.Advertise != "" {
 		m.own.Address = n.cfg.Advertise
 	}
@@ -137,7 +135,7 @@ func (n *Node) start(ctx context.Context, kinds map[string]*actor.Props) error {
 func (n *Node) apply(v *view, departed *peer) {
 	n.placement.adopt(v)
 	if departed != nil {
-		n.tasks.Go(func() { n.disconnect(departed.id) })
+		n.tasks.Go(func() { n.transport.disconnect(departed.id) })
 	}
 	if n.cfg.Observer.Members != nil {
 		n.cfg.Observer.Members(len(v.owners))
@@ -209,8 +207,10 @@ func (n *Node) close() error {
 		<-linger.C
 	}
 	close(n.closed)
-	if n.remote != nil {
-		n.stopRemote()
+	if n.transport != nil {
+		if err := n.transport.close(); err != nil {
+			problems = append(problems, fmt.Errorf("stop listening: %w", err))
+		}
 	}
 	n.tasks.Wait()
 	return errors.Join(problems...)

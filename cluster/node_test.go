@@ -1,11 +1,14 @@
 package cluster
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -13,14 +16,9 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 	protocluster "github.com/asynkron/protoactor-go/cluster"
-	"github.com/asynkron/protoactor-go/remote"
 	natsserver "github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/require"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -28,8 +26,14 @@ import (
 	"boxoffice"
 )
 
-// Tests in this file start a node in this process. They do not run in parallel:
-// protoactor sets gRPC's logger, a global, at each start.
+// freePort gives a port on which nobody listens at the moment.
+func freePort(t *testing.T) int {
+	t.Helper()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer listener.Close()
+	return listener.Addr().(*net.TCPAddr).Port
+}
 
 func connect(t testing.TB, url string) *nats.Conn {
 	t.Helper()
@@ -54,8 +58,8 @@ func startNode(t testing.TB, cfg Config, receive actor.ReceiveFunc) *Node {
 	return n
 }
 
-//nolint:paralleltest // protoactor sets a global
 func TestNodeIsAMemberFromStartToClose(t *testing.T) {
+	t.Parallel()
 	n := startNode(t, Config{HTTPAddress: "127.0.0.1:8080"}, echo)
 	require.True(t, n.Ready())
 	require.True(t, n.Lease().Valid())
@@ -84,8 +88,8 @@ func TestNodeIsAMemberFromStartToClose(t *testing.T) {
 	require.Error(t, err)
 }
 
-//nolint:paralleltest // protoactor sets a global
 func TestCallIsTriedAgain(t *testing.T) {
+	t.Parallel()
 	var tries atomic.Int64
 	var asked atomic.Int64
 	n := startNode(t, Config{
@@ -121,8 +125,8 @@ func TestCallIsTriedAgain(t *testing.T) {
 	require.EqualValues(t, 2, tries.Load())
 }
 
-//nolint:paralleltest // protoactor sets a global
 func TestCallGivesUp(t *testing.T) {
+	t.Parallel()
 	n := startNode(t, Config{Retry: isTestRetry}, func(ctx actor.Context) {
 		switch ctx.Message().(type) {
 		case *wrapperspb.Int64Value:
@@ -150,8 +154,8 @@ func TestCallGivesUp(t *testing.T) {
 	require.Equal(t, boxoffice.CodeInternal, boxoffice.CodeOf(err))
 }
 
-//nolint:paralleltest // protoactor sets a global
 func TestNotifyReachesGrainsAndNeverBlocks(t *testing.T) {
+	t.Parallel()
 	var heard, dropped atomic.Int64
 	n := startNode(t, Config{Observer: Observer{Dropped: func(string) { dropped.Add(1) }}}, func(ctx actor.Context) {
 		if _, ok := ctx.Message().(*wrapperspb.Int64Value); ok {
@@ -171,8 +175,8 @@ func TestNotifyReachesGrainsAndNeverBlocks(t *testing.T) {
 	require.EqualValues(t, 1000, heard.Load())
 }
 
-//nolint:paralleltest // protoactor sets a global
 func TestFanOut(t *testing.T) {
+	t.Parallel()
 	url := startNATS(t).URL
 	n := startNode(t, Config{NATS: connect(t, url)}, echo)
 	var mu sync.Mutex
@@ -211,8 +215,8 @@ func TestFanOut(t *testing.T) {
 	require.Error(t, err)
 }
 
-//nolint:paralleltest // protoactor sets a global
 func TestProtoactorsClusterFindsGrainsHere(t *testing.T) {
+	t.Parallel()
 	n := startNode(t, Config{}, echo)
 	cluster := protocluster.GetCluster(n.system)
 	reply, err := cluster.Request("7", "grain", wrapperspb.Int64(3))
@@ -229,8 +233,8 @@ func TestProtoactorsClusterFindsGrainsHere(t *testing.T) {
 	require.Error(t, err)
 }
 
-//nolint:paralleltest // protoactor sets a global
 func TestStartSaysWhatIsWrongAndLeavesNothing(t *testing.T) {
+	t.Parallel()
 	url := startNATS(t).URL
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -278,10 +282,9 @@ func TestConfigIsChecked(t *testing.T) {
 	require.NoError(t, err)
 }
 
-//nolint:paralleltest // protoactor sets a global
 func TestOthersAreToldTheAdvertisedAddress(t *testing.T) {
-	port, err := choosePort("127.0.0.1", "0")
-	require.NoError(t, err)
+	t.Parallel()
+	port := freePort(t)
 	n, err := New(Config{
 		NATS: connect(t, startNATS(t).URL), ClusterName: "test",
 		Bind: fmt.Sprintf(":%d", port), Advertise: fmt.Sprintf("localhost:%d", port),
@@ -290,8 +293,9 @@ func TestOthersAreToldTheAdvertisedAddress(t *testing.T) {
 	require.NoError(t, n.Start(t.Context(), nil))
 	defer func() { require.NoError(t, n.Close()) }()
 	require.Equal(t, fmt.Sprintf("localhost:%d", port), n.Members()[0].Address)
-	_, err = stream(t, n, "somebody else").Recv()
-	require.Equal(t, codes.Unavailable, status.Code(err), "it listens there")
+	answer, err := hears(t, speak(t, n, n.ID))
+	require.NoError(t, err, "it listens there")
+	require.EqualValues(t, welcome, answer)
 }
 
 func TestConnectOverTLS(t *testing.T) {
@@ -323,55 +327,56 @@ func TestConnectSaysThatNobodyAnswers(t *testing.T) {
 	require.ErrorContains(t, err, "connect to NATS")
 }
 
-// stream opens a raw stream to a node, as another version or a broken node might.
-func stream(t *testing.T, n *Node, to string) remote.Remoting_ReceiveClient {
+// speak opens a connection to a node, as another version or a broken node might.
+func speak(t *testing.T, n *Node, to string) net.Conn {
 	t.Helper()
-	conn, err := grpc.NewClient("passthrough:///"+n.Address(), grpc.WithAuthority(to),
-		grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", n.Address())
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, conn.Close()) })
-	s, err := remote.NewRemotingClient(conn).Receive(t.Context())
+	t.Cleanup(func() { _ = conn.Close() })
+	require.NoError(t, conn.SetDeadline(within(eventually)))
+	_, err = conn.Write(hello(to, "a-member"))
 	require.NoError(t, err)
-	return s
+	return conn
 }
 
-//nolint:paralleltest // protoactor sets a global
+// hears tells the next byte that a node says; io.EOF if it closes the connection.
+func hears(t *testing.T, conn net.Conn) (byte, error) {
+	t.Helper()
+	answer := make([]byte, 1)
+	_, err := conn.Read(answer)
+	return answer[0], err
+}
+
 func TestUnreadableMessagesHarmNobody(t *testing.T) {
+	t.Parallel()
 	var heard atomic.Int64
 	n := startNode(t, Config{}, func(ctx actor.Context) {
 		if m, ok := ctx.Message().(*wrapperspb.Int64Value); ok {
 			heard.Add(m.GetValue())
 		}
 	})
-	pid, err := n.placement.activate(key{id: 1})
+	target, err := n.placement.activate(key{id: 1})
 	require.NoError(t, err)
-	number, err := proto.Marshal(wrapperspb.Int64(1))
+	good, err := appendFrame(nil, "a-member", target, nil, wrapperspb.Int64(1))
 	require.NoError(t, err)
-	sender, arrives := n.replies.expect() // we play another member that is this one
-	target := []*actor.PID{{Address: pid.Address, Id: pid.Id}}
-	senders := []*actor.PID{{Address: sender.Address, Id: sender.Id}}
-	batch := func(envelopes ...*remote.MessageEnvelope) *remote.RemoteMessage {
-		return &remote.RemoteMessage{MessageType: &remote.RemoteMessage_MessageBatch{MessageBatch: &remote.MessageBatch{
-			TypeNames: []string{"google.protobuf.Int64Value", "boxoffice.FromTheFuture"},
-			Targets:   target, Senders: senders, Envelopes: envelopes,
-		}}}
+	waiting, arrives := n.replies.expect() // we play another member that waits for an answer here
+	question, err := appendFrame(nil, "a-member", target, waiting, wrapperspb.Int64(1))
+	require.NoError(t, err)
+	fromTheFuture := bytes.Replace(question, []byte("google.protobuf.Int64Value"), []byte("google.protobuf.FromFuture"), 1)
+	require.NotEqual(t, question, fromTheFuture)
+
+	conn := speak(t, n, n.ID)
+	answer, err := hears(t, conn)
+	require.NoError(t, err)
+	require.EqualValues(t, welcome, answer)
+	for _, frames := range [][]byte{good, fromTheFuture, good, appendPing(nil), good} {
+		_, err := conn.Write(frames)
+		require.NoError(t, err)
 	}
-	good := &remote.MessageEnvelope{MessageData: number}
-	s := stream(t, n, n.ID)
-	for _, m := range []*remote.RemoteMessage{
-		batch(good),
-		batch(&remote.MessageEnvelope{TypeId: 1, Sender: 1, SenderRequestId: sender.RequestId}, good),
-		batch(&remote.MessageEnvelope{TypeId: 2}, good),
-		batch(&remote.MessageEnvelope{TypeId: -1}, good),
-		batch(&remote.MessageEnvelope{Target: 1}, good),
-		batch(&remote.MessageEnvelope{Sender: 2}, good),
-		batch(&remote.MessageEnvelope{SerializerId: 7}, good),
-		{},
-		batch(good),
-	} {
-		require.NoError(t, s.Send(m))
-	}
-	require.Eventually(t, func() bool { return heard.Load() == 8 }, eventually, time.Millisecond)
+	answer, err = hears(t, conn)
+	require.NoError(t, err)
+	require.EqualValues(t, pong, answer)
+	require.Eventually(t, func() bool { return heard.Load() == 3 }, eventually, time.Millisecond)
 	select {
 	case a := <-arrives:
 		require.IsType(t, &actor.DeadLetterResponse{}, a)
@@ -379,17 +384,46 @@ func TestUnreadableMessagesHarmNobody(t *testing.T) {
 		require.Fail(t, "who sends what cannot be read is not told")
 	}
 
-	// What protobuf itself cannot read ends the stream, not the process.
-	require.NoError(t, s.Send(batch(&remote.MessageEnvelope{MessageData: []byte{0xff}})))
-	_, err = s.Recv()
-	require.Error(t, err)
-	require.NoError(t, stream(t, n, n.ID).Send(batch(good)))
-	require.Eventually(t, func() bool { return heard.Load() == 9 }, eventually, time.Millisecond)
+	// What makes no sense ends the connection, not the process.
+	garbled := slices.Clone(good)
+	garbled[len(garbled)-1] = 0xff // in the middle of a number
+	for name, frames := range map[string][]byte{
+		"too long":           {0xff, 0xff, 0xff, 0xff},
+		"nothing in it":      {0, 0, 0, 1, 0},
+		"a text too long":    append([]byte{0, 0, 0, 3, 0xff, 0xff, 0x7f}, make([]byte, 8)...),
+		"a request too high": append([]byte{0, 0, 0, 10, 1, 'a', 1, 'b', 0xff, 0xff, 0xff, 0xff, 0xff}, 1),
+		"no protobuf":        garbled,
+	} {
+		conn := speak(t, n, n.ID)
+		answer, err := hears(t, conn)
+		require.NoError(t, err, name)
+		require.EqualValues(t, welcome, answer, name)
+		_, err = conn.Write(append(frames, appendPing(nil)...))
+		require.NoError(t, err, name)
+		_, err = hears(t, conn)
+		require.Error(t, err, name)
+		require.NotErrorIs(t, err, os.ErrDeadlineExceeded, name)
+	}
+	conn = speak(t, n, n.ID)
+	_, err = conn.Write(good)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return heard.Load() == 4 }, eventually, time.Millisecond)
 }
 
-//nolint:paralleltest // protoactor sets a global
-func TestStreamForAnotherMemberIsRefused(t *testing.T) {
+func TestConnectionsForAnotherMemberAreRefused(t *testing.T) {
+	t.Parallel()
 	n := startNode(t, Config{}, echo)
-	_, err := stream(t, n, "who-had-this-port-before").Recv()
-	require.Equal(t, codes.Unavailable, status.Code(err))
+	_, err := hears(t, speak(t, n, "who-had-this-port-before"))
+	require.Error(t, err)
+	require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
+
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", n.Address())
+	require.NoError(t, err)
+	defer conn.Close()
+	require.NoError(t, conn.SetDeadline(within(eventually)))
+	_, err = conn.Write([]byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"))
+	require.NoError(t, err)
+	_, err = hears(t, conn)
+	require.Error(t, err, "another protocol")
+	require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
 }

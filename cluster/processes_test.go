@@ -344,8 +344,7 @@ func TestFrozenNATSChangesNothing(t *testing.T) {
 //nolint:paralleltest // measures how long things take
 func TestRestartedNATSWithEmptyStore(t *testing.T) {
 	books := startLedger(t)
-	port, err := choosePort("127.0.0.1", "0")
-	require.NoError(t, err)
+	port := freePort(t)
 	broker := startChild(t, "nats", childConfig{NATS: t.TempDir(), Port: port})
 	broker.report = broker.read()
 	nodes := startNodes(t, 3, childConfig{NATS: broker.URL, Ledger: books.URL})
@@ -385,8 +384,7 @@ func TestNodeReturnsToItsPort(t *testing.T) {
 	books := startLedger(t)
 	cfg := childConfig{NATS: startNATS(t).URL, Ledger: books.URL}
 	nodes := startNodes(t, 2, cfg)
-	port, err := choosePort("127.0.0.1", "0")
-	require.NoError(t, err)
+	port := freePort(t)
 	fixed := cfg
 	fixed.Port, fixed.Expect = port, 3
 	third := startChild(t, "node", fixed)

@@ -2,172 +2,201 @@ package cluster
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
-	"strconv"
+	"sync"
 	"time"
 
-	"github.com/asynkron/protoactor-go/remote"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/backoff"
-	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/keepalive"
+	"github.com/asynkron/protoactor-go/actor"
 )
 
 // Limits of the connections between nodes.
 const (
-	writerQueue   = 1024     // what protoactor allocates per peer at once; it grows
-	maxBatchBytes = 64 << 20 // of a batch of messages; a larger one would tear the stream
-	// windowBytes is what may be on its way without being acknowledged. One that gRPC finds
-	// itself costs a ping, its answer and an update for each batch.
-	windowBytes    = 4 << 20
 	dialTimeout    = time.Second
+	helloTimeout   = time.Second // to be told who speaks, or to be welcomed; TLS included
+	connectTimeout = 3 * time.Second
 	dialPause      = 25 * time.Millisecond
-	connectTimeout = 3 * time.Second // for all dials of one connection
-	keepAlive      = 10 * time.Second
-	lostAfter      = 2 * time.Second // unacknowledged data or pings after which a connection is lost
-	portAttempts   = 5               // to find a port that is free
+	acceptPause    = 500 * time.Millisecond // after a failure, as when no file may be opened
+	pingEvery      = 500 * time.Millisecond
+	lostAfter      = 2 * time.Second // without a pong, or with bytes that nobody takes
+	silentFor      = 5 * time.Second // a member that does not even ping
 )
 
+// transport carries messages to the actors of other members. It takes the place of
+// protoactor's remote (ADR 16).
+//
 // Members address each other by id, not by host and port: an address is good for one
 // life of a process. So what was meant for a process that has died never reaches the
-// one that took its port, and protoactor's late news of a lost connection, which names
-// nothing but the address, cannot cut the connection to the successor. Dialing turns
-// the id into a host and port.
+// one that took its port. Dialing turns the id into a host and port.
+//
+// It promises nothing: what is under way when a connection breaks is lost, and whoever
+// waits for an answer asks again.
+type transport struct {
+	id      string
+	system  *actor.ActorSystem
+	tls     *TLS
+	logger  *slog.Logger
+	dropped func(queue string)
+	// addressOf gives where a member listens; empty: not known yet, or ended for good.
+	addressOf func(id string) (address string, ended bool)
 
-// startRemote starts protoactor's remote and gives where it listens.
-func (n *Node) startRemote() (string, error) {
-	host, port, err := net.SplitHostPort(n.cfg.Bind)
-	if err != nil {
-		return "", fmt.Errorf("bind address: %w", err)
+	listener net.Listener
+	tasks    sync.WaitGroup
+	closed   chan struct{}
+
+	mu      sync.Mutex
+	closing bool
+	out     map[string]*outbound
+	in      map[net.Conn]struct{}
+}
+
+func newTransport(n *Node) *transport {
+	return &transport{
+		id: n.ID, system: n.system, tls: n.cfg.TLS, logger: n.cfg.Logger, dropped: n.dropped,
+		addressOf: n.membership.addressOf, closed: make(chan struct{}),
+		out: map[string]*outbound{}, in: map[net.Conn]struct{}{},
 	}
-	for attempt := 1; ; attempt++ {
-		number, err := choosePort(host, port)
-		if err != nil {
-			return "", err
-		}
-		r := remote.NewRemote(n.system, n.remoteConfig(host, number))
-		err = startListening(r)
+}
+
+// start listens, lets the actor system find the actors of other members, and tells where
+// it listens.
+func (t *transport) start(bind string) (string, error) {
+	listener, err := net.Listen("tcp", bind) //nolint:noctx // returns at once
+	if err != nil {
+		return "", fmt.Errorf("listen for other members: %w", err)
+	}
+	t.listener = listener
+	t.system.ProcessRegistry.Address = t.id
+	t.system.ProcessRegistry.RegisterAddressResolver(t.resolve)
+	t.tasks.Go(t.accept)
+	host, _, _ := net.SplitHostPort(bind) // it listens there
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	return net.JoinHostPort(host, port), nil
+}
+
+// resolve implements actor.AddressResolver. Messages to a member that is gone are dead
+// letters.
+func (t *transport) resolve(pid *actor.PID) (actor.Process, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if found := t.out[pid.Address]; found != nil {
+		return found, true
+	}
+	if _, ended := t.addressOf(pid.Address); ended || t.closing {
+		return nil, false
+	}
+	o := newOutbound(t, pid.Address)
+	t.out[pid.Address] = o
+	t.tasks.Go(o.run)
+	return o, true
+}
+
+// disconnect ends the connection to a member that is gone.
+func (t *transport) disconnect(id string) {
+	t.mu.Lock()
+	o := t.out[id]
+	delete(t.out, id)
+	t.mu.Unlock()
+	if o != nil {
+		o.end()
+	}
+}
+
+// forget takes out a connection that has ended by itself; the next message makes a new one.
+func (t *transport) forget(o *outbound) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.out[o.peer] == o {
+		delete(t.out, o.peer)
+	}
+}
+
+// close ends all connections and waits until nothing of them is left. What is still sent
+// gets lost.
+func (t *transport) close() error {
+	t.mu.Lock()
+	t.closing = true
+	out := t.out
+	t.out = map[string]*outbound{}
+	for conn := range t.in {
+		_ = conn.Close() // its reader notices
+	}
+	t.mu.Unlock()
+	close(t.closed)
+	for _, o := range out {
+		o.end()
+	}
+	err := t.listener.Close()
+	t.tasks.Wait()
+	return err
+}
+
+// accept takes connections of other members until the transport is closed.
+func (t *transport) accept() {
+	for {
+		conn, err := t.listener.Accept()
 		if err == nil {
-			n.remote = r
-			return net.JoinHostPort(host, strconv.Itoa(number)), nil
+			if t.admit(conn) {
+				continue
+			}
+			return
 		}
-		if port != "0" || attempt == portAttempts {
-			return "", err
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		t.logger.Warn("connections of other members cannot be accepted", "error", err)
+		select {
+		case <-t.closed:
+			return
+		case <-time.After(acceptPause):
 		}
 	}
 }
 
-// choosePort gives a port's number. For port 0 it looks for a free one, because the
-// remote does not tell which one it was given; somebody may be faster to take it.
-func choosePort(host, port string) (int, error) {
-	if port != "0" {
-		number, err := strconv.ParseUint(port, 10, 16)
-		if err != nil {
-			return 0, fmt.Errorf("port to bind: %w", err)
-		}
-		return int(number), nil
+// admit has a connection read, if this is not the end.
+func (t *transport) admit(conn net.Conn) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closing {
+		_ = conn.Close()
+		return false
 	}
-	listener, err := net.Listen("tcp", net.JoinHostPort(host, port)) //nolint:noctx // returns at once
-	if err != nil {
-		return 0, fmt.Errorf("find a free port: %w", err)
+	t.in[conn] = struct{}{}
+	t.tasks.Go(func() {
+		newInbound(t, conn).run()
+		_ = conn.Close()
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		delete(t.in, conn)
+	})
+	return true
+}
+
+// secured gives a connection that was accepted TLS, if this node has it.
+func (t *transport) secured(conn net.Conn) (net.Conn, error) {
+	if t.tls == nil {
+		return conn, nil
 	}
-	address, ok := listener.Addr().(*net.TCPAddr)
-	if err := listener.Close(); err != nil || !ok {
-		return 0, fmt.Errorf("find a free port: %w", errors.Join(err, errors.ErrUnsupported))
+	server := tls.Server(conn, t.tls.Server)
+	err := server.HandshakeContext(context.Background()) // the connection has a deadline
+	return server, err
+}
+
+// deadLetter tells whoever waits for an answer that none will come.
+func (t *transport) deadLetter(target, sender *actor.PID) {
+	if sender != nil {
+		t.system.Root.Send(sender, &actor.DeadLetterResponse{Target: target})
 	}
-	return address.Port, nil
-}
-
-// startListening starts a remote, which panics when it cannot listen.
-func startListening(r *remote.Remote) (err error) {
-	defer func() {
-		if cause := recover(); cause != nil {
-			err = fmt.Errorf("start the remote: %v", cause)
-		}
-	}()
-	r.Start()
-	return nil
-}
-
-func (n *Node) remoteConfig(host string, port int) *remote.Config {
-	server, client := n.credentials()
-	cfg := remote.Configure(host, port,
-		remote.WithAdvertisedHost(n.ID),
-		remote.WithEndpointWriterQueueSize(writerQueue),
-		remote.WithServerOptions(
-			grpc.Creds(server),
-			grpc.MaxRecvMsgSize(maxBatchBytes),
-			grpc.MaxSendMsgSize(maxBatchBytes),
-			grpc.StaticStreamWindowSize(windowBytes),
-			grpc.StaticConnWindowSize(windowBytes),
-			grpc.StreamInterceptor(n.guardStream),
-			grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: keepAlive / 2, PermitWithoutStream: true}),
-			grpc.KeepaliveParams(keepalive.ServerParameters{Time: keepAlive, Timeout: lostAfter}),
-		),
-		remote.WithDialOptions(
-			grpc.WithTransportCredentials(client),
-			grpc.WithContextDialer(n.dial),
-			grpc.WithStreamInterceptor(gather),
-			grpc.WithStaticStreamWindowSize(windowBytes),
-			grpc.WithStaticConnWindowSize(windowBytes),
-			grpc.WithConnectParams(grpc.ConnectParams{
-				Backoff:           backoff.Config{BaseDelay: dialPause, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second},
-				MinConnectTimeout: connectTimeout,
-			}),
-			grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: keepAlive, Timeout: lostAfter, PermitWithoutStream: true}),
-			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxBatchBytes), grpc.MaxCallSendMsgSize(maxBatchBytes)),
-		))
-	// With more attempts the first failure is told late, when another connection may
-	// already stand.
-	cfg.MaxRetryCount = 1
-	return cfg
-}
-
-// credentials gives those of the server and those of the client.
-func (n *Node) credentials() (server, client credentials.TransportCredentials) {
-	if n.cfg.TLS == nil {
-		return insecure.NewCredentials(), insecure.NewCredentials()
-	}
-	return credentials.NewTLS(n.cfg.TLS.Server), memberCredentials{
-		TransportCredentials: credentials.NewTLS(n.cfg.TLS.Client), node: n,
-	}
-}
-
-// memberCredentials verify a member by the host that it advertises, where gRPC would
-// verify the name that it dials, an id.
-type memberCredentials struct {
-	credentials.TransportCredentials
-	node *Node
-}
-
-// ClientHandshake implements credentials.TransportCredentials.
-func (c memberCredentials) ClientHandshake(ctx context.Context, id string, conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
-	address, _ := c.node.membership.addressOf(id)
-	return c.TransportCredentials.ClientHandshake(ctx, address, conn)
-}
-
-// Info implements credentials.TransportCredentials. A server name would take the place
-// of the id in what gRPC sends.
-func (c memberCredentials) Info() credentials.ProtocolInfo {
-	info := c.TransportCredentials.Info()
-	info.ServerName = "" //nolint:staticcheck // gRPC still heeds it
-	return info
-}
-
-// Clone implements credentials.TransportCredentials.
-func (c memberCredentials) Clone() credentials.TransportCredentials {
-	return memberCredentials{TransportCredentials: c.TransportCredentials.Clone(), node: c.node}
 }
 
 var errNoMember = errors.New("no such member")
 
 // dial connects to a member. It goes on while the member exists but does not listen, or
-// has not been heard of yet: protoactor sleeps for 2 s after a failure.
-func (n *Node) dial(ctx context.Context, id string) (net.Conn, error) {
-	dialer := net.Dialer{Timeout: dialTimeout}
+// has not been heard of yet.
+func (t *transport) dial(ctx context.Context, id string) (net.Conn, error) {
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	err := errNoMember
@@ -175,17 +204,15 @@ func (n *Node) dial(ctx context.Context, id string) (net.Conn, error) {
 		select {
 		case <-ctx.Done():
 			return nil, fmt.Errorf("dial member %s: %w", id, errors.Join(err, ctx.Err()))
-		case <-n.closed:
-			return nil, errClosed
 		case <-pause.C:
 		}
-		address, ended := n.membership.addressOf(id)
+		address, ended := t.addressOf(id)
 		if ended {
-			return nil, fmt.Errorf("dial member %s: %w", id, errNoMember)
+			return nil, errNoMember
 		}
 		if address != "" {
 			var conn net.Conn
-			if conn, err = dialer.DialContext(ctx, "tcp", address); err == nil {
+			if conn, err = t.dialOnce(ctx, id, address); err == nil {
 				return conn, nil
 			}
 		}
@@ -193,21 +220,45 @@ func (n *Node) dial(ctx context.Context, id string) (net.Conn, error) {
 	}
 }
 
-// disconnect ends the connection to a member that is gone.
-func (n *Node) disconnect(id string) {
-	n.system.EventStream.Publish(&remote.EndpointTerminatedEvent{Address: id})
+// dialOnce gives a connection on which a member has said welcome.
+func (t *transport) dialOnce(ctx context.Context, id, address string) (net.Conn, error) {
+	dialer := net.Dialer{Timeout: dialTimeout}
+	conn, err := dialer.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	if t.tls != nil {
+		cfg := t.tls.Client.Clone()
+		if cfg.ServerName == "" { // the host that the member advertises
+			cfg.ServerName, _, _ = net.SplitHostPort(address)
+		}
+		conn = tls.Client(conn, cfg)
+	}
+	unhook := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	err = greet(conn, id, t.id)
+	if !unhook() && err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return conn, nil
 }
 
-// stopRemote ends the connections to the other members and those from them. What is
-// still sent then gets lost. (Remote.Shutdown would do it gracefully: it waits 10 s for
-// peers, and panics if somebody still sends.)
-func (n *Node) stopRemote() {
-	if v := n.placement.view.Load(); v != nil {
-		for _, p := range v.peers {
-			if p.id != n.ID {
-				n.disconnect(p.id)
-			}
-		}
+func greet(conn net.Conn, to, from string) error {
+	if err := conn.SetDeadline(within(helloTimeout)); err != nil {
+		return err
 	}
-	n.remote.Shutdown(false)
+	if _, err := conn.Write(hello(to, from)); err != nil {
+		return err
+	}
+	answer := make([]byte, 1)
+	if _, err := conn.Read(answer); err != nil {
+		return fmt.Errorf("wait to be welcomed: %w", err)
+	}
+	if answer[0] != welcome {
+		return errStrange
+	}
+	return conn.SetDeadline(time.Time{})
 }

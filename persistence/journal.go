@@ -23,13 +23,17 @@ const (
 	// many that wait each flusher takes its share, so that both sessions have work.
 	worthAnother = 64
 	// longGroup is how long a group may be under way before those who wait get a group of
-	// their own whatever their number: a slow disk, or a row that is locked.
-	longGroup = 20 * time.Millisecond
+	// their own whatever their number: a slow disk, or a row that is locked. Where processors
+	// are short groups often take 20 ms, and another one beside them makes both slower.
+	longGroup = 50 * time.Millisecond
 	// After a group of some commits, but not so many that another would hardly cost more, the
-	// next waits for as long as that one took: there is a crowd, and a group that starts with
-	// its first commit would be small. A single buyer never waits.
+	// journal rests: there is a crowd, and a group that starts with its first commit would be
+	// small. It rests for as long as that group took, at least until leastCycle after its start
+	// and at most for mostRest, but only until many commits wait. A single buyer never waits.
 	someCommits  = 4
 	manyCommits  = 32
+	leastCycle   = 12 * time.Millisecond
+	mostRest     = 20 * time.Millisecond
 	maxGroupRows = 20_000 // rows of one group; a commit with more is a group of its own
 	// maxWait is how long the oldest commit may have waited for its group before those of
 	// schedules are refused at once: who would wait behind it is better told to come back.
@@ -101,7 +105,9 @@ type Journal struct {
 	mu     sync.Mutex
 	work   sync.Cond // signalled when mayTake may have become true, or closed changes
 	queue  []*pending
-	prompt int // groups under way for less than longGroup, or just done and small
+	prompt int // groups under way for less than longGroup
+	rest   int // number of the rest that goes on; 0: none
+	rests  int // that there were
 	closed bool
 }
 
@@ -233,25 +239,43 @@ func (j *Journal) flush() {
 		if group == nil {
 			return
 		}
-		late := time.AfterFunc(longGroup, j.written)
+		late := time.AfterFunc(longGroup, j.overtaken)
 		w.write(context.Background(), group)
-		if !late.Stop() {
-			continue
-		}
-		if n := len(group); someCommits <= n && n < manyCommits {
-			time.AfterFunc(w.report.Duration, j.written)
-		} else {
-			j.written()
-		}
+		j.written(late.Stop(), len(group), w.report.Duration)
 	}
 }
 
-// written tells that one group less keeps the next from being taken: it is done, or takes long.
-func (j *Journal) written() {
+// overtaken lets the next group be taken beside one that takes long.
+func (j *Journal) overtaken() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.prompt--
 	j.work.Signal()
+}
+
+// written lets the next group be taken after one of some commits, perhaps after a rest.
+func (j *Journal) written(prompt bool, commits int, took time.Duration) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if prompt {
+		j.prompt--
+	}
+	if someCommits <= commits && commits < manyCommits && took > 0 {
+		j.rests++
+		rest := j.rests
+		j.rest = rest
+		time.AfterFunc(min(mostRest, max(took, leastCycle-took)), func() { j.rested(rest) })
+	}
+	j.work.Signal()
+}
+
+func (j *Journal) rested(rest int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.rest == rest {
+		j.rest = 0
+		j.work.Signal()
+	}
 }
 
 // take waits for commits and cuts a group off the queue. nil: the journal is closed and
@@ -268,6 +292,7 @@ func (j *Journal) take() []*pending {
 	group, left := cutGroup(j.queue, min(maxGroup, max(worthAnother, len(j.queue)/journalFlushers)))
 	j.queue = left
 	j.prompt++
+	j.rest = 0
 	if j.mayTake() {
 		j.work.Signal() // the other flusher may sleep
 	}
@@ -275,7 +300,14 @@ func (j *Journal) take() []*pending {
 }
 
 func (j *Journal) mayTake() bool {
-	return len(j.queue) > 0 && (j.prompt == 0 || len(j.queue) >= worthAnother)
+	switch n := len(j.queue); {
+	case j.prompt > 0:
+		return n >= worthAnother
+	case j.rest != 0 && !j.closed:
+		return n >= manyCommits
+	default:
+		return n > 0
+	}
 }
 
 // cutGroup takes the oldest commits of the queue, so many at most, but one per schedule, so

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"runtime"
 	"sync"
@@ -56,7 +57,11 @@ func (o *outbound) SendUserMessage(target *actor.PID, message any) {
 		return
 	}
 	if err := o.send(target, sender, m); err != nil {
-		o.transport.logger.Debug("message to another member cannot be sent", "member", o.peer, "error", err)
+		level := slog.LevelError // it can never be sent
+		if o.ctx.Err() != nil || errors.Is(err, errFull) {
+			level = slog.LevelDebug
+		}
+		o.transport.logger.Log(o.ctx, level, "message to another member cannot be sent", "member", o.peer, "error", err)
 		o.transport.deadLetter(target, sender)
 	}
 }
@@ -143,6 +148,7 @@ func (o *outbound) write(conn net.Conn) error {
 	listening.Go(func() { lost <- hearPongs(conn) })
 	defer listening.Wait()
 	defer conn.Close()
+	defer context.AfterFunc(o.ctx, func() { _ = conn.Close() })() // and whoever is being written to may not read
 	ping := time.NewTicker(pingEvery)
 	defer ping.Stop()
 	pause := time.NewTimer(0)
@@ -159,7 +165,8 @@ func (o *outbound) write(conn net.Conn) error {
 		case <-ping.C:
 			batch = appendPing(o.take(batch))
 		case <-o.kick:
-			runtime.Gosched()                       // whoever answers together with the first, after a commit, comes before
+			// Whoever has something for the same member now, as after a commit, comes before.
+			runtime.Gosched()
 			if left := time.Until(next); left > 0 { //nolint:forbidigo // as within
 				pause.Reset(left)
 				<-pause.C

@@ -29,7 +29,7 @@ const (
 	// After a group of some commits, but not so many that another would hardly cost more, the
 	// journal rests: there is a crowd, and a group that starts with its first commit would be
 	// small. It rests for as long as that group took, at least until leastCycle after its start
-	// and at most for mostRest, but only until many commits wait. A single buyer never waits.
+	// and at most for mostRest, but only until another group is worth it. A single buyer never waits.
 	someCommits  = 4
 	manyCommits  = 32
 	leastCycle   = 12 * time.Millisecond
@@ -300,14 +300,10 @@ func (j *Journal) take() []*pending {
 }
 
 func (j *Journal) mayTake() bool {
-	switch n := len(j.queue); {
-	case j.prompt > 0:
-		return n >= worthAnother
-	case j.rest != 0 && !j.closed:
-		return n >= manyCommits
-	default:
-		return n > 0
+	if j.prompt > 0 || j.rest != 0 && !j.closed {
+		return len(j.queue) >= worthAnother
 	}
+	return len(j.queue) > 0
 }
 
 // cutGroup takes the oldest commits of the queue, so many at most, but one per schedule, so

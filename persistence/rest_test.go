@@ -45,11 +45,11 @@ func TestTheJournalRestsAfterASmallGroupOfACrowd(t *testing.T) {
 				j := resting(test.commits, test.took)
 				require.False(t, j.takes(0))
 				require.Equal(t, test.rest == 0, j.takes(1))
-				require.True(t, j.takes(manyCommits), "many do not wait")
+				require.True(t, j.takes(worthAnother), "many do not wait")
 				if test.rest == 0 {
 					return
 				}
-				require.False(t, j.takes(manyCommits-1))
+				require.False(t, j.takes(worthAnother-1))
 				time.Sleep(test.rest - time.Nanosecond) //nolint:forbidigo // the time of a synctest bubble
 				synctest.Wait()
 				require.False(t, j.takes(1))
@@ -65,7 +65,7 @@ func TestARestIsOverWithTheNextGroup(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		j := resting(someCommits, leastCycle)
-		j.queue = slices.Repeat([]*pending{{rows: &changes{}}}, manyCommits)
+		j.queue = slices.Repeat([]*pending{{rows: &changes{}}}, worthAnother)
 		require.NotEmpty(t, j.take())
 		require.False(t, j.takes(1), "a group is under way")
 		require.True(t, j.takes(worthAnother))

@@ -12,7 +12,11 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 )
 
-const readBufferBytes = 64 << 10
+const (
+	readBufferBytes = 64 << 10
+	// maxTypes bounds the names of messages that are remembered for a connection.
+	maxTypes = 256
+)
 
 // inbound hands what comes over a connection of another member to the actors here. It
 // trusts nothing that it reads.
@@ -41,13 +45,10 @@ func (i *inbound) run() {
 		t.logger.Debug("connection refused", "address", i.conn.RemoteAddr(), "error", err)
 		return
 	}
-	err := i.read()
-	if errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) {
-		err = nil // the member, or this node, has ended it
-	}
-	if errors.Is(err, errStrange) || errors.Is(err, errTooLong) {
+	switch err := i.read(); {
+	case errors.Is(err, errStrange), errors.Is(err, errTooLong):
 		t.logger.Error("another member does not make sense", "member", i.from, "error", err)
-	} else if err != nil {
+	case !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed): // the member, or this node, has not ended it
 		t.logger.Debug("connection of another member lost", "member", i.from, "error", err)
 	}
 }
@@ -146,6 +147,3 @@ func (i *inbound) typeOf(name []byte) protoreflect.MessageType {
 	}
 	return found
 }
-
-// maxTypes bounds the names of messages that are remembered for a connection.
-const maxTypes = 256

@@ -11,8 +11,7 @@ import (
 	"go.uber.org/goleak"
 )
 
-// lastGoroutines is how long what a test started may take to end after it: protoactor
-// sleeps for 2 s after a dial that failed, and nothing can wake it.
+// lastGoroutines is how long what a test started may take to end after it.
 const lastGoroutines = 5 * time.Second
 
 func TestMain(m *testing.M) {

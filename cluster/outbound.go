@@ -141,7 +141,8 @@ func (o *outbound) run() {
 // write writes what there is to a connection until that is lost or the member is gone, and
 // closes it. A message that comes after a while goes at once; those that come within a
 // moment of the last batch go together: a batch costs each side system calls and wake-ups, a
-// message in it next to nothing. For the same reason no timer runs while there is nothing.
+// message in it next to nothing. For the same reason nobody is woken to end
+// that moment when nothing has come.
 func (o *outbound) write(conn net.Conn) error {
 	lost := make(chan error, 1)
 	var listening sync.WaitGroup

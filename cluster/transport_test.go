@@ -276,4 +276,15 @@ func TestConnectionsWithoutPongsAreLost(t *testing.T) {
 		require.Equal(t, lostAfter, time.Since(began))
 		_ = theirs.Close()
 	})
+	synctest.Test(t, func(t *testing.T) {
+		o, theirs, ended := pipe(t)
+		began := time.Now()
+		o.SendUserMessage(actor.NewPID("b", counterName), wrapperspb.Int64(1)) // nobody takes it
+		synctest.Wait()
+		require.Empty(t, ended)
+		o.end()
+		require.Error(t, <-ended)
+		require.Zero(t, time.Since(began), "the end of a member does not wait for who does not read")
+		_ = theirs.Close()
+	})
 }

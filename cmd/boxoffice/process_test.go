@@ -89,8 +89,7 @@ func newProcess(t *testing.T, stderr io.Reader, stop func(), wait func() int) *p
 }
 
 // launchHere runs a node in this process, where goleak sees what it leaves behind, and
-// waits until it is ready. There can be one only: protoactor sets a logger of grpc that
-// all nodes of a process share, which the race detector takes offence at.
+// waits until it is ready.
 func launchHere(t *testing.T, environ ...string) *process {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))

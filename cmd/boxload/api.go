@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
+
+	"boxoffice/cmd/internal/rawconn"
 )
 
 // requestTimeout is when a request counts as failed. It is longer than any answer that a
@@ -50,7 +52,11 @@ func newAPI(o options) *api {
 // dial needs none of the caches of fasthttp's own dialer.
 func dial(address string) (net.Conn, error) {
 	dialer := &net.Dialer{Timeout: dialTimeout}
-	return dialer.DialContext(context.Background(), "tcp", address) // fasthttp has no other
+	conn, err := dialer.DialContext(context.Background(), "tcp", address) // fasthttp has no other
+	if err != nil {
+		return nil, err
+	}
+	return rawconn.Wrap(conn), nil
 }
 
 func (a *api) close() {

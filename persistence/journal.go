@@ -26,14 +26,11 @@ const (
 	// their own whatever their number: a slow disk, or a row that is locked. Where processors
 	// are short groups often take 20 ms, and another one beside them makes both slower.
 	longGroup = 50 * time.Millisecond
-	// After a group of some commits, but not so many that another would hardly cost more, the
-	// journal rests: there is a crowd, and a group that starts with its first commit would be
-	// small. It rests for as long as that group took, at least until leastCycle after its start
-	// and at most for mostRest, but only until another group is worth it. A single buyer never waits.
+	// After a group of some commits, which say that there is a crowd, the journal rests until
+	// leastCycle after the group's start, or until another group is worth it: one that starts with
+	// the first commit that comes would be small. A single buyer never waits.
 	someCommits  = 4
-	manyCommits  = 32
 	leastCycle   = 12 * time.Millisecond
-	mostRest     = 20 * time.Millisecond
 	maxGroupRows = 20_000 // rows of one group; a commit with more is a group of its own
 	// maxWait is how long the oldest commit may have waited for its group before those of
 	// schedules are refused at once: who would wait behind it is better told to come back.
@@ -67,8 +64,8 @@ type JournalConfig struct {
 	// Observe, if not nil, is told about each group when it is done. It must not block.
 	Observe func(GroupReport)
 	// Now, if not nil, measures how long groups take and commits wait; it must be
-	// monotonic. Without it none is refused for the time that others have waited, and no
-	// group waits for as long as the one before it took.
+	// monotonic. Without it none is refused for the time that others have waited, and the
+	// journal never rests.
 	Now func() time.Time
 	// Logger is told about commits that can never be written; nil: nobody is.
 	Logger *slog.Logger
@@ -260,11 +257,11 @@ func (j *Journal) written(prompt bool, commits int, took time.Duration) {
 	if prompt {
 		j.prompt--
 	}
-	if someCommits <= commits && commits < manyCommits && took > 0 {
+	if commits >= someCommits && took > 0 && took < leastCycle {
 		j.rests++
 		rest := j.rests
 		j.rest = rest
-		time.AfterFunc(min(mostRest, max(took, leastCycle-took)), func() { j.rested(rest) })
+		time.AfterFunc(leastCycle-took, func() { j.rested(rest) })
 	}
 	j.work.Signal()
 }

@@ -25,19 +25,18 @@ func (j *Journal) takes(waiting int) bool {
 	return j.mayTake()
 }
 
-func TestTheJournalRestsAfterASmallGroupOfACrowd(t *testing.T) {
+func TestTheJournalRestsAfterAGroupOfACrowd(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		commits int
 		took    time.Duration
 		rest    time.Duration
 	}{
-		"a single buyer":              {commits: someCommits - 1, took: 4 * time.Millisecond},
-		"a large group":               {commits: manyCommits, took: 4 * time.Millisecond},
-		"without a clock":             {commits: someCommits},
-		"a quick group":               {commits: someCommits, took: leastCycle / 4, rest: leastCycle - leastCycle/4},
-		"a group of some time":        {commits: manyCommits - 1, took: leastCycle, rest: leastCycle},
-		"a group that took very long": {commits: someCommits, took: time.Second, rest: mostRest},
+		"a single buyer":         {commits: someCommits - 1, took: 4 * time.Millisecond},
+		"a group that took long": {commits: maxGroup, took: leastCycle},
+		"without a clock":        {commits: someCommits},
+		"a quick group":          {commits: someCommits, took: leastCycle / 4, rest: leastCycle - leastCycle/4},
+		"a large group":          {commits: maxGroup, took: leastCycle - time.Millisecond, rest: time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -64,21 +63,21 @@ func TestTheJournalRestsAfterASmallGroupOfACrowd(t *testing.T) {
 func TestARestIsOverWithTheNextGroup(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		j := resting(someCommits, leastCycle)
+		j := resting(someCommits, leastCycle/2)
 		j.queue = slices.Repeat([]*pending{{rows: &changes{}}}, worthAnother)
 		require.NotEmpty(t, j.take())
 		require.False(t, j.takes(1), "a group is under way")
 		require.True(t, j.takes(worthAnother))
-		time.Sleep(leastCycle / 2) //nolint:forbidigo // the time of a synctest bubble
-		j.written(true, someCommits, leastCycle)
-		time.Sleep(leastCycle * 3 / 4) //nolint:forbidigo // the time of a synctest bubble
+		time.Sleep(leastCycle / 4) //nolint:forbidigo // the time of a synctest bubble
+		j.written(true, someCommits, leastCycle/2)
+		time.Sleep(leastCycle * 3 / 8) //nolint:forbidigo // the time of a synctest bubble
 		synctest.Wait()
 		require.False(t, j.takes(1), "the end of the first rest is not that of the second")
-		time.Sleep(leastCycle / 4) //nolint:forbidigo // the time of a synctest bubble
+		time.Sleep(leastCycle / 8) //nolint:forbidigo // the time of a synctest bubble
 		synctest.Wait()
 		require.True(t, j.takes(1))
 
-		j = resting(someCommits, leastCycle)
+		j = resting(someCommits, leastCycle/2)
 		j.closed = true
 		require.True(t, j.takes(1), "the last ones are written at once")
 		time.Sleep(leastCycle) //nolint:forbidigo // the time of a synctest bubble
@@ -92,6 +91,6 @@ func TestAGroupThatTakesLongIsOvertaken(t *testing.T) {
 	require.False(t, j.takes(1))
 	j.overtaken()
 	require.True(t, j.takes(1))
-	j.written(false, manyCommits, time.Second)
+	j.written(false, maxGroup, time.Second)
 	require.Zero(t, j.prompt)
 }

@@ -6,8 +6,8 @@
 // thread, and is woken by the first call after each time that the process had nothing to do.
 // Calls on Go's sockets never block; what cannot be done at once waits in the poller.
 // Where several busy processes share a machine, as nodes, a database and clients of a
-// benchmark do, the monitor was a tenth of what a node used, its wake-ups were most of the
-// machine's context switches, and processors changed hands between threads only because
+// benchmark do, the monitor was a tenth of what a node used, its wake-ups were more than half of
+// the machine's context switches, and processors changed hands between threads only because
 // a call had been pre-empted (docs/adr/0017-raw-system-calls.md).
 //
 // Who is authoritative: the net package, for everything but the two system calls

@@ -19,7 +19,8 @@ const steadyDoor = 2 * boxoffice.SeatCount
 // Steady is an open-loop load: so many requests a second, whatever became of the ones
 // before. Each buyer has a seat of their own, holds it, pays, cancels and joins again, one
 // request after the other; a request of which nothing is known is sent once more, with the
-// same key, to the next node and at once, as a load balancer does.
+// same key, to the next node and at once, as a load balancer does. The buyers of each
+// schedule take the nodes in turn, so that every schedule is asked for at every node.
 type Steady struct {
 	*Fleet
 	rate int // requests a second
@@ -96,6 +97,7 @@ func (s *Steady) Run(ctx context.Context) {
 	defer asking.Wait()
 	interval := time.Second / time.Duration(s.rate)
 	began := s.now()
+	turns := make(map[int64]int, len(s.ScheduleIDs)) // which node each schedule's next buyer asks
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	for n := 0; ; n++ {
@@ -108,8 +110,10 @@ func (s *Steady) Run(ctx context.Context) {
 		}
 		select {
 		case b := <-s.idle:
+			node := turns[b.scheduleID]
+			turns[b.scheduleID]++
 			asking.Go(func() {
-				s.do(ctx, b, n, due)
+				s.do(ctx, b, node, due)
 				s.idle <- b
 			})
 		case <-ctx.Done():

@@ -23,6 +23,8 @@ type seller struct {
 	mu     sync.Mutex
 	broken func(r *http.Request) int // status; 0: it is not
 	keys   map[string]int            // how often each was sent
+
+	schedules int // that were put on sale
 }
 
 func (s *seller) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -30,6 +32,10 @@ func (s *seller) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.keys[r.Header.Get("Idempotency-Key")]++
 	status := s.broken(r)
+	if strings.HasSuffix(r.URL.Path, "/schedules") {
+		s.schedules++
+	}
+	id := s.schedules
 	s.mu.Unlock()
 	if status != 0 {
 		w.WriteHeader(status)
@@ -37,7 +43,7 @@ func (s *seller) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer := map[string]any{
-		"concertId": 1, "scheduleId": 1, "userId": uuid.New(), "accessToken": "a", "token": "",
+		"concertId": 1, "scheduleId": id, "userId": uuid.New(), "accessToken": "a", "token": "",
 		"reservationId": uuid.New(), "paymentId": uuid.New(),
 	}
 	w.WriteHeader(http.StatusCreated)
@@ -46,6 +52,11 @@ func (s *seller) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func steady(t *testing.T, broken func(*http.Request) int) (*Steady, *seller) {
 	t.Helper()
+	return steadyOf(t, 1, broken)
+}
+
+func steadyOf(t *testing.T, schedules int, broken func(*http.Request) int) (*Steady, *seller) {
+	t.Helper()
 	s := &seller{broken: broken, keys: make(map[string]int)}
 	var urls []string
 	for range 2 {
@@ -53,7 +64,7 @@ func steady(t *testing.T, broken func(*http.Request) int) (*Steady, *seller) {
 		t.Cleanup(server.Close)
 		urls = append(urls, server.URL)
 	}
-	load, err := NewSteady(t.Context(), Config{URLs: urls, Recorder: history.NewRecorder(time.Now())}, 1000, 1)
+	load, err := NewSteady(t.Context(), Config{URLs: urls, Recorder: history.NewRecorder(time.Now())}, 1000, schedules)
 	require.NoError(t, err)
 	t.Cleanup(load.Close)
 	return load, s
@@ -85,6 +96,24 @@ func TestASteadyLoadBuysAndGivesBack(t *testing.T) {
 	for _, r := range load.Requests() {
 		require.Equal(t, 1, r.Tries)
 		require.GreaterOrEqual(t, r.Done, r.Due)
+	}
+}
+
+func TestASteadyLoadAsksEveryNodeForEverySchedule(t *testing.T) {
+	t.Parallel()
+	// As many schedules as nodes: whoever took the nodes in turn over all of them would ask
+	// for each at one node only.
+	load, _ := steadyOf(t, 2, func(*http.Request) int { return 0 })
+	load.doing(t, 300)
+	asked := make(map[[2]int64]int)
+	for _, op := range load.cfg.Recorder.Operations() {
+		if op.Client == steadyClient {
+			asked[[2]int64{op.Request.ScheduleID, int64(op.Node)}]++
+		}
+	}
+	require.Len(t, asked, 4)
+	for pair, times := range asked {
+		require.InDelta(t, 75, times, 15, "requests for schedule %d at node %d", pair[0], pair[1])
 	}
 }
 

@@ -130,6 +130,7 @@ func (b *bench) compare(ctx context.Context, c comparison) error {
 			}
 			r.cpu = used
 			runs[s.name] = append(runs[s.name], r)
+			fmt.Fprintf(b.progress, "%s %s: %.0f %s\n", time.Now().Format(time.TimeOnly), s.name, c.of(r), c.figure)
 		}
 	}
 	for _, s := range c.servers {

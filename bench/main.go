@@ -33,6 +33,7 @@ type bench struct {
 	duration  time.Duration
 	idle      int // schedules
 	lab       *lab.Lab
+	progress  io.Writer
 	report    report
 }
 
@@ -56,7 +57,7 @@ func (b *bench) scenarios() []scenario {
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
-	b := &bench{}
+	b := &bench{progress: stderr}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.IntVar(&b.rounds, "rounds", 3, "runs of each server; medians are shown")

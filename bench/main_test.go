@@ -71,7 +71,8 @@ func TestServersTakeTurnsAndMediansAreCompared(t *testing.T) {
 			return r.cpu, nil
 		}}
 	}
-	b := &bench{rounds: 3}
+	var progress bytes.Buffer
+	b := &bench{rounds: 3, progress: &progress}
 	require.NoError(t, b.compare(t.Context(), comparison{
 		name: "sellout", load: []string{"sellout"}, figure: "bookings/s",
 		servers: []server{
@@ -98,6 +99,7 @@ func TestServersTakeTurnsAndMediansAreCompared(t *testing.T) {
 			node: time.Second / 2000, postgres: time.Second / 4000, client: time.Second / 8000,
 		},
 	}, b.report.compared)
+	require.Regexp(t, `^[0-9:]{8} boxoffice: 3000 bookings/s\n[0-9:]{8} rowlock: 900 bookings/s\n`, progress.String())
 	var shown bytes.Buffer
 	require.NoError(t, b.report.write(&shown))
 	require.Regexp(t, `(?m)^ +sellout +boxoffice +bookings/s +3000 +25\.00 +65\.00 +0 +166 +83 +41$`, shown.String())

@@ -80,6 +80,7 @@ func New(ctx context.Context, stderr io.Writer, programs ...string) (*Lab, error
 			// What a sellout of 1 000 schedules writes and reads again; with less the servers
 			// would measure how fast pages go in and out.
 			"shared_buffers": "1GB",
+			"autovacuum":     "off", // see keepHouse
 		},
 		Logger: slog.New(slog.DiscardHandler),
 	})
@@ -98,17 +99,32 @@ func New(ctx context.Context, stderr io.Writer, programs ...string) (*Lab, error
 // now: the first use of each costs pages of the machine's memory, and the server that is
 // measured first would pay for all.
 func (l *Lab) touchBuffers(ctx context.Context) error {
+	return l.execute(ctx,
+		"CREATE UNLOGGED TABLE buffers (filling text) WITH (fillfactor = 10)",
+		// One row a page: a second one would go beyond the fill factor.
+		"INSERT INTO buffers SELECT repeat('x', 600) FROM generate_series(1, (SELECT setting::int FROM pg_settings WHERE name = 'shared_buffers'))",
+		"DROP TABLE buffers",
+	)
+}
+
+// keepHouse does between loads what Postgres would do by itself during some of them: what
+// is left of one load is not to be swept at the expense of another, and where a round
+// takes a minute, which is how often Postgres looks, of the same one each time.
+func (l *Lab) keepHouse(ctx context.Context) error {
+	if err := l.execute(ctx, "VACUUM (ANALYZE)", "CHECKPOINT"); err != nil {
+		return fmt.Errorf("keep house: %w", err)
+	}
+	return nil
+}
+
+// execute runs statements, one after the other.
+func (l *Lab) execute(ctx context.Context, statements ...string) error {
 	conn, err := pgx.Connect(ctx, l.Postgres.URL)
 	if err != nil {
 		return err
 	}
 	defer conn.Close(ctx)
-	for _, sql := range []string{
-		"CREATE UNLOGGED TABLE buffers (filling text) WITH (fillfactor = 10)",
-		// One row a page: a second one would go beyond the fill factor.
-		"INSERT INTO buffers SELECT repeat('x', 600) FROM generate_series(1, (SELECT setting::int FROM pg_settings WHERE name = 'shared_buffers'))",
-		"DROP TABLE buffers",
-	} {
+	for _, sql := range statements {
 		if _, err := conn.Exec(ctx, sql); err != nil {
 			return err
 		}
@@ -147,6 +163,9 @@ func (l *Lab) Load(ctx context.Context, server string, args []string, report any
 // Measure lets boxload loose on servers that run, the nodes of one service. Boxload's
 // report goes into report; the processor time is that of the time which it reports.
 func (l *Lab) Measure(ctx context.Context, servers []*Server, args []string, report any) (CPU, error) {
+	if err := l.keepHouse(ctx); err != nil {
+		return CPU{}, err
+	}
 	addresses := make([]string, len(servers))
 	for i, s := range servers {
 		addresses[i] = s.Address

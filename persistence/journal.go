@@ -26,11 +26,11 @@ const (
 	// their own whatever their number: a slow disk, or a row that is locked. Where processors
 	// are short groups often take 20 ms, and another one beside them makes both slower.
 	longGroup = 50 * time.Millisecond
-	// After a group of some commits, which say that there is a crowd, the journal rests until
-	// leastCycle after the group's start, or until another group is worth it: one that starts with
-	// the first commit that comes would be small. A single buyer never waits.
+	// After a group of some commits, which say that there is a crowd, the journal rests for a
+	// moment, or until another group is worth it: those who were just answered ask for the next
+	// thing, and a group that began without them would be small. A single buyer never waits.
 	someCommits  = 4
-	leastCycle   = 12 * time.Millisecond
+	restFor      = 10 * time.Millisecond
 	maxGroupRows = 20_000 // rows of one group; a commit with more is a group of its own
 	// maxWait is how long the oldest commit may have waited for its group before those of
 	// schedules are refused at once: who would wait behind it is better told to come back.
@@ -64,8 +64,7 @@ type JournalConfig struct {
 	// Observe, if not nil, is told about each group when it is done. It must not block.
 	Observe func(GroupReport)
 	// Now, if not nil, measures how long groups take and commits wait; it must be
-	// monotonic. Without it none is refused for the time that others have waited, and the
-	// journal never rests.
+	// monotonic. Without it none is refused for the time that others have waited.
 	Now func() time.Time
 	// Logger is told about commits that can never be written; nil: nobody is.
 	Logger *slog.Logger
@@ -238,7 +237,7 @@ func (j *Journal) flush() {
 		}
 		late := time.AfterFunc(longGroup, j.overtaken)
 		w.write(context.Background(), group)
-		j.written(late.Stop(), len(group), w.report.Duration)
+		j.written(late.Stop(), len(group))
 	}
 }
 
@@ -251,17 +250,17 @@ func (j *Journal) overtaken() {
 }
 
 // written lets the next group be taken after one of some commits, perhaps after a rest.
-func (j *Journal) written(prompt bool, commits int, took time.Duration) {
+func (j *Journal) written(prompt bool, commits int) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if prompt {
 		j.prompt--
 	}
-	if commits >= someCommits && took > 0 && took < leastCycle {
+	if commits >= someCommits {
 		j.rests++
 		rest := j.rests
 		j.rest = rest
-		time.AfterFunc(leastCycle-took, func() { j.rested(rest) })
+		time.AfterFunc(restFor, func() { j.rested(rest) })
 	}
 	j.work.Signal()
 }

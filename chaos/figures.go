@@ -121,6 +121,9 @@ func parseFigures(args []string, stderr io.Writer) (measurement, error) {
 	if err := flags.Parse(args); err != nil {
 		return m, err
 	}
+	if flags.NArg() > 0 {
+		return m, fmt.Errorf("there are no arguments, but got %q", flags.Arg(0))
+	}
 	if m.runs < 1 || m.rate < 1 {
 		return m, errors.New("there must be at least one run and one request a second")
 	}

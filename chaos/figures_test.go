@@ -22,7 +22,7 @@ func TestParseFigures(t *testing.T) {
 	m, err = parseFigures(nil, io.Discard)
 	require.NoError(t, err)
 	require.Equal(t, catalogueOfFigures(), m.figures)
-	for _, bad := range [][]string{{"-runs", "0"}, {"-rate", "0"}, {"-rows", "kill,earthquake"}, {"-frobnicate"}} {
+	for _, bad := range [][]string{{"-runs", "0"}, {"-rate", "0"}, {"-rows", "kill,earthquake"}, {"-frobnicate"}, {"kill"}} {
 		_, err := parseFigures(bad, io.Discard)
 		require.Error(t, err, bad)
 	}

@@ -113,6 +113,9 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
+	if flags.NArg() > 0 {
+		return o, fmt.Errorf("there is no %q: chaos takes flags, or begins with %s", flags.Arg(0), figuresCommand)
+	}
 	o.length = time.Duration(minutes * float64(time.Minute))
 	if *list {
 		for _, e := range plan.Catalogue() {

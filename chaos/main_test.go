@@ -35,7 +35,7 @@ func TestParse(t *testing.T) {
 	require.Equal(t, uint64(7), o.seed)
 	require.Equal(t, 30*time.Second, o.length)
 	require.Equal(t, []plan.Kind{plan.Kill, plan.Pause}, o.faults)
-	for _, bad := range [][]string{{"-minutes", "0"}, {"-nodes", "0"}, {"-clients", "0"}, {"-frobnicate"}} {
+	for _, bad := range [][]string{{"-minutes", "0"}, {"-nodes", "0"}, {"-clients", "0"}, {"-frobnicate"}, {"mutants"}} {
 		_, err := parse(bad, io.Discard)
 		require.Error(t, err, bad)
 	}

@@ -54,6 +54,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("there are no arguments, but got %q", flags.Arg(0))
+	}
 	l, err := lab.New(ctx, stderr, lab.Boxoffice)
 	if err != nil {
 		return err

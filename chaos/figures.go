@@ -222,10 +222,10 @@ func (m measurement) take(ctx context.Context, f figure, p program, base string,
 		return line{}, err
 	}
 	l := f.line(x, v)
-	if l.Reached {
+	if l.Reached && l.Worst <= f.Goal {
 		return l, os.RemoveAll(out)
 	}
-	return l, nil
+	return l, nil // what happened can be read in its directory
 }
 
 // line reads the figure off a run.

@@ -80,7 +80,6 @@ func New(ctx context.Context, stderr io.Writer, programs ...string) (*Lab, error
 			// What a sellout of 1 000 schedules writes and reads again; with less the servers
 			// would measure how fast pages go in and out.
 			"shared_buffers": "1GB",
-			"autovacuum":     "off", // see keepHouse
 		},
 		Logger: slog.New(slog.DiscardHandler),
 	})
@@ -109,9 +108,11 @@ func (l *Lab) touchBuffers(ctx context.Context) error {
 
 // keepHouse does between loads what Postgres would do by itself during some of them: what
 // is left of one load is not to be swept at the expense of another, and where a round
-// takes a minute, which is how often Postgres looks, of the same one each time.
+// takes a minute, which is how often Postgres looks, of the same one each time. From then
+// on Postgres does not sweep by itself.
 func (l *Lab) keepHouse(ctx context.Context) error {
-	if err := l.execute(ctx, "VACUUM (ANALYZE)", "CHECKPOINT"); err != nil {
+	err := l.execute(ctx, "ALTER SYSTEM SET autovacuum = off", "SELECT pg_reload_conf()", "VACUUM (ANALYZE)", "CHECKPOINT")
+	if err != nil {
 		return fmt.Errorf("keep house: %w", err)
 	}
 	return nil

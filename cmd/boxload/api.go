@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -8,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -22,79 +24,158 @@ const requestTimeout = 15 * time.Second
 // dialTimeout is when a node that does not accept counts as away.
 const dialTimeout = 5 * time.Second
 
+// idleLimit is how long a connection without a request is trusted: less than any node
+// keeps one.
+const idleLimit = 10 * time.Second
+
 // retryPause is how long the preparation waits where a node is too busy.
 const retryPause = 100 * time.Millisecond
 
-// api calls the nodes. It is safe for concurrent use.
+// checkersPerNode are the workers that check afterwards what is sold.
+const checkersPerNode = 8
+
+// api is the nodes' API.
 type api struct {
-	nodes      []*fasthttp.HostClient
+	addresses  []string
 	adminToken string
+	calls      []*call   // of each worker, which take turns over the nodes
+	writers    sync.Pool // of *bufio.Writer
 }
 
 func newAPI(o options) *api {
-	a := &api{adminToken: o.adminToken}
-	for _, address := range o.addresses {
-		a.nodes = append(a.nodes, &fasthttp.HostClient{
-			Addr:                          address,
-			Dial:                          dial,
-			MaxConns:                      o.connections + 1,
-			ReadTimeout:                   requestTimeout,
-			WriteTimeout:                  requestTimeout,
-			MaxIdemponentCallAttempts:     1, // a retry would hide what is measured
-			NoDefaultUserAgentHeader:      true,
-			DisableHeaderNamesNormalizing: true,
-			DisablePathNormalizing:        true,
-		})
+	a := &api{addresses: o.addresses, adminToken: o.adminToken}
+	a.writers.New = func() any { return bufio.NewWriter(nil) }
+	a.calls = make([]*call, max(o.connections, checkersPerNode*len(a.addresses)))
+	for i := range a.calls {
+		a.calls[i] = &call{api: a, address: a.addresses[i%len(a.addresses)]}
 	}
 	return a
 }
 
-// dial needs none of the caches of fasthttp's own dialer.
-func dial(address string) (net.Conn, error) {
-	dialer := &net.Dialer{Timeout: dialTimeout}
-	conn, err := dialer.DialContext(context.Background(), "tcp", address) // fasthttp has no other
-	if err != nil {
-		return nil, err
-	}
-	return rawconn.Wrap(conn), nil
-}
-
 func (a *api) close() {
-	for _, node := range a.nodes {
-		node.CloseIdleConnections()
+	for _, c := range a.calls {
+		c.disconnect()
 	}
 }
 
-// call is one request, and its answer once it was sent. A worker keeps one and uses it
-// again and again.
+// call is a connection to a node, and the last request on it with its answer. Of thousands
+// of connections nearly all wait, and what they hold meanwhile decides whether a client
+// fits the processor's caches: a request is made in memory that others have just used, and
+// memory for the answer is taken when it comes.
 type call struct {
 	api      *api
-	worker   int // chooses the node
-	request  fasthttp.Request
-	response fasthttp.Response
+	address  string
+	conn     net.Conn // nil: there is none
+	reader   *bufio.Reader
+	usedAt   time.Time
+	method   string
+	path     string
+	response *fasthttp.Response // nil: there is none
 }
-
-func (a *api) newCall(worker int) *call { return &call{api: a, worker: worker} }
 
 // do sends a request and gives the status of its answer.
 func (c *call) do(method, path string, body []byte, headers ...string) (int, error) {
-	c.request.Reset()
-	c.request.Header.SetMethod(method)
-	c.request.SetRequestURI(path)
-	c.request.SetHost(c.api.nodes[0].Addr)
-	for i := 0; i+1 < len(headers); i += 2 {
-		c.request.Header.Set(headers[i], headers[i+1])
+	if c.response != nil {
+		fasthttp.ReleaseResponse(c.response)
+		c.response = nil
 	}
-	if body != nil {
-		c.request.Header.SetContentType("application/json")
-		c.request.SetBodyRaw(body)
-	}
-	node := c.api.nodes[c.worker%len(c.api.nodes)]
-	// The client's own timeouts bound it: those of a request would cost a timer and a copy.
-	if err := node.Do(&c.request, &c.response); err != nil {
+	c.method, c.path = method, path
+	if err := c.exchange(body, headers); err != nil {
+		c.disconnect()
 		return 0, fmt.Errorf("%s %s: %w", method, path, err)
 	}
+	if c.response.ConnectionClose() {
+		c.disconnect()
+	}
 	return c.response.StatusCode(), nil
+}
+
+func (c *call) exchange(body []byte, headers []string) error {
+	if err := c.connect(); err != nil {
+		return err
+	}
+	if err := c.conn.SetDeadline(c.usedAt.Add(requestTimeout)); err != nil {
+		return err
+	}
+	if err := c.send(body, headers); err != nil {
+		return err
+	}
+	if _, err := c.reader.Peek(1); err != nil {
+		return err
+	}
+	response := fasthttp.AcquireResponse()
+	response.Header.DisableNormalizing()
+	if err := response.Read(c.reader); err != nil {
+		return err
+	}
+	c.response = response
+	return nil
+}
+
+// connect connects where there is no connection, or one that the node may be about to close.
+func (c *call) connect() error {
+	now := time.Now()
+	if now.Sub(c.usedAt) > idleLimit {
+		c.disconnect()
+	}
+	c.usedAt = now
+	if c.conn != nil {
+		return nil
+	}
+	dialer := &net.Dialer{Timeout: dialTimeout}
+	conn, err := dialer.DialContext(context.Background(), "tcp", c.address) // a request is bounded by its timeout
+	if err != nil {
+		return err
+	}
+	c.conn = rawconn.Wrap(conn)
+	c.reader = bufio.NewReader(c.conn)
+	return nil
+}
+
+func (c *call) send(body []byte, headers []string) error {
+	request := fasthttp.AcquireRequest()
+	defer fasthttp.ReleaseRequest(request)
+	request.Header.SetMethod(c.method)
+	request.SetRequestURI(c.path)
+	request.SetHost(c.address)
+	for i := 0; i+1 < len(headers); i += 2 {
+		request.Header.Set(headers[i], headers[i+1])
+	}
+	if body != nil {
+		request.Header.SetContentType("application/json")
+		request.SetBodyRaw(body)
+	}
+	writer := c.api.writers.Get().(*bufio.Writer) //nolint:forcetypeassert // there is nothing else in it
+	defer c.api.writers.Put(writer)
+	writer.Reset(c.conn)
+	if err := request.Write(writer); err != nil {
+		return err
+	}
+	return writer.Flush()
+}
+
+// header gives a header field of the last answer, "" if there is none. Names are as
+// net/http spells them.
+func (c *call) header(name string) string {
+	if c.response == nil {
+		return ""
+	}
+	return string(c.response.Header.Peek(name))
+}
+
+// body gives the body of the last answer, until the next request.
+func (c *call) body() []byte {
+	if c.response == nil {
+		return nil
+	}
+	return c.response.Body()
+}
+
+func (c *call) disconnect() {
+	if c.conn != nil {
+		_ = c.conn.Close() // nothing is on its way
+		c.conn, c.reader = nil, nil
+	}
 }
 
 // want is do for requests of the preparation: any other status than want is an error,
@@ -117,12 +198,12 @@ func (c *call) want(want int, method, path string, body any, into any, headers .
 			continue
 		}
 		if status != want && (want != fasthttp.StatusCreated || status != fasthttp.StatusOK) {
-			return fmt.Errorf("%s %s: %d instead of %d: %s", method, path, status, want, bytes.TrimSpace(c.response.Body()))
+			return fmt.Errorf("%s %s: %d instead of %d: %s", method, path, status, want, bytes.TrimSpace(c.body()))
 		}
 		if into == nil {
 			return nil
 		}
-		if err := json.Unmarshal(c.response.Body(), into); err != nil {
+		if err := json.Unmarshal(c.body(), into); err != nil {
 			return fmt.Errorf("%s %s: %w", method, path, err)
 		}
 		return nil
@@ -138,5 +219,5 @@ var errUnexpected = errors.New("unexpected answer")
 
 func (c *call) unexpected(status int) error {
 	return fmt.Errorf("%w: %s %s: %d: %s", errUnexpected,
-		c.request.Header.Method(), c.request.RequestURI(), status, bytes.TrimSpace(c.response.Body()))
+		c.method, c.path, status, bytes.TrimSpace(c.body()))
 }

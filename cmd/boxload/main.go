@@ -60,7 +60,7 @@ func measure(ctx context.Context, o options, stderr io.Writer) (*report, error) 
 	if err := scenario.run(ctx, &load{options: o, api: api, world: world, report: report, progress: progress}); err != nil {
 		return nil, fmt.Errorf("run %s: %w", o.scenario, err)
 	}
-	if err := verify(ctx, api, world, report); err != nil {
+	if err := verify(ctx, api, world, report, progress); err != nil {
 		return nil, fmt.Errorf("what was sold is not right: %w", err)
 	}
 	return report, nil

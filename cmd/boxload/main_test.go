@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -153,7 +154,7 @@ func TestShedRequests(t *testing.T) {
 	defer api.close()
 	r := newReport(o)
 	r.begin(0)
-	w := &worker{load: &load{options: o, api: api, report: r}, call: api.newCall(0), times: r.recorder(nil)}
+	w := &worker{load: &load{options: o, api: api, report: r}, call: api.calls[0], times: r.recorder(nil)}
 	send := func() (int, error) { return w.timed("poll", "GET", "/", nil) }
 
 	_, err := w.insist(send)
@@ -172,6 +173,52 @@ func TestShedRequests(t *testing.T) {
 	r.end()
 	require.EqualValues(t, 2, r.Shed)
 	require.EqualValues(t, 1, r.Good)
+}
+
+// TestCallsKeepTheirConnection until it breaks, one of the two sides closes it, or it is old.
+func TestCallsKeepTheirConnection(t *testing.T) {
+	t.Parallel()
+	var connections atomic.Int64
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/last":
+			w.Header().Set("Connection", "close")
+		case "/broken":
+			panic(http.ErrAbortHandler)
+		}
+		w.Header().Set("Etag", "of "+r.URL.Path)
+		_, _ = w.Write([]byte(r.Header.Get("Queue-Token")))
+	}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	server.Start()
+	defer server.Close()
+	api := newAPI(options{connections: 1, addresses: []string{server.Listener.Addr().String()}})
+	defer api.close()
+	c := api.calls[0]
+	answered := func(path string, connection int64) {
+		t.Helper()
+		status, err := c.do("GET", path, nil, "Queue-Token", "token for "+path)
+		require.NoError(t, err)
+		require.Equal(t, http.StatusOK, status)
+		require.Equal(t, "of "+path, c.header("Etag"))
+		require.Equal(t, "token for "+path, string(c.body()))
+		require.Equal(t, connection, connections.Load())
+	}
+	answered("/one", 1)
+	answered("/two", 1)
+	answered("/last", 1)
+	answered("/after", 2)
+	_, err := c.do("GET", "/broken", nil)
+	require.Error(t, err)
+	require.Empty(t, c.header("Etag"), "an answer of before")
+	require.Empty(t, c.body(), "an answer of before")
+	answered("/after", 3)
+	c.usedAt = c.usedAt.Add(-2 * idleLimit)
+	answered("/late", 4)
 }
 
 func TestFreeSeats(t *testing.T) {

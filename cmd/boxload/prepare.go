@@ -57,8 +57,8 @@ func prepare(ctx context.Context, a *api, n needs, o options, progress *progress
 	users := max(perShow, min(n.schedules*perShow, usersAtMost))
 	users = max(users, n.waiting) // one place per user and schedule
 	w.users = make([]*user, users)
-	err := progress.each(ctx, "users", o.connections, users, func(worker, i int) error {
-		u, err := newUser(a.newCall(worker), i)
+	err := progress.each(ctx, a, "users", o.connections, users, func(c *call, i int) error {
+		u, err := newUser(c, i)
 		w.users[i] = u
 		return err
 	})
@@ -68,14 +68,14 @@ func prepare(ctx context.Context, a *api, n needs, o options, progress *progress
 	var concert struct {
 		ConcertID int64 `json:"concertId"`
 	}
-	err = a.newCall(0).want(http.StatusCreated, "POST", "/api/v1/admin/concerts",
+	err = a.calls[0].want(http.StatusCreated, "POST", "/api/v1/admin/concerts",
 		map[string]any{"title": "Load", "price": seatPrice}, &concert, "Authorization", bearer(a.adminToken))
 	if err != nil {
 		return nil, err
 	}
 	w.schedules = make([]*show, n.schedules)
-	err = progress.each(ctx, "schedules", o.connections, n.schedules, func(worker, i int) error {
-		s, err := newShow(a.newCall(worker), concert.ConcertID, admitCapacity)
+	err = progress.each(ctx, a, "schedules", o.connections, n.schedules, func(c *call, i int) error {
+		s, err := newShow(c, concert.ConcertID, admitCapacity)
 		w.schedules[i] = s
 		return err
 	})
@@ -86,7 +86,7 @@ func prepare(ctx context.Context, a *api, n needs, o options, progress *progress
 	if err != nil || n.waiting == 0 {
 		return w, err
 	}
-	if w.queue, err = newShow(a.newCall(0), concert.ConcertID, 1); err != nil {
+	if w.queue, err = newShow(a.calls[0], concert.ConcertID, 1); err != nil {
 		return nil, err
 	}
 	return w, w.queue.fill(ctx, a, w.users[:n.waiting], o, progress)
@@ -113,17 +113,17 @@ func (w *world) admit(ctx context.Context, a *api, perShow int, o options, progr
 			s.places[j] = &placeInLine{user: w.buyer(i, j)}
 		}
 	}
-	return progress.each(ctx, "admissions", o.connections, len(w.schedules)*perShow, func(worker, i int) error {
+	return progress.each(ctx, a, "admissions", o.connections, len(w.schedules)*perShow, func(c *call, i int) error {
 		s := w.schedules[i%len(w.schedules)]
-		return s.join(a.newCall(worker), s.places[i/len(w.schedules)])
+		return s.join(c, s.places[i/len(w.schedules)])
 	})
 }
 
 func (s *show) fill(ctx context.Context, a *api, users []*user, o options, progress *progress) error {
 	s.places = make([]*placeInLine, len(users))
-	return progress.each(ctx, "people in line", o.connections, len(users), func(worker, i int) error {
+	return progress.each(ctx, a, "people in line", o.connections, len(users), func(c *call, i int) error {
 		s.places[i] = &placeInLine{user: users[i]}
-		return s.join(a.newCall(worker), s.places[i])
+		return s.join(c, s.places[i])
 	})
 }
 
@@ -165,8 +165,8 @@ func newShow(c *call, concertID int64, capacity int) (*show, error) {
 	return &show{id: made.ScheduleID}, err
 }
 
-// each runs do for 0 … n-1 on a number of workers, and shows how far it is.
-func (p *progress) each(ctx context.Context, what string, workers, n int, do func(worker, i int) error) error {
+// each runs do for 0 … n-1 on a number of workers, each with its call, and shows how far it is.
+func (p *progress) each(ctx context.Context, a *api, what string, workers, n int, do func(c *call, i int) error) error {
 	if n == 0 {
 		return nil
 	}
@@ -181,7 +181,7 @@ func (p *progress) each(ctx context.Context, what string, workers, n int, do fun
 				if i >= n {
 					return nil
 				}
-				if err := do(worker, i); err != nil {
+				if err := do(a.calls[worker], i); err != nil {
 					return fmt.Errorf("%s: %w", what, err)
 				}
 				bar.add(1)

@@ -45,6 +45,7 @@ type report struct {
 	VerifiedSold    int64        `json:"verifiedSold"` // seats that are sold, as the service shows them
 	recorders       []*recorder
 	recordersAccess sync.Mutex
+	answers         [answersParts]answers
 }
 
 // operation is what was measured of one kind of request.
@@ -59,9 +60,32 @@ type operation struct {
 	times    *hdrhistogram.Histogram
 }
 
+// answersParts is in how many parts answers are recorded: enough that connections hardly
+// wait for one another, and few because each part has a histogram of 139 KB for each kind
+// of request. One for each of 2 048 connections cost the client more than its requests.
+const answersParts = 4
+
+// answers are those that some of the connections got.
+type answers struct {
+	access     sync.Mutex
+	operations map[string]*operation
+}
+
+func (a *answers) record(what string, status int, took time.Duration) {
+	a.access.Lock()
+	defer a.access.Unlock()
+	o := a.operations[what]
+	if o == nil {
+		o = newOperation(what)
+		a.operations[what] = o
+	}
+	o.Statuses[status]++
+	_ = o.times.RecordValue(min(max(took.Microseconds(), 1), longest)) // in range
+}
+
 // recorder is one connection's share of a report; not safe for concurrent use.
 type recorder struct {
-	operations map[string]*operation
+	answers    *answers  // shared
 	over       time.Time // when the time is over; zero: when all is done
 	good       int64     // in time
 	booked     int64
@@ -77,7 +101,13 @@ type recorder struct {
 // showEvery is how many answers the bar is told of at once: it is shared.
 const showEvery = 64
 
-func newReport(o options) *report { return &report{Scenario: o.scenario, Connections: o.connections} }
+func newReport(o options) *report {
+	r := &report{Scenario: o.scenario, Connections: o.connections}
+	for i := range r.answers {
+		r.answers[i].operations = map[string]*operation{}
+	}
+	return r
+}
 
 // begin starts the time; limit 0 is until all is done.
 func (r *report) begin(limit time.Duration) {
@@ -90,7 +120,7 @@ func (r *report) begin(limit time.Duration) {
 func (r *report) recorder(b *bar) *recorder {
 	r.recordersAccess.Lock()
 	defer r.recordersAccess.Unlock()
-	recorder := &recorder{operations: map[string]*operation{}, over: r.TimeOverAt, bar: b}
+	recorder := &recorder{answers: &r.answers[len(r.recorders)%answersParts], over: r.TimeOverAt, bar: b}
 	r.recorders = append(r.recorders, recorder)
 	return recorder
 }
@@ -100,16 +130,10 @@ func newOperation(name string) *operation {
 }
 
 func (r *recorder) record(what string, status int, took time.Duration) {
-	o := r.operations[what]
-	if o == nil {
-		o = newOperation(what)
-		r.operations[what] = o
-	}
-	o.Statuses[status]++
+	r.answers.record(what, status, took)
 	if (status < 300 || status == http.StatusNotModified) && r.isInTime() {
 		r.good++
 	}
-	_ = o.times.RecordValue(min(max(took.Microseconds(), 1), longest)) // in range
 	if r.unshown++; r.unshown == showEvery {
 		r.bar.add(r.unshown)
 		r.unshown = 0
@@ -153,7 +177,9 @@ func (r *report) end() {
 		}
 		r.Booked += recorder.booked
 		bookedInTime += recorder.inTime
-		for name, o := range recorder.operations {
+	}
+	for i := range r.answers {
+		for name, o := range r.answers[i].operations {
 			sum := sums[name]
 			if sum == nil {
 				sum = newOperation(name)

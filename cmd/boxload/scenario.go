@@ -65,7 +65,7 @@ func (l *load) workers(ctx context.Context, limit time.Duration, do func(context
 	for i := range l.options.connections {
 		w := &worker{
 			load:  l,
-			call:  l.api.newCall(i),
+			call:  l.api.calls[i],
 			times: l.report.recorder(bar),
 			rng:   rand.New(rand.NewPCG(uint64(i), 1)),
 		}
@@ -131,8 +131,7 @@ func seats(ctx context.Context, l *load) error {
 				return err
 			}
 			if l.options.etag {
-				// Names are not normalized: this is how net/http spells it.
-				if etag = string(w.call.response.Header.Peek("Etag")); etag == "" {
+				if etag = w.call.header("Etag"); etag == "" {
 					return fmt.Errorf("%w: a seat map without an ETag", errUnexpected)
 				}
 			}

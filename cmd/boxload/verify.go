@@ -4,29 +4,24 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // verify asks the service what is sold and what everybody has left, and compares it
 // with the payments that it acknowledged.
-func verify(ctx context.Context, a *api, w *world, r *report) error {
-	var group errgroup.Group
-	group.SetLimit(len(a.nodes) * 8)
+func verify(ctx context.Context, a *api, w *world, r *report, progress *progress) error {
+	workers := len(a.addresses) * checkersPerNode
 	sold := make([]int64, len(w.schedules))
-	for i, s := range w.schedules {
-		group.Go(func() error {
-			var err error
-			sold[i], err = s.verify(ctx, a.newCall(i))
-			return err
-		})
+	err := progress.each(ctx, a, "check of schedules", workers, len(w.schedules), func(c *call, i int) (err error) {
+		sold[i], err = w.schedules[i].verify(c)
+		return err
+	})
+	if err != nil {
+		return err
 	}
-	for i, u := range w.users {
-		if u.spent.Load() > 0 {
-			group.Go(func() error { return u.verify(ctx, a.newCall(i)) })
-		}
-	}
-	if err := group.Wait(); err != nil {
+	err = progress.each(ctx, a, "check of points", workers, len(w.users), func(c *call, i int) error {
+		return w.users[i].verify(c)
+	})
+	if err != nil {
 		return err
 	}
 	for _, n := range sold {
@@ -38,14 +33,11 @@ func verify(ctx context.Context, a *api, w *world, r *report) error {
 	return nil
 }
 
-func (s *show) verify(ctx context.Context, c *call) (sold int64, err error) {
+func (s *show) verify(c *call) (sold int64, err error) {
 	var seatMap struct {
 		Seats []struct {
 			Status string `json:"status"`
 		} `json:"seats"`
-	}
-	if ctx.Err() != nil {
-		return 0, ctx.Err()
 	}
 	err = c.want(http.StatusOK, "GET", "/api/v1/schedules/"+itoa(s.id)+"/seats", nil, &seatMap,
 		"Authorization", bearer(c.api.adminToken))
@@ -63,12 +55,12 @@ func (s *show) verify(ctx context.Context, c *call) (sold int64, err error) {
 	return sold, nil
 }
 
-func (u *user) verify(ctx context.Context, c *call) error {
+func (u *user) verify(c *call) error {
+	if u.spent.Load() == 0 {
+		return nil
+	}
 	var points struct {
 		Balance int64 `json:"balance"`
-	}
-	if ctx.Err() != nil {
-		return ctx.Err()
 	}
 	err := c.want(http.StatusOK, "GET", "/api/v1/users/"+u.id+"/points", nil, &points, "Authorization", bearer(u.token))
 	if err != nil {

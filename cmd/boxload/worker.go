@@ -60,7 +60,7 @@ func (w *worker) buy(s *show, p *placeInLine) error {
 			var problem struct {
 				AvailableSeats []int `json:"availableSeats"`
 			}
-			err = json.Unmarshal(w.call.response.Body(), &problem)
+			err = json.Unmarshal(w.call.body(), &problem)
 			free = problem.AvailableSeats
 			continue
 		}
@@ -84,7 +84,7 @@ func (w *worker) insist(send func() (int, error)) (int, error) {
 // pause waits as long as the last answer asks for.
 func (w *worker) pause() {
 	wait := retryPause
-	if seconds, err := strconv.Atoi(string(w.call.response.Header.Peek("Retry-After"))); err == nil {
+	if seconds, err := strconv.Atoi(w.call.header("Retry-After")); err == nil {
 		wait = time.Duration(seconds) * time.Second
 	}
 	<-time.After(wait)
@@ -110,7 +110,7 @@ func (w *worker) look(s *show, p *placeInLine, etag string) (free []int, status 
 		return nil, status, w.call.unexpected(status)
 	}
 	if w.options.scenario != "seats" {
-		free, err = freeSeats(w.call.response.Body())
+		free, err = freeSeats(w.call.body())
 	}
 	return free, status, err
 }
@@ -165,7 +165,7 @@ func (w *worker) pay(s *show, p *placeInLine) error {
 		ReservationID string `json:"reservationId"`
 		Price         int64  `json:"price"`
 	}
-	if err := json.Unmarshal(w.call.response.Body(), &held); err != nil {
+	if err := json.Unmarshal(w.call.body(), &held); err != nil {
 		return err
 	}
 	key := uuid.NewString()
@@ -175,7 +175,6 @@ func (w *worker) pay(s *show, p *placeInLine) error {
 		switch {
 		case err != nil && w.open && time.Now().Before(deadline):
 			w.times.fail(err)
-			w.call.response.Reset()
 			w.pause()
 			continue
 		case err != nil:
@@ -214,7 +213,7 @@ func (w *worker) timed(what, method, path string, body []byte, headers ...string
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", what, err)
 	}
-	if status == http.StatusServiceUnavailable && len(w.call.response.Header.Peek("Retry-After")) == 0 {
+	if status == http.StatusServiceUnavailable && w.call.header("Retry-After") == "" {
 		return 0, w.call.unexpected(status)
 	}
 	w.times.record(what, status, time.Since(start))

@@ -71,6 +71,9 @@ const (
 func (b *bench) comparisons() []comparison {
 	single := func(name string) server {
 		return server{name, func(ctx context.Context, args []string, report any) (lab.CPU, error) {
+			if err := b.lab.Renew(ctx); err != nil {
+				return lab.CPU{}, err
+			}
 			return b.lab.Load(ctx, name, args, report)
 		}}
 	}
@@ -110,6 +113,9 @@ func (b *bench) comparisons() []comparison {
 
 // loadCluster lets boxload loose on three nodes; buyers are spread over them.
 func (b *bench) loadCluster(ctx context.Context, args []string, report any) (lab.CPU, error) {
+	if err := b.lab.Renew(ctx); err != nil {
+		return lab.CPU{}, err
+	}
 	nodes, err := b.lab.StartCluster(ctx)
 	if err != nil {
 		return lab.CPU{}, err

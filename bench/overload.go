@@ -61,6 +61,9 @@ func (b *bench) overload(ctx context.Context) error {
 
 // overloadOnce measures a peak and an overload on one node that was just started.
 func (b *bench) overloadOnce(ctx context.Context, purchases int) (p overloaded, err error) {
+	if err := b.lab.Renew(ctx); err != nil {
+		return p, err
+	}
 	node, err := b.lab.Start(ctx, lab.Boxoffice)
 	if err != nil {
 		return p, err

@@ -12,6 +12,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -49,9 +50,11 @@ const (
 type Lab struct {
 	Postgres *localpostgres.Server
 
-	dir    string
-	stderr io.Writer
-	nats   *localnats.Server // of a cluster; nil until there is one
+	dir      string
+	stderr   io.Writer
+	database string // that servers are started with: its connection string
+	renewals int
+	nats     *localnats.Server // of a cluster; nil until there is one
 }
 
 // New builds programs ([Boxoffice], "boxload", …) and starts Postgres.
@@ -87,11 +90,41 @@ func New(ctx context.Context, stderr io.Writer, programs ...string) (*Lab, error
 		l.Close()
 		return nil, fmt.Errorf("start Postgres: %w", err)
 	}
+	l.database = l.Postgres.URL
 	if err := l.touchBuffers(ctx); err != nil {
 		l.Close()
 		return nil, fmt.Errorf("use Postgres's buffers: %w", err)
 	}
 	return l, nil
+}
+
+// Renew gives the servers that are started from now on an empty database, and a cluster an
+// empty NATS server: what the loads before have left behind would cost three nodes more than
+// one, as each keeps all schedules in mind. No server may be running.
+func (l *Lab) Renew(ctx context.Context) error {
+	used := l.database
+	l.renewals++
+	name := "renewed_" + strconv.Itoa(l.renewals)
+	parts, err := url.Parse(used)
+	if err != nil {
+		return err
+	}
+	before := strings.TrimPrefix(parts.Path, "/")
+	parts.Path = "/" + name
+	if err := l.execute(ctx, "CREATE DATABASE "+name); err != nil {
+		return fmt.Errorf("renew the database: %w", err)
+	}
+	l.database = parts.String()
+	if used != l.Postgres.URL {
+		if err := l.execute(ctx, "DROP DATABASE "+before+" WITH (FORCE)"); err != nil {
+			return fmt.Errorf("drop the database of before: %w", err)
+		}
+	}
+	if l.nats != nil {
+		l.nats.Stop()
+		l.nats = nil
+	}
+	return nil
 }
 
 // touchBuffers uses every buffer of Postgres once, as a server has that did not start just
@@ -120,7 +153,7 @@ func (l *Lab) keepHouse(ctx context.Context) error {
 
 // execute runs statements, one after the other.
 func (l *Lab) execute(ctx context.Context, statements ...string) error {
-	conn, err := pgx.Connect(ctx, l.Postgres.URL)
+	conn, err := pgx.Connect(ctx, l.database)
 	if err != nil {
 		return err
 	}
@@ -237,7 +270,7 @@ func (l *Lab) Start(ctx context.Context, server string, settings ...string) (*Se
 	case Boxoffice:
 		environment := slices.Concat(os.Environ(), []string{
 			"BOXOFFICE_LISTEN=127.0.0.1:0", "BOXOFFICE_DEMO=false", "BOXOFFICE_LOG_LEVEL=warn",
-			"BOXOFFICE_DATABASE_URL=" + l.Postgres.URL, "BOXOFFICE_DATA_DIR=" + filepath.Join(l.dir, "data"),
+			"BOXOFFICE_DATABASE_URL=" + l.database, "BOXOFFICE_DATA_DIR=" + filepath.Join(l.dir, "data"),
 		}, settings)
 		if err := l.once(ctx, environment, path, "migrate"); err != nil {
 			return nil, err
@@ -252,7 +285,7 @@ func (l *Lab) Start(ctx context.Context, server string, settings ...string) (*Se
 		command.Env = environment
 		return l.await(command, strings.TrimSpace(out.String()))
 	case Rowlock:
-		settings = append(settings, "-database", l.Postgres.URL)
+		settings = append(settings, "-database", l.database)
 	}
 	return l.await(exec.CommandContext(ctx, path, append(settings, "-listen", "127.0.0.1:0")...), anyAdmin)
 }

@@ -99,8 +99,8 @@ func New(ctx context.Context, stderr io.Writer, programs ...string) (*Lab, error
 }
 
 // Renew gives the servers that are started from now on an empty database, and a cluster an
-// empty NATS server: what the loads before have left behind would cost three nodes more than
-// one, as each keeps all schedules in mind. No server may be running.
+// empty NATS server: a run is not measured with what the runs before it have left behind. No
+// server may be running.
 func (l *Lab) Renew(ctx context.Context) error {
 	used := l.database
 	l.renewals++

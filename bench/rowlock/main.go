@@ -42,6 +42,9 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("unknown argument %q", flags.Arg(0))
+	}
 	config, err := pgxpool.ParseConfig(*database)
 	if err != nil {
 		return fmt.Errorf("-database: %w", err)

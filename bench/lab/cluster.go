@@ -28,7 +28,7 @@ func (l *Lab) StartCluster(ctx context.Context) (nodes []*Server, err error) {
 		}
 	}()
 	if l.nats == nil {
-		l.nats, err = localnats.Start(ctx, localnats.Config{StoreDir: filepath.Join(l.dir, "nats-"+strconv.Itoa(l.renewals))})
+		l.nats, err = localnats.Start(ctx, localnats.Config{StoreDir: l.natsDir()})
 		if err != nil {
 			return nil, err
 		}

@@ -12,7 +12,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -50,11 +49,9 @@ const (
 type Lab struct {
 	Postgres *localpostgres.Server
 
-	dir      string
-	stderr   io.Writer
-	database string // that servers are started with: its connection string
-	renewals int
-	nats     *localnats.Server // of a cluster; nil until there is one
+	dir    string
+	stderr io.Writer
+	nats   *localnats.Server // of a cluster; nil until there is one
 }
 
 // New builds programs ([Boxoffice], "boxload", …) and starts Postgres.
@@ -90,7 +87,6 @@ func New(ctx context.Context, stderr io.Writer, programs ...string) (*Lab, error
 		l.Close()
 		return nil, fmt.Errorf("start Postgres: %w", err)
 	}
-	l.database = l.Postgres.URL
 	if err := l.touchBuffers(ctx); err != nil {
 		l.Close()
 		return nil, fmt.Errorf("use Postgres's buffers: %w", err)
@@ -102,30 +98,24 @@ func New(ctx context.Context, stderr io.Writer, programs ...string) (*Lab, error
 // empty NATS server: a run is not measured with what the runs before it have left behind. No
 // server may be running.
 func (l *Lab) Renew(ctx context.Context) error {
-	used := l.database
-	l.renewals++
-	name := "renewed_" + strconv.Itoa(l.renewals)
-	parts, err := url.Parse(used)
+	config, err := pgx.ParseConfig(l.Postgres.URL)
 	if err != nil {
 		return err
 	}
-	before := strings.TrimPrefix(parts.Path, "/")
-	parts.Path = "/" + name
-	if err := l.execute(ctx, "CREATE DATABASE "+name); err != nil {
+	name := pgx.Identifier{config.Database}.Sanitize()
+	config.Database = "postgres" // nobody can be connected to what is dropped
+	if err := execute(ctx, config, "DROP DATABASE "+name+" WITH (FORCE)", "CREATE DATABASE "+name); err != nil {
 		return fmt.Errorf("renew the database: %w", err)
 	}
-	l.database = parts.String()
-	if used != l.Postgres.URL {
-		if err := l.execute(ctx, "DROP DATABASE "+before+" WITH (FORCE)"); err != nil {
-			return fmt.Errorf("drop the database of before: %w", err)
-		}
+	if l.nats == nil {
+		return nil
 	}
-	if l.nats != nil {
-		l.nats.Stop()
-		l.nats = nil
-	}
-	return nil
+	l.nats.Stop()
+	l.nats = nil
+	return os.RemoveAll(l.natsDir())
 }
+
+func (l *Lab) natsDir() string { return filepath.Join(l.dir, "nats") }
 
 // touchBuffers uses every buffer of Postgres once, as a server has that did not start just
 // now: the first use of each costs pages of the machine's memory, and the server that is
@@ -151,9 +141,17 @@ func (l *Lab) keepHouse(ctx context.Context) error {
 	return nil
 }
 
-// execute runs statements, one after the other.
+// execute runs statements in the servers' database, one after the other.
 func (l *Lab) execute(ctx context.Context, statements ...string) error {
-	conn, err := pgx.Connect(ctx, l.database)
+	config, err := pgx.ParseConfig(l.Postgres.URL)
+	if err != nil {
+		return err
+	}
+	return execute(ctx, config, statements...)
+}
+
+func execute(ctx context.Context, config *pgx.ConnConfig, statements ...string) error {
+	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return err
 	}
@@ -270,7 +268,7 @@ func (l *Lab) Start(ctx context.Context, server string, settings ...string) (*Se
 	case Boxoffice:
 		environment := slices.Concat(os.Environ(), []string{
 			"BOXOFFICE_LISTEN=127.0.0.1:0", "BOXOFFICE_DEMO=false", "BOXOFFICE_LOG_LEVEL=warn",
-			"BOXOFFICE_DATABASE_URL=" + l.database, "BOXOFFICE_DATA_DIR=" + filepath.Join(l.dir, "data"),
+			"BOXOFFICE_DATABASE_URL=" + l.Postgres.URL, "BOXOFFICE_DATA_DIR=" + filepath.Join(l.dir, "data"),
 		}, settings)
 		if err := l.once(ctx, environment, path, "migrate"); err != nil {
 			return nil, err
@@ -285,7 +283,7 @@ func (l *Lab) Start(ctx context.Context, server string, settings ...string) (*Se
 		command.Env = environment
 		return l.await(command, strings.TrimSpace(out.String()))
 	case Rowlock:
-		settings = append(settings, "-database", l.database)
+		settings = append(settings, "-database", l.Postgres.URL)
 	}
 	return l.await(exec.CommandContext(ctx, path, append(settings, "-listen", "127.0.0.1:0")...), anyAdmin)
 }

@@ -43,7 +43,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 		return err
 	}
 	if flags.NArg() > 0 {
-		return fmt.Errorf("unknown argument %q", flags.Arg(0))
+		return fmt.Errorf("there are no arguments, but got %q", flags.Arg(0))
 	}
 	config, err := pgxpool.ParseConfig(*database)
 	if err != nil {

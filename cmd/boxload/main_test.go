@@ -23,13 +23,7 @@ import (
 	"go.uber.org/goleak"
 )
 
-// fasthttp looks after idle connections on a goroutine that ends some seconds after the
-// last of them was closed.
-const idleConnections = "github.com/valyala/fasthttp.(*HostClient).connsCleaner"
-
-func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction(idleConnections))
-}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestWrongUseIsToldAndEndsWithTwo(t *testing.T) {
 	t.Parallel()

@@ -60,6 +60,19 @@ type operation struct {
 	times    *hdrhistogram.Histogram
 }
 
+// operations are kinds of requests by name.
+type operations map[string]*operation
+
+// of gives an operation, a new one if there was none.
+func (all operations) of(name string) *operation {
+	o := all[name]
+	if o == nil {
+		o = &operation{Name: name, Statuses: map[int]int64{}, times: hdrhistogram.New(1, longest, digits)}
+		all[name] = o
+	}
+	return o
+}
+
 // answersParts is in how many parts answers are recorded: enough that connections hardly
 // wait for one another, and few because each part has a histogram of 139 KB for each kind
 // of request. One for each of 2 048 connections cost the client more than its requests.
@@ -68,17 +81,13 @@ const answersParts = 4
 // answers are those that some of the connections got.
 type answers struct {
 	access     sync.Mutex
-	operations map[string]*operation
+	operations operations
 }
 
 func (a *answers) record(what string, status int, took time.Duration) {
 	a.access.Lock()
 	defer a.access.Unlock()
-	o := a.operations[what]
-	if o == nil {
-		o = newOperation(what)
-		a.operations[what] = o
-	}
+	o := a.operations.of(what)
 	o.Statuses[status]++
 	_ = o.times.RecordValue(min(max(took.Microseconds(), 1), longest)) // in range
 }
@@ -104,7 +113,7 @@ const showEvery = 64
 func newReport(o options) *report {
 	r := &report{Scenario: o.scenario, Connections: o.connections}
 	for i := range r.answers {
-		r.answers[i].operations = map[string]*operation{}
+		r.answers[i].operations = operations{}
 	}
 	return r
 }
@@ -123,10 +132,6 @@ func (r *report) recorder(b *bar) *recorder {
 	recorder := &recorder{answers: &r.answers[len(r.recorders)%answersParts], over: r.TimeOverAt, bar: b}
 	r.recorders = append(r.recorders, recorder)
 	return recorder
-}
-
-func newOperation(name string) *operation {
-	return &operation{Name: name, Statuses: map[int]int64{}, times: hdrhistogram.New(1, longest, digits)}
 }
 
 func (r *recorder) record(what string, status int, took time.Duration) {
@@ -166,7 +171,7 @@ func (r *report) end() {
 	if r.TimeOverAt.IsZero() || r.TimeOverAt.After(r.EndedAt) {
 		r.TimeOverAt = r.EndedAt
 	}
-	sums := map[string]*operation{}
+	sums := operations{}
 	bookedInTime := int64(0)
 	for _, recorder := range r.recorders {
 		r.Good += recorder.good
@@ -180,11 +185,7 @@ func (r *report) end() {
 	}
 	for i := range r.answers {
 		for name, o := range r.answers[i].operations {
-			sum := sums[name]
-			if sum == nil {
-				sum = newOperation(name)
-				sums[name] = sum
-			}
+			sum := sums.of(name)
 			sum.times.Merge(o.times)
 			for status, n := range o.Statuses {
 				sum.Statuses[status] += n

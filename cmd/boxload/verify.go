@@ -13,10 +13,12 @@ const mapAge = time.Second
 // verify asks the service what is sold and what everybody has left, and compares it
 // with the payments that it acknowledged.
 func verify(ctx context.Context, a *api, w *world, r *report, progress *progress) error {
-	select {
-	case <-time.After(time.Until(r.EndedAt.Add(mapAge))):
-	case <-ctx.Done():
-		return ctx.Err()
+	if r.Booked > 0 {
+		select {
+		case <-time.After(time.Until(r.EndedAt.Add(mapAge))):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 	workers := len(a.addresses) * checkersPerNode
 	sold := make([]int64, len(w.schedules))

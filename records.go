@@ -129,8 +129,7 @@ type SeatMap struct {
 type SeatNews struct {
 	// Map is how the seats stand. It is shared: nobody changes it.
 	Map *SeatMap
-	// Changes are what happened after the version that was asked for, oldest first. They
-	// are shared as well.
+	// Changes are what happened after the version that was asked for, oldest first.
 	Changes []SeatChange
 	// Complete tells that Changes lead from the version that was asked for to Map. If
 	// not, nobody knows what lies between, and the whole map has to be shown.

@@ -21,9 +21,9 @@ type publication struct {
 	data    []byte
 }
 
-// Publish tells all nodes of the cluster that subscribe to a subject, this one included.
-// It never blocks and promises nothing: what is published while NATS does not answer is
-// lost. Data must not be changed afterwards. A subject is dot-separated words.
+// Publish tells all other nodes of the cluster that subscribe to a subject. It never
+// blocks and promises nothing: what is published while NATS does not answer is lost. Data
+// must not be changed afterwards. A subject is dot-separated words.
 func (n *Node) Publish(subject string, data []byte) {
 	failpoint.Hit(failpoint.BeforePublish)
 	select {

@@ -107,29 +107,42 @@ func (i *inbound) deliver(content []byte) error {
 		return err
 	}
 	t := i.transport
-	target := &actor.PID{Address: t.id, Id: string(f.target), RequestId: f.targetRequest}
-	var sender *actor.PID
-	if len(f.sender) > 0 {
-		sender = &actor.PID{Address: i.from, Id: string(f.sender), RequestId: f.senderRequest}
-		if len(f.senderAddress) > 0 {
-			sender.Address = string(f.senderAddress)
-		}
-	}
 	kind := i.typeOf(f.name)
 	if kind == nil {
-		t.deadLetter(target, sender)
+		t.deadLetter(i.target(f), i.sender(f))
 		return nil
 	}
 	message := kind.New().Interface()
 	if err := proto.Unmarshal(f.message, message); err != nil {
 		return errors.Join(errStrange, err)
 	}
+	if string(f.target) == repliesName { // half of what comes: no process need be looked for
+		t.replies.arrive(f.targetRequest, message)
+		return nil
+	}
+	target, sender := i.target(f), i.sender(f)
 	if sender == nil {
 		t.system.Root.Send(target, message)
 	} else {
 		t.system.Root.Send(target, &actor.MessageEnvelope{Message: message, Sender: sender})
 	}
 	return nil
+}
+
+func (i *inbound) target(f frame) *actor.PID {
+	return &actor.PID{Address: i.transport.id, Id: string(f.target), RequestId: f.targetRequest}
+}
+
+// sender is nil if nobody waits for an answer.
+func (i *inbound) sender(f frame) *actor.PID {
+	if len(f.sender) == 0 {
+		return nil
+	}
+	sender := &actor.PID{Address: i.from, Id: string(f.sender), RequestId: f.senderRequest}
+	if len(f.senderAddress) > 0 {
+		sender.Address = string(f.senderAddress)
+	}
+	return sender
 }
 
 // typeOf gives the type of messages with a name; nil if there is none.

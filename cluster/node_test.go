@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -179,38 +178,41 @@ func TestFanOut(t *testing.T) {
 	t.Parallel()
 	url := startNATS(t).URL
 	n := startNode(t, Config{NATS: connect(t, url)}, echo)
-	var mu sync.Mutex
-	var heard []string
-	cancel, err := n.Subscribe("rooms.*", func(data []byte) {
-		mu.Lock()
-		defer mu.Unlock()
-		heard = append(heard, string(data))
-	})
+	other, err := New(Config{NATS: connect(t, url), ClusterName: "test", Bind: "127.0.0.1:0"})
 	require.NoError(t, err)
-	count := func() int {
-		mu.Lock()
-		defer mu.Unlock()
-		return len(heard)
+	t.Cleanup(func() { require.NoError(t, other.Close()) })
+	first, second := make(chan string, 10), make(chan string, 10)
+	into := func(heard chan string) func([]byte) { return func(data []byte) { heard <- string(data) } }
+	next := func(heard chan string) string {
+		t.Helper()
+		select {
+		case data := <-heard:
+			return data
+		case <-time.After(eventually):
+			require.Fail(t, "nothing heard")
+			return ""
+		}
 	}
-	require.NoError(t, n.cfg.NATS.Flush())
+	cancel, err := other.Subscribe("rooms.*", into(first))
+	require.NoError(t, err)
+	require.NoError(t, other.cfg.NATS.Flush())
 	n.Publish("seats.1", []byte("not for rooms"))
 	n.Publish("rooms.1", []byte("one"))
 	n.Publish("rooms.2", []byte("two"))
-	require.Eventually(t, func() bool { return count() == 2 }, eventually, time.Millisecond)
-	require.Equal(t, []string{"one", "two"}, heard)
-	cancel()
-	require.NoError(t, n.cfg.NATS.Flush())
-	n.Publish("rooms.1", []byte("three"))
+	require.Equal(t, "one", next(first))
+	require.Equal(t, "two", next(first))
 
-	other, err := n.cfg.NATS.SubscribeSync("boxoffice.test.rooms.>")
+	cancel()
+	_, err = other.Subscribe("rooms.>", into(second))
 	require.NoError(t, err)
-	n.Publish("rooms.3", []byte("four"))
-	m, err := other.NextMsg(eventually)
-	for err == nil && string(m.Data) != "four" {
-		m, err = other.NextMsg(eventually)
-	}
+	_, err = n.Subscribe("rooms.>", func(data []byte) { t.Errorf("a node was told %q by itself", data) })
 	require.NoError(t, err)
-	require.Equal(t, 2, count())
+	require.NoError(t, other.cfg.NATS.Flush())
+	require.NoError(t, n.cfg.NATS.Flush())
+	n.Publish("rooms.3", []byte("three"))
+	require.Equal(t, "three", next(second))
+	require.NoError(t, n.cfg.NATS.Flush())
+	require.Empty(t, first)
 	_, err = n.Subscribe("two words", nil)
 	require.Error(t, err)
 }

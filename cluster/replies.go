@@ -57,12 +57,17 @@ func (r *replies) take(id uint32) chan any {
 	return arrives
 }
 
-// SendUserMessage implements actor.Process. An answer for which nobody waits any more
-// is dropped.
-func (r *replies) SendUserMessage(pid *actor.PID, message any) {
-	if arrives := r.take(pid.GetRequestId()); arrives != nil {
-		arrives <- actor.UnwrapEnvelopeMessage(message) // the first, so there is room
+// arrive gives an answer to whoever waits for it. One for which nobody waits any more is
+// dropped.
+func (r *replies) arrive(id uint32, answer any) {
+	if arrives := r.take(id); arrives != nil {
+		arrives <- answer // the first, so there is room
 	}
+}
+
+// SendUserMessage implements actor.Process.
+func (r *replies) SendUserMessage(pid *actor.PID, message any) {
+	r.arrive(pid.GetRequestId(), actor.UnwrapEnvelopeMessage(message))
 }
 
 // SendSystemMessage implements actor.Process; nobody sends any.

@@ -37,6 +37,7 @@ const (
 type transport struct {
 	id      string
 	system  *actor.ActorSystem
+	replies *replies
 	tls     *TLS
 	logger  *slog.Logger
 	dropped func(queue string)
@@ -56,7 +57,7 @@ type transport struct {
 
 func newTransport(n *Node) *transport {
 	return &transport{
-		id: n.ID, system: n.system, tls: n.cfg.TLS, logger: n.cfg.Logger, dropped: n.dropped, wrap: n.cfg.WrapConn,
+		id: n.ID, system: n.system, replies: n.replies, tls: n.cfg.TLS, logger: n.cfg.Logger, dropped: n.dropped, wrap: n.cfg.WrapConn,
 		addressOf: n.membership.addressOf, closed: make(chan struct{}),
 		out: map[string]*outbound{}, in: map[net.Conn]struct{}{},
 	}

@@ -60,8 +60,9 @@ func startMembers(t *testing.T, ids ...string) (*addressBook, []*speaker) {
 	var members []*speaker
 	for _, id := range ids {
 		m := &speaker{told: make(chan any, 1000)}
+		system := actor.NewActorSystem(actor.WithLoggerFactory(silent))
 		m.transport = &transport{
-			id: id, system: actor.NewActorSystem(actor.WithLoggerFactory(silent)), logger: slog.New(slog.DiscardHandler),
+			id: id, system: system, replies: newReplies(system), logger: slog.New(slog.DiscardHandler),
 			dropped: func(string) { m.dropped.Add(1) }, wrap: func(conn net.Conn) net.Conn { m.wrapped.Add(1); return conn }, addressOf: book.addressOf, closed: make(chan struct{}),
 			out: map[string]*outbound{}, in: map[net.Conn]struct{}{},
 		}

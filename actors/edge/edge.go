@@ -40,7 +40,7 @@ const (
 
 // Bus carries the feeds between nodes. It promises nothing: messages may get lost.
 type Bus interface {
-	// Publish tells all who subscribe to a subject. It never blocks.
+	// Publish tells all other nodes that subscribe to a subject. It never blocks.
 	Publish(subject string, data []byte)
 	// Subscribe calls each with what is published, one message after the other, until
 	// cancel is called.

@@ -67,9 +67,6 @@ func (e *Edge) hear(data []byte) {
 		e.cfg.Logger.Error("feed that cannot be read", "error", err)
 		return
 	}
-	if feed.GetMemberId() == e.cfg.MemberID {
-		return
-	}
 	s := e.sources.get(feed.GetMemberId())
 	counter := feed.GetCounter()
 	if counter <= s.counter {

@@ -20,10 +20,16 @@ const maxHistory = 256
 // seats is the view of the seats of one schedule.
 type seats struct {
 	*boxoffice.SeatView
-	// history leads from the version since to the map, one version a change. Parts of it
-	// are given away: it is appended to and never changed.
-	history []boxoffice.SeatChange
+	// history leads from the version since to the map, one version a step.
+	history []step
 	since   int64
+}
+
+// step is a change of one seat. All changes of all replicas come by here, and few are asked
+// for: it is kept small.
+type step struct {
+	seatNumber uint8
+	status     boxoffice.SeatStatus
 }
 
 func watchSeats(watcher string) proto.Message { return &messages.WatchSeats{Watcher: watcher} }
@@ -52,15 +58,11 @@ func (s *seats) take(change *messages.Change) error {
 		return fmt.Errorf("%T is no change of seats", change.GetOf())
 	}
 	updates := actors.SeatUpdatesOf(m)
-	for i, u := range updates {
-		s.history = append(s.history, boxoffice.SeatChange{
-			Version: s.Map.Version + int64(i) + 1, SeatNumber: u.SeatNumber, Status: u.Status,
-		})
+	for _, u := range updates {
+		s.history = append(s.history, step{seatNumber: uint8(u.SeatNumber), status: u.Status})
 	}
-	if len(s.history) > 2*maxHistory {
-		// Copied, for what was given away refers to the old one.
-		dropped := len(s.history) - maxHistory
-		s.history, s.since = append([]boxoffice.SeatChange(nil), s.history[dropped:]...), s.since+int64(dropped)
+	if dropped := len(s.history) - maxHistory; dropped > maxHistory {
+		s.history, s.since = slices.Delete(s.history, 0, dropped), s.since+int64(dropped)
 	}
 	s.Apply(updates, m.GetEnded())
 	return nil
@@ -73,7 +75,14 @@ func (s *seats) after(version int64) ([]boxoffice.SeatChange, bool) {
 	if version < s.since || version > s.Map.Version {
 		return nil, false
 	}
-	return slices.Clip(s.history[version-s.since:]), true
+	steps := s.history[version-s.since:]
+	changes := make([]boxoffice.SeatChange, len(steps))
+	for i, next := range steps {
+		changes[i] = boxoffice.SeatChange{
+			Version: version + int64(i) + 1, SeatNumber: int(next.seatNumber), Status: next.status,
+		}
+	}
+	return changes, true
 }
 
 // SeatMap shows the seats. A nil admission is an admin's. The map is shared: nobody

@@ -80,7 +80,9 @@ func (n *node) Publish(subject string, data []byte) {
 		panic("published to " + subject)
 	}
 	for _, to := range n.world.nodes {
-		to.arrive(data)
+		if to != n {
+			to.arrive(data)
+		}
 	}
 }
 

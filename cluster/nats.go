@@ -46,7 +46,7 @@ func Connect(url string, o NATSOptions) (*nats.Conn, error) {
 		nats.ReconnectWait(natsReconnectWait),
 		nats.ReconnectJitter(natsJitter, natsJitter),
 		nats.ReconnectBufSize(-1),
-		nats.NoEcho(), // nobody has to be told what they said themselves
+		nats.NoEcho(),               // nobody has to be told what they said themselves
 		nats.IgnoreAuthErrorAbort(), // credentials may be repaired while we run
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil {

@@ -179,5 +179,9 @@ func median[T any](things []T, worth func(T) float64) float64 {
 		values[i] = worth(thing)
 	}
 	slices.Sort(values)
-	return values[len(values)/2]
+	middle := len(values) / 2
+	if len(values)%2 == 0 {
+		return (values[middle-1] + values[middle]) / 2
+	}
+	return values[middle]
 }

@@ -154,14 +154,14 @@ func (b *bench) compare(ctx context.Context, c comparison) error {
 
 // ratio is how many times the first server does what another does.
 func (c comparison) ratio(runs map[string][]result, other string) float64 {
-	return median(runs[c.servers[0].name], c.of) / median(runs[other], c.of)
+	return lab.Median(runs[c.servers[0].name], c.of) / lab.Median(runs[other], c.of)
 }
 
 // judgeSellout judges how long the slowest wait, each operation beside rowlock's usual.
 func (b *bench) judgeSellout(runs map[string][]result) {
 	for _, operation := range []struct{ name, shown string }{{"seats", "look"}, {"hold", "hold"}, {"pay", "pay"}} {
-		p99 := median(runs[lab.Boxoffice], func(r result) float64 { _, p99 := r.percentiles(operation.name); return p99 })
-		p50 := median(runs[lab.Rowlock], func(r result) float64 { p50, _ := r.percentiles(operation.name); return p50 })
+		p99 := lab.Median(runs[lab.Boxoffice], func(r result) float64 { _, p99 := r.percentiles(operation.name); return p99 })
+		p50 := lab.Median(runs[lab.Rowlock], func(r result) float64 { p50, _ := r.percentiles(operation.name); return p50 })
 		b.report.judge("sellout: p99 of "+operation.shown, fmt.Sprintf("≤ %.1f ms, rowlock's p50", p50), p99 <= p50, fmt.Sprintf("%.1f ms", p99))
 	}
 }

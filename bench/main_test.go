@@ -165,11 +165,3 @@ func TestMetricsOfAGoBenchmark(t *testing.T) {
 	_, err := metric(output, "transaction")
 	require.ErrorContains(t, err, "does not tell transaction")
 }
-
-func TestMedian(t *testing.T) {
-	t.Parallel()
-	itself := func(x float64) float64 { return x }
-	require.InDelta(t, 3, median([]float64{3}, itself), 0)
-	require.InDelta(t, 2, median([]float64{9, 1, 2}, itself), 0)
-	require.InDelta(t, 5, median([]float64{9, 1, 8, 2}, itself), 0)
-}

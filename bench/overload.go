@@ -51,8 +51,8 @@ func (b *bench) overload(ctx context.Context) error {
 			pairs = append(pairs, pair)
 		}
 		b.report.overloads = append(b.report.overloads, newOverloadRows(mix.name, pairs)...)
-		kept := median(pairs, func(p overloaded) float64 { return p.over.GoodPerSec / p.peak.GoodPerSec })
-		perCPU := median(pairs, func(p overloaded) float64 { return p.over.goodPerNodeCPU() / p.peak.goodPerNodeCPU() })
+		kept := lab.Median(pairs, func(p overloaded) float64 { return p.over.GoodPerSec / p.peak.GoodPerSec })
+		perCPU := lab.Median(pairs, func(p overloaded) float64 { return p.over.goodPerNodeCPU() / p.peak.goodPerNodeCPU() })
 		b.report.judge(mix.name+": good answers/s beside the peak", atLeast(leastGoodput), kept >= leastGoodput,
 			fmt.Sprintf("%s (%s for the same CPU of the node)", times(kept), times(perCPU)))
 	}

@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"text/tabwriter"
 	"time"
+
+	"boxoffice/bench/lab"
 )
 
 // report is everything that was measured so far. Rows hold medians.
@@ -30,15 +31,15 @@ type comparedRow struct {
 func newComparedRow(c comparison, name string, all map[string][]result) comparedRow {
 	runs := all[name]
 	row := comparedRow{
-		scenario: c.name, server: name, figure: c.figure, median: median(runs, c.of),
-		p50: median(runs, result.slowest50), p99: median(runs, result.slowest99),
-		shed: median(runs, func(r result) float64 { return float64(r.Shed) }),
+		scenario: c.name, server: name, figure: c.figure, median: lab.Median(runs, c.of),
+		p50: lab.Median(runs, result.slowest50), p99: lab.Median(runs, result.slowest99),
+		shed: lab.Median(runs, func(r result) float64 { return float64(r.Shed) }),
 	}
 	if name != c.servers[0].name {
 		row.ratio = c.ratio(all, name)
 	}
 	each := func(used func(result) time.Duration) time.Duration {
-		return time.Duration(median(runs, func(r result) float64 { return float64(used(r)) / (c.of(r) * r.seconds()) }))
+		return time.Duration(lab.Median(runs, func(r result) float64 { return float64(used(r)) / (c.of(r) * r.seconds()) }))
 	}
 	row.node = each(func(r result) time.Duration { return r.cpu.Nodes })
 	row.postgres = each(func(r result) time.Duration { return r.cpu.Postgres })
@@ -67,17 +68,17 @@ func newOverloadRows(name string, pairs []overloaded) []overloadRow {
 		}
 		r := overloadRow{
 			scenario: name, load: load,
-			offered:    median(runs, func(r result) float64 { return float64(r.Offered) / r.seconds() }),
-			started:    median(runs, result.startedPerSec),
-			good:       median(runs, func(r result) float64 { return r.GoodPerSec }),
-			shed:       median(runs, func(r result) float64 { return float64(r.Shed) / r.seconds() }),
-			booked:     median(runs, func(r result) float64 { return r.BookedPerSec }),
-			p50:        median(runs, result.slowest50),
-			p99:        median(runs, result.slowest99),
-			perNodeCPU: median(runs, result.goodPerNodeCPU),
-			node:       median(runs, func(r result) float64 { return r.cpu.Nodes.Seconds() / r.seconds() }),
-			postgres:   median(runs, func(r result) float64 { return r.cpu.Postgres.Seconds() / r.seconds() }),
-			clientIs:   median(runs, func(r result) float64 { return r.cpu.Client.Seconds() / r.seconds() }),
+			offered:    lab.Median(runs, func(r result) float64 { return float64(r.Offered) / r.seconds() }),
+			started:    lab.Median(runs, result.startedPerSec),
+			good:       lab.Median(runs, func(r result) float64 { return r.GoodPerSec }),
+			shed:       lab.Median(runs, func(r result) float64 { return float64(r.Shed) / r.seconds() }),
+			booked:     lab.Median(runs, func(r result) float64 { return r.BookedPerSec }),
+			p50:        lab.Median(runs, result.slowest50),
+			p99:        lab.Median(runs, result.slowest99),
+			perNodeCPU: lab.Median(runs, result.goodPerNodeCPU),
+			node:       lab.Median(runs, func(r result) float64 { return r.cpu.Nodes.Seconds() / r.seconds() }),
+			postgres:   lab.Median(runs, func(r result) float64 { return r.cpu.Postgres.Seconds() / r.seconds() }),
+			clientIs:   lab.Median(runs, func(r result) float64 { return r.cpu.Client.Seconds() / r.seconds() }),
 		}
 		for _, one := range runs {
 			r.errors += one.Errors
@@ -170,18 +171,4 @@ func (r *report) writeFigures(w io.Writer) error {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t\n", f.name, f.goal, f.measured, verdict)
 	}
 	return table.Flush()
-}
-
-// median is the median of what things are worth.
-func median[T any](things []T, worth func(T) float64) float64 {
-	values := make([]float64, len(things))
-	for i, thing := range things {
-		values[i] = worth(thing)
-	}
-	slices.Sort(values)
-	middle := len(values) / 2
-	if len(values)%2 == 0 {
-		return (values[middle-1] + values[middle]) / 2
-	}
-	return values[middle]
 }

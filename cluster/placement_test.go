@@ -69,15 +69,15 @@ func (s *stage) ask(to *actor.PID, message any) <-chan any {
 	return arrives
 }
 
-func answer(t *testing.T, arrives <-chan any) any {
+// answer gives what arrives next.
+func answer[T any](t *testing.T, arrives <-chan T) (a T) {
 	t.Helper()
 	select {
-	case a := <-arrives:
-		return a
+	case a = <-arrives:
 	case <-time.After(eventually):
 		require.FailNow(t, "no answer")
-		return nil
 	}
+	return a
 }
 
 func TestGrainIsActivatedOnce(t *testing.T) {

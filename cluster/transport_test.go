@@ -100,13 +100,7 @@ func (m *speaker) ask(other string, value int64) {
 
 func (m *speaker) hears(t *testing.T) any {
 	t.Helper()
-	select {
-	case told := <-m.told:
-		return told
-	case <-time.After(eventually):
-		require.Fail(t, "no answer")
-		return nil
-	}
+	return answer(t, m.told)
 }
 
 func TestMessagesBetweenMembers(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
 	"time"
 
@@ -84,24 +83,15 @@ func (b *bench) polls(ctx context.Context) error {
 	}
 	perSecond := func(l load) float64 { return l.perSecond }
 	p99 := func(l load) float64 { return l.p99.Seconds() * 1000 }
-	long, bareRate := median(longs, perSecond), median(bares, perSecond)
+	long, bareRate := lab.Median(longs, perSecond), lab.Median(bares, perSecond)
 	b.note(fmt.Sprintf("polls with %d waiting, beside a bare handler (%d bytes)", b.waiting, size), "≥ 0.6 ×",
 		"%.0f/s and %.0f/s: %.2f ×", long, bareRate, long/bareRate)
-	b.note("p99 of these", "≤ 3 ×", "%.2f ms and %.2f ms: %.2f ×", median(longs, p99), median(bares, p99), median(longs, p99)/median(bares, p99))
-	b.note(fmt.Sprintf("cost of a poll, from %d to %d waiting", shortWaiting, b.waiting), "≤ 1.3 ×", "%.2f ×", median(shorts, perSecond)/long)
+	b.note("p99 of these", "≤ 3 ×", "%.2f ms and %.2f ms: %.2f ×", lab.Median(longs, p99), lab.Median(bares, p99), lab.Median(longs, p99)/lab.Median(bares, p99))
+	b.note(fmt.Sprintf("cost of a poll, from %d to %d waiting", shortWaiting, b.waiting), "≤ 1.3 ×", "%.2f ×", lab.Median(shorts, perSecond)/long)
 	if after, err := b.other.metric(ctx, `boxoffice_edge_answers_total\{by="grain",kind="gatekeeper"\}`); err == nil {
 		b.note("of these polls, answered by the grain", "0", "%.0f", after-before)
 	}
 	return nil
-}
-
-func median(loads []load, of func(load) float64) float64 {
-	values := make([]float64, len(loads))
-	for i, l := range loads {
-		values[i] = of(l)
-	}
-	slices.Sort(values)
-	return values[len(values)/2]
 }
 
 // joinsOverHTTP lets registered people join, each on the first request that their node

@@ -57,8 +57,6 @@ type Config struct {
 	// TLS secures the connections between nodes, both ways; nil: plain TCP. Whoever can
 	// reach the port of a node without TLS can send messages to its grains.
 	TLS *TLS
-	// WrapConn, if not nil, is applied to each connection with another node before it is used.
-	WrapConn func(net.Conn) net.Conn
 	// Alone says that no other process can reach this NATS. Then a bucket that is new
 	// cannot mean that other members are about to come back to it, and the node need not
 	// wait an expiry before it activates its first grain.
@@ -119,9 +117,6 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.BlindAfter == 0 {
 		c.BlindAfter = defaultBlindAfter
-	}
-	if c.WrapConn == nil {
-		c.WrapConn = func(conn net.Conn) net.Conn { return conn }
 	}
 	if c.Now == nil {
 		c.Now = time.Now //nolint:forbidigo // the default of this package's one clock

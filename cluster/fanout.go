@@ -5,7 +5,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"boxoffice/chaos/failpoint"
+	"boxoffice/internal/failpoint"
 )
 
 // Bounds of fan-out. What does not fit is dropped.

@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"fmt"
 	"log/slog"
-	"net"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -22,10 +21,9 @@ const (
 // NATSOptions is how to connect to NATS. The zero value is good for a server without
 // authentication.
 type NATSOptions struct {
-	Name        string                  // of this client, for who looks at the server
-	Credentials string                  // path of a credentials file; empty: none, or in the URL
-	TLS         *tls.Config             // nil: only if the server asks for it
-	WrapConn    func(net.Conn) net.Conn // if not nil, applied to each connection before it is used
+	Name        string      // of this client, for who looks at the server
+	Credentials string      // path of a credentials file; empty: none, or in the URL
+	TLS         *tls.Config // nil: only if the server asks for it
 	Logger      *slog.Logger
 }
 
@@ -68,24 +66,9 @@ func Connect(url string, o NATSOptions) (*nats.Conn, error) {
 	if o.TLS != nil {
 		options = append(options, nats.Secure(o.TLS))
 	}
-	if o.WrapConn != nil {
-		options = append(options, nats.SetCustomDialer(natsDialer{wrap: o.WrapConn}))
-	}
 	conn, err := nats.Connect(url, options...)
 	if err != nil {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}
 	return conn, nil
-}
-
-// natsDialer implements nats.CustomDialer.
-type natsDialer struct{ wrap func(net.Conn) net.Conn }
-
-// Dial connects as the NATS client would, and wraps the connection.
-func (d natsDialer) Dial(network, address string) (net.Conn, error) {
-	conn, err := net.DialTimeout(network, address, natsTimeout) //nolint:noctx // the interface has none
-	if err != nil {
-		return nil, err
-	}
-	return d.wrap(conn), nil
 }

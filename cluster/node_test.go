@@ -311,12 +311,9 @@ func TestConnectOverTLS(t *testing.T) {
 	defer s.WaitForShutdown()
 	defer s.Shutdown()
 	require.True(t, s.ReadyForConnections(eventually))
-	wrapped := 0
-	wrap := func(conn net.Conn) net.Conn { wrapped++; return conn }
-	conn, err := Connect(s.ClientURL(), NATSOptions{TLS: both.Client, WrapConn: wrap})
+	conn, err := Connect(s.ClientURL(), NATSOptions{TLS: both.Client})
 	require.NoError(t, err)
 	conn.Close()
-	require.Equal(t, 1, wrapped)
 	_, err = Connect(s.ClientURL(), NATSOptions{})
 	require.Error(t, err)
 	_, err = Connect(s.ClientURL(), NATSOptions{Credentials: filepath.Join(t.TempDir(), "missing")})
@@ -325,10 +322,8 @@ func TestConnectOverTLS(t *testing.T) {
 
 func TestConnectSaysThatNobodyAnswers(t *testing.T) {
 	t.Parallel()
-	for _, wrap := range []func(net.Conn) net.Conn{nil, func(conn net.Conn) net.Conn { return conn }} {
-		_, err := Connect("nats://127.0.0.1:1", NATSOptions{WrapConn: wrap})
-		require.ErrorContains(t, err, "connect to NATS")
-	}
+	_, err := Connect("nats://127.0.0.1:1", NATSOptions{})
+	require.ErrorContains(t, err, "connect to NATS")
 }
 
 // speak opens a connection to a node, as another version or a broken node might.

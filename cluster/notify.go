@@ -7,7 +7,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 	"google.golang.org/protobuf/proto"
 
-	"boxoffice/chaos/failpoint"
+	"boxoffice/internal/failpoint"
 )
 
 const (

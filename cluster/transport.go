@@ -41,7 +41,6 @@ type transport struct {
 	tls     *TLS
 	logger  *slog.Logger
 	dropped func(queue string)
-	wrap    func(net.Conn) net.Conn
 	// addressOf gives where a member listens; empty: not known yet, or ended for good.
 	addressOf func(id string) (address string, ended bool)
 
@@ -57,7 +56,7 @@ type transport struct {
 
 func newTransport(n *Node) *transport {
 	return &transport{
-		id: n.ID, system: n.system, replies: n.replies, tls: n.cfg.TLS, logger: n.cfg.Logger, dropped: n.dropped, wrap: n.cfg.WrapConn,
+		id: n.ID, system: n.system, replies: n.replies, tls: n.cfg.TLS, logger: n.cfg.Logger, dropped: n.dropped,
 		addressOf: n.membership.addressOf, closed: make(chan struct{}),
 		out: map[string]*outbound{}, in: map[net.Conn]struct{}{},
 	}
@@ -141,7 +140,7 @@ func (t *transport) accept() {
 	for {
 		conn, err := t.listener.Accept()
 		if err == nil {
-			if t.admit(t.wrap(conn)) {
+			if t.admit(conn) {
 				continue
 			}
 			return
@@ -229,7 +228,6 @@ func (t *transport) dialOnce(ctx context.Context, id, address string) (net.Conn,
 	if err != nil {
 		return nil, err
 	}
-	conn = t.wrap(conn)
 	if t.tls != nil {
 		cfg := t.tls.Client.Clone()
 		if cfg.ServerName == "" { // the host that the member advertises

@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"boxoffice"
-	"boxoffice/chaos/failpoint"
+	"boxoffice/internal/failpoint"
 )
 
 // roomLoadTimeout bounds the statements that read a waiting room: a million rows take

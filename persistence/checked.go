@@ -12,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"boxoffice"
-	"boxoffice/chaos/failpoint"
+	"boxoffice/internal/failpoint"
 )
 
 // writeChecked writes a group in two round trips: one locks and reads what the commits

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net"
 	"strconv"
 	"time"
 
@@ -42,8 +41,6 @@ type Config struct {
 	MaxConns int
 	// ApplicationName is shown in pg_stat_activity; "" means boxoffice.
 	ApplicationName string
-	// WrapConn, if not nil, is applied to each connection before it is used.
-	WrapConn func(net.Conn) net.Conn
 	// QueueCapacity and QueueAdmitPerSecond are those of a new schedule that says
 	// nothing else. 0 is no capacity: such a schedule is refused.
 	QueueCapacity       int
@@ -77,16 +74,16 @@ func Open(ctx context.Context, url string, c Config) (*Database, error) {
 	if c.ApplicationName == "" {
 		c.ApplicationName = "boxoffice"
 	}
-	pool, err := newPool(ctx, url, c.ApplicationName, c.MaxConns, nil, c.WrapConn)
+	pool, err := newPool(ctx, url, c.ApplicationName, c.MaxConns, nil)
 	if err != nil {
 		return nil, err
 	}
-	journal, err := newPool(ctx, url, c.ApplicationName+" journal", journalFlushers, journalSettings(), c.WrapConn)
+	journal, err := newPool(ctx, url, c.ApplicationName+" journal", journalFlushers, journalSettings())
 	if err != nil {
 		pool.Close()
 		return nil, err
 	}
-	control, err := newPool(ctx, url, c.ApplicationName+" control", controlConns, nil, c.WrapConn)
+	control, err := newPool(ctx, url, c.ApplicationName+" control", controlConns, nil)
 	if err != nil {
 		journal.Close()
 		pool.Close()
@@ -116,7 +113,6 @@ func journalSettings() map[string]string {
 
 func newPool(
 	ctx context.Context, url, application string, maxConns int, settings map[string]string,
-	wrap func(net.Conn) net.Conn,
 ) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
@@ -128,15 +124,6 @@ func newPool(
 		return p.IdleDuration > idleBeforePing
 	}
 	config.ConnConfig.ConnectTimeout = connectTimeout
-	if dial := config.ConnConfig.DialFunc; wrap != nil {
-		config.ConnConfig.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
-			conn, err := dial(ctx, network, address)
-			if err != nil {
-				return nil, err
-			}
-			return wrap(conn), nil
-		}
-	}
 	params := config.ConnConfig.RuntimeParams
 	maps.Copy(params, settings)
 	params["application_name"] = application

@@ -1,8 +1,6 @@
 package persistence_test
 
 import (
-	"net"
-	"sync/atomic"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -40,20 +38,6 @@ func TestSessionsHaveBounds(t *testing.T) {
 	require.Equal(t, 16, queries.Max)
 	require.Equal(t, 2, journal.Max)
 	require.Zero(t, queries.Acquired)
-}
-
-func TestWrapsItsConnections(t *testing.T) {
-	t.Parallel()
-	f := setup(t)
-	var wrapped atomic.Int64
-	db, err := persistence.Open(f.ctx, f.url, persistence.Config{WrapConn: func(conn net.Conn) net.Conn {
-		wrapped.Add(1)
-		return conn
-	}})
-	require.NoError(t, err)
-	defer db.Close()
-	require.NoError(t, db.Ready(f.ctx))
-	require.EqualValues(t, 1, wrapped.Load())
 }
 
 // A node that is short of connections still has its database.

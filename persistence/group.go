@@ -13,7 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"boxoffice"
-	"boxoffice/chaos/failpoint"
+	"boxoffice/internal/failpoint"
 )
 
 // groupWriter writes groups, one at a time. It belongs to one flusher.

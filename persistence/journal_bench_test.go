@@ -194,7 +194,7 @@ type benchHold func(ctx context.Context, pool *pgxpool.Pool, w *groupWriter, c b
 
 // connections gives each of some connections its share of the schedules.
 func (run *benchRun) connections(b *testing.B, connections int, hold benchHold) {
-	pool, err := newPool(b.Context(), run.db.pool.Config().ConnString(), "bench", connections, journalSettings(), nil)
+	pool, err := newPool(b.Context(), run.db.pool.Config().ConnString(), "bench", connections, journalSettings())
 	require.NoError(b, err)
 	defer pool.Close()
 	var all sync.WaitGroup

@@ -9,8 +9,8 @@ import (
 	"syscall"
 	"time"
 
-	"boxoffice/chaos/failpoint"
 	"boxoffice/chaos/plan"
+	"boxoffice/internal/failpoint"
 )
 
 // reachLimit is how long a request may take to come by a failpoint of a node that has

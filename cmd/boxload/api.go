@@ -13,8 +13,6 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
-
-	"boxoffice/cmd/internal/rawconn"
 )
 
 // requestTimeout is when a request counts as failed. It is longer than any answer that a
@@ -127,7 +125,7 @@ func (c *call) connect() error {
 	if err != nil {
 		return err
 	}
-	c.conn = rawconn.Wrap(conn)
+	c.conn = conn
 	c.reader = bufio.NewReader(c.conn)
 	return nil
 }

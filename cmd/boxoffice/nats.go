@@ -15,7 +15,6 @@ import (
 
 	"boxoffice/cluster"
 	"boxoffice/cluster/localnats"
-	"boxoffice/cmd/internal/rawconn"
 )
 
 // openNATS connects to the NATS that was set, or to one that it starts in this process.
@@ -24,7 +23,7 @@ func openNATS(ctx context.Context, s settings, logger *slog.Logger) (*nats.Conn,
 	if err != nil {
 		return nil, nil, fmt.Errorf("TLS to NATS: %w", err)
 	}
-	options := cluster.NATSOptions{Name: "boxoffice", Credentials: string(s.NATSCredentials), TLS: secured, WrapConn: rawconn.Wrap, Logger: logger}
+	options := cluster.NATSOptions{Name: "boxoffice", Credentials: string(s.NATSCredentials), TLS: secured, Logger: logger}
 	if s.NATSURL != "" {
 		connection, err := awaitNATS(ctx, string(s.NATSURL), options, time.Duration(s.StartTimeout))
 		if err != nil {

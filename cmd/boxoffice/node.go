@@ -15,10 +15,9 @@ import (
 	"boxoffice"
 	"boxoffice/actors"
 	"boxoffice/actors/edge"
-	"boxoffice/chaos/failpoint"
 	"boxoffice/cluster"
-	"boxoffice/cmd/internal/rawconn"
 	api "boxoffice/http"
+	"boxoffice/internal/failpoint"
 	"boxoffice/migrations"
 	"boxoffice/persistence"
 )
@@ -131,7 +130,7 @@ func (n *node) listen(ctx context.Context) (*frontDoor, func(context.Context) er
 	ended := make(chan struct{})
 	go func() { // shutdown waits for it
 		defer close(ended)
-		if err := server.Serve(rawconn.Listener{Listener: listener}); err != nil {
+		if err := server.Serve(listener); err != nil {
 			n.failed <- fmt.Errorf("serve HTTP: %w", err)
 		}
 	}()
@@ -164,7 +163,6 @@ func (n *node) startDatabase(ctx context.Context) (err error) {
 	}
 	n.db, err = persistence.Open(ctx, n.database.url, persistence.Config{
 		MaxConns:            n.settings.DatabaseConns,
-		WrapConn:            rawconn.Wrap,
 		QueueCapacity:       n.settings.QueueCapacity,
 		QueueAdmitPerSecond: n.settings.AdmitPerSecond,
 	})
@@ -256,7 +254,6 @@ func (n *node) membership() cluster.Config {
 		Bind:        bind,
 		Advertise:   advertise,
 		HTTPAddress: n.url,
-		WrapConn:    rawconn.Wrap,
 		Alone:       n.settings.NATSURL == "",
 		Retry:       actors.IsRetry,
 		Moved:       &actors.Moved{},

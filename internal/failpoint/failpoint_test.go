@@ -6,7 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"boxoffice/chaos/failpoint"
+	"boxoffice/internal/failpoint"
 )
 
 func TestAPlaceThatIsNotArmedDoesNothing(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"boxoffice/chaos/failpoint"
+	"boxoffice/internal/failpoint"
 )
 
 // asVictim makes this test binary hit a place and exit with status 0.

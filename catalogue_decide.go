@@ -39,15 +39,14 @@ func ValidateUserName(name string) *Error {
 	return p.refusal()
 }
 
-// Decide gives the terms that were asked for, without the schedule's id, and its waiting
-// room's first event, or invalid-request with every value that is wrong. The defaults
-// are the concert's price and the node's settings. Times are cut to milliseconds.
+// Decide returns the terms that were asked for, without the schedule's id, and its waiting
+// room's limits, or invalid-request with every value that is wrong. The defaults
+// are the concert's price and queue. Times are cut to milliseconds.
 func (n NewSchedule) Decide(
-	now time.Time, concertPrice int64, defaultCapacity, defaultAdmitPerSecond int,
-) (Terms, QueueOpened, *Error) {
+	now time.Time, concertPrice int64, queue QueueLimits,
+) (Terms, QueueLimits, *Error) {
 	var p problems
 	terms := Terms{ConcertID: n.ConcertID, TimeZone: n.TimeZone, Price: concertPrice}
-	queue := QueueOpened{Capacity: defaultCapacity, AdmitPerSecond: defaultAdmitPerSecond}
 	if n.Capacity != nil {
 		queue.Capacity = *n.Capacity
 	}
@@ -70,10 +69,9 @@ func (n NewSchedule) Decide(
 	}
 	n.setTimes(&terms, now, &p)
 	if refusal := p.refusal(); refusal != nil {
-		return Terms{}, QueueOpened{}, refusal
+		return Terms{}, QueueLimits{}, refusal
 	}
 	terms.CancellationClosesAt = startOfDay(terms.StartsAt, zone)
-	queue.SalesOpenAt, queue.SalesCloseAt = terms.SalesOpenAt, terms.SalesCloseAt
 	return terms, queue, nil
 }
 

@@ -88,7 +88,7 @@ func goodSchedule() boxoffice.NewSchedule {
 func TestNewScheduleDefaults(t *testing.T) {
 	t.Parallel()
 	now := at(0).Add(1234567 * time.Nanosecond)
-	got, queue, refusal := goodSchedule().Decide(now, 500, 100, 7)
+	got, queue, refusal := goodSchedule().Decide(now, 500, boxoffice.QueueLimits{Capacity: 100, AdmitPerSecond: 7})
 	require.Nil(t, refusal)
 	want := boxoffice.Terms{
 		ConcertID: 3, StartsAt: at(30 * time.Hour), EndsAt: at(32 * time.Hour), TimeZone: "Europe/Berlin",
@@ -101,9 +101,7 @@ func TestNewScheduleDefaults(t *testing.T) {
 		want.Prices[i] = 500
 	}
 	require.Equal(t, want, got)
-	require.Equal(t, boxoffice.QueueOpened{
-		SalesOpenAt: want.SalesOpenAt, SalesCloseAt: want.SalesCloseAt, Capacity: 100, AdmitPerSecond: 7,
-	}, queue)
+	require.Equal(t, boxoffice.QueueLimits{Capacity: 100, AdmitPerSecond: 7}, queue)
 }
 
 func TestNewScheduleGiven(t *testing.T) {
@@ -113,7 +111,7 @@ func TestNewScheduleGiven(t *testing.T) {
 	n.SalesCloseAt = at(2 * time.Hour)
 	n.Price, n.Capacity, n.AdmitPerSecond = new(int64(0)), new(1), new(0)
 	n.SeatPrices = []boxoffice.SeatPrice{{From: 1, To: 2, Price: 9000}, {From: 50, To: 50, Price: 1}}
-	got, queue, refusal := n.Decide(at(0), 500, 100, 7)
+	got, queue, refusal := n.Decide(at(0), 500, boxoffice.QueueLimits{Capacity: 100, AdmitPerSecond: 7})
 	require.Nil(t, refusal)
 	require.Equal(t, at(time.Hour), got.SalesOpenAt)
 	require.Equal(t, at(2*time.Hour), got.SalesCloseAt)
@@ -181,7 +179,7 @@ func TestNewScheduleRefusals(t *testing.T) {
 			t.Parallel()
 			n := goodSchedule()
 			tt.change(&n)
-			terms, _, refusal := n.Decide(at(0), 500, 100, 0)
+			terms, _, refusal := n.Decide(at(0), 500, boxoffice.QueueLimits{Capacity: 100})
 			require.Equal(t, tt.want, locations(refusal))
 			if refusal != nil {
 				require.Equal(t, boxoffice.CodeInvalidRequest, refusal.Code)
@@ -220,7 +218,7 @@ func TestCancellationClosesWhenTheDayBegins(t *testing.T) {
 		require.NoError(t, err)
 		terms, _, refusal := boxoffice.NewSchedule{
 			StartsAt: startsAt, EndsAt: startsAt.Add(time.Hour), TimeZone: tt.zone,
-		}.Decide(startsAt.AddDate(0, -1, 0), 0, 1, 0)
+		}.Decide(startsAt.AddDate(0, -1, 0), 0, boxoffice.QueueLimits{Capacity: 1})
 		require.Nil(t, refusal)
 		require.Equal(t, want, terms.CancellationClosesAt, "%s %s", tt.zone, tt.startsAt)
 	}

@@ -40,7 +40,7 @@ const maxStoredRetryAfterMS = 86_400_000
 // the cause of a refusal are not stored; RetryAfter is stored in whole milliseconds.
 func EncodeOutcome(o Outcome) ([]byte, error) {
 	stored := storedOutcome{
-		Version:     storedVersion,
+		Version:     StoredVersion,
 		At:          o.At,
 		Created:     o.Created,
 		Reservation: o.Reservation,
@@ -87,7 +87,7 @@ func EncodeUnsettled(o Outcome) (before, after []byte, err error) {
 // error.
 func DecodeOutcome(data []byte) (Outcome, error) {
 	var stored storedOutcome
-	if err := decodeStored(data, &stored); err != nil {
+	if err := DecodeStored(data, &stored); err != nil {
 		return Outcome{}, fmt.Errorf("decode outcome: %w", err)
 	}
 	o := Outcome{

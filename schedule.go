@@ -29,7 +29,8 @@ func (t Terms) OnSale(now time.Time) bool {
 	return !now.Before(t.SalesOpenAt) && now.Before(t.SalesCloseAt)
 }
 
-func (t Terms) salesClosed(now time.Time) *Error {
+// SalesClosed is the refusal of what needs a schedule on sale at a time when it is not.
+func (t Terms) SalesClosed(now time.Time) *Error {
 	if now.Before(t.SalesOpenAt) {
 		return Errorf(CodeSalesClosed, "sales have not opened yet")
 	}
@@ -48,41 +49,3 @@ type Admission struct {
 	Sequence uint64
 	EndsAt   time.Time // the place's AdmissionEndsAt
 }
-
-// Commands of a [Schedule].
-type (
-	// Hold keeps a seat for the admitted user. ReservationID is what it gets if new.
-	Hold struct {
-		Operation
-		Admission
-		ReservationID uuid.UUID
-		SeatNumber    int           // 1–SeatCount
-		TTL           time.Duration // how long the hold lasts
-	}
-	// Release gives a held seat back.
-	Release struct {
-		Operation
-		ReservationID uuid.UUID
-		UserID        uuid.UUID
-	}
-	// Pay buys a held seat. PaymentID is what the payment gets if new.
-	Pay struct {
-		Operation
-		PaymentID     uuid.UUID
-		ReservationID uuid.UUID
-		UserID        uuid.UUID
-	}
-	// CancelSale refunds a payment and frees its seat.
-	CancelSale struct {
-		Operation
-		PaymentID uuid.UUID
-		UserID    uuid.UUID
-	}
-	// EndPlace releases what the place's holder holds unpaid, and refuses the place's
-	// token from then on: its holder leaves the line.
-	EndPlace struct {
-		Operation
-		UserID   uuid.UUID
-		Sequence uint64
-	}
-)

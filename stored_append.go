@@ -14,31 +14,12 @@ import (
 // Room for what is appended, unless numbers are long: some 200 bytes of an event, some 420
 // of an answer to a payment.
 const (
-	storedEventSize   = 256
 	storedPaymentSize = 480
 )
 
 // beginStored begins a stored form. What is appended to it are its members after the first.
 func beginStored(size int) []byte {
-	return strconv.AppendInt(append(make([]byte, 0, size), `{"v":`...), storedVersion, 10)
-}
-
-func (d SeatWasHeld) appendMembers(b []byte) []byte {
-	b = appendID(b, `,"reservationId":"`, d.ReservationID)
-	b = appendID(b, `,"userId":"`, d.UserID)
-	b = strconv.AppendUint(append(b, `,"sequence":`...), d.Sequence, 10)
-	b = appendNumber(b, `,"seatNumber":`, int64(d.SeatNumber))
-	b = appendNumber(b, `,"price":`, d.Price)
-	return appendTime(b, `,"expiresAt":"`, d.ExpiresAt)
-}
-
-func (d SeatWasConfirmed) appendMembers(b []byte) []byte {
-	b = appendID(b, `,"paymentId":"`, d.PaymentID)
-	b = appendID(b, `,"reservationId":"`, d.ReservationID)
-	b = appendID(b, `,"userId":"`, d.UserID)
-	b = strconv.AppendUint(append(b, `,"sequence":`...), d.Sequence, 10)
-	b = appendNumber(b, `,"seatNumber":`, int64(d.SeatNumber))
-	return appendNumber(b, `,"amount":`, d.Amount)
+	return strconv.AppendInt(append(make([]byte, 0, size), `{"v":`...), StoredVersion, 10)
 }
 
 // appendToBalance appends a payment up to where its balance belongs, and appendFromBalance

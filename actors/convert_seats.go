@@ -3,10 +3,12 @@ package actors
 import (
 	"boxoffice"
 	"boxoffice/actors/messages"
+
+	"boxoffice/seatmap"
 )
 
 // seatsStateMessage is all that a replica of the seats consists of.
-func seatsStateMessage(v *boxoffice.SeatView, mark *messages.Mark) *messages.SeatsState {
+func seatsStateMessage(v *seatmap.View, mark *messages.Mark) *messages.SeatsState {
 	m := &messages.SeatsState{Mark: mark, Map: seatMapMessage(v.Map)}
 	for _, h := range v.Holds {
 		m.Holds = append(m.Holds, &messages.SeatHold{
@@ -22,10 +24,10 @@ func seatsStateMessage(v *boxoffice.SeatView, mark *messages.Mark) *messages.Sea
 }
 
 // SeatViewOf reads a whole view of seats.
-func SeatViewOf(m *messages.SeatsState) *boxoffice.SeatView {
-	var holds []boxoffice.SeatHold
+func SeatViewOf(m *messages.SeatsState) *seatmap.View {
+	var holds []seatmap.HeldSeat
 	for _, h := range m.GetHolds() {
-		holds = append(holds, boxoffice.SeatHold{
+		holds = append(holds, seatmap.HeldSeat{
 			SeatNumber: int(h.GetSeatNumber()), Sequence: h.GetSequence(), Until: timeOf(h.GetUntil()),
 		})
 	}
@@ -35,10 +37,10 @@ func SeatViewOf(m *messages.SeatsState) *boxoffice.SeatView {
 		last += difference
 		ended[i] = last
 	}
-	return boxoffice.NewSeatView(seatMapOf(m.GetMap()), holds, ended)
+	return seatmap.NewView(seatMapOf(m.GetMap()), holds, ended)
 }
 
-func seatUpdateMessage(u boxoffice.SeatUpdate) *messages.SeatUpdate {
+func seatUpdateMessage(u seatmap.Update) *messages.SeatUpdate {
 	return &messages.SeatUpdate{
 		SeatNumber: int32(u.SeatNumber), Status: int32(u.Status),
 		Sequence: u.Sequence, HeldUntil: millis(u.HeldUntil),
@@ -47,13 +49,13 @@ func seatUpdateMessage(u boxoffice.SeatUpdate) *messages.SeatUpdate {
 
 // SeatUpdatesOf reads what one commit made of seats. An update of a seat that does not
 // exist is left out.
-func SeatUpdatesOf(m *messages.SeatsChange) []boxoffice.SeatUpdate {
-	updates := make([]boxoffice.SeatUpdate, 0, len(m.GetUpdates()))
+func SeatUpdatesOf(m *messages.SeatsChange) []seatmap.Update {
+	updates := make([]seatmap.Update, 0, len(m.GetUpdates()))
 	for _, u := range m.GetUpdates() {
 		if n := u.GetSeatNumber(); n < 1 || n > boxoffice.SeatCount {
 			continue
 		}
-		updates = append(updates, boxoffice.SeatUpdate{
+		updates = append(updates, seatmap.Update{
 			SeatNumber: int(u.GetSeatNumber()), Status: seatStatusOf(byte(u.GetStatus())),
 			Sequence: u.GetSequence(), HeldUntil: timeOf(u.GetHeldUntil()),
 		})

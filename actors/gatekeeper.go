@@ -10,6 +10,8 @@ import (
 
 	"boxoffice"
 	"boxoffice/actors/messages"
+
+	"boxoffice/waitingroom"
 )
 
 // gatekeeperGrain owns the waiting room of one schedule. Its state is too big to copy:
@@ -18,12 +20,12 @@ import (
 // alone and applied after.
 type gatekeeperGrain struct {
 	shell      *shell
-	room       *boxoffice.WaitingRoom
-	learned    []boxoffice.Event  // applied, and to be committed: see hurries
-	learnedAt  time.Time          // when the first of them was
-	reconciled time.Time          // when the rows of the admitted were last asked for
-	roused     time.Time          // when the schedule was last woken
-	told       boxoffice.RoomView // what those who watch were shown last
+	room       *waitingroom.Room
+	learned    []boxoffice.Event // applied, and to be committed: see hurries
+	learnedAt  time.Time         // when the first of them was
+	reconciled time.Time         // when the rows of the admitted were last asked for
+	roused     time.Time         // when the schedule was last woken
+	told       waitingroom.View  // what those who watch were shown last
 }
 
 func (g *gatekeeperGrain) load(ctx context.Context) (boxoffice.Activation, error) {
@@ -53,7 +55,7 @@ func (g *gatekeeperGrain) learn(row boxoffice.PlaceRow) {
 			g.learnedAt = g.shell.now
 		}
 		g.room.Apply(e)
-		g.learned = boxoffice.AppendEvents(g.learned, e)
+		g.learned = waitingroom.AppendEvents(g.learned, e)
 	}
 }
 
@@ -149,7 +151,7 @@ func (g *gatekeeperGrain) hurries(b *batch) bool {
 func (g *gatekeeperGrain) takeLearned(b *batch) {
 	for _, e := range g.learned {
 		e.At = b.now
-		b.events = boxoffice.AppendEvents(b.events, e)
+		b.events = waitingroom.AppendEvents(b.events, e)
 	}
 	g.learned = nil
 }
@@ -158,13 +160,13 @@ func (g *gatekeeperGrain) apply(b *batch, events []boxoffice.Event) {
 	for _, e := range events {
 		g.room.Apply(e)
 	}
-	b.events = boxoffice.AppendEvents(b.events, events...)
+	b.events = waitingroom.AppendEvents(b.events, events...)
 }
 
 // join answers with the caller's place, new or not, as it stands when all is durable.
 func (g *gatekeeperGrain) join(b *batch, m *messages.Join) func() proto.Message {
 	userID := idOf(m.GetUserId())
-	events, refusal := g.room.Decide(boxoffice.Join{UserID: userID}, b.now)
+	events, refusal := g.room.Decide(waitingroom.Join{UserID: userID}, b.now)
 	if refusal != nil {
 		return func() proto.Message { return refusalMessage(refusal) }
 	}
@@ -175,7 +177,7 @@ func (g *gatekeeperGrain) join(b *batch, m *messages.Join) func() proto.Message 
 
 // see notes that the holder of a place was seen, and answers with the place.
 func (g *gatekeeperGrain) see(b *batch, userID uuid.UUID, sequence uint64) func() proto.Message {
-	events, refusal := g.room.Decide(boxoffice.Touch{UserID: userID, Sequence: sequence}, b.now)
+	events, refusal := g.room.Decide(waitingroom.Touch{UserID: userID, Sequence: sequence}, b.now)
 	if refusal != nil {
 		return func() proto.Message { return refusalMessage(refusal) }
 	}
@@ -200,7 +202,7 @@ func (g *gatekeeperGrain) leave(b *batch, m *messages.Leave) func() proto.Messag
 	userID, sequence := idOf(m.GetUserId()), m.GetSequence()
 	place, refusal := g.room.Place(userID, sequence, b.now)
 	wasWaiting := refusal == nil && place.Status == boxoffice.PlaceWaiting
-	events, refusal := g.room.Decide(boxoffice.Leave{UserID: userID, Sequence: sequence}, b.now)
+	events, refusal := g.room.Decide(waitingroom.Leave{UserID: userID, Sequence: sequence}, b.now)
 	if refusal != nil {
 		return func() proto.Message { return refusalMessage(refusal) }
 	}
@@ -275,7 +277,7 @@ func (g *gatekeeperGrain) committed(b *batch) {
 		if b.alone {
 			g.room.Apply(e)
 		}
-		if _, ok := e.Data.(boxoffice.PlacesAdmitted); ok {
+		if _, ok := e.Data.(waitingroom.Admitted); ok {
 			g.rouse(b.now)
 		}
 	}

@@ -10,6 +10,8 @@ import (
 
 	"boxoffice"
 	"boxoffice/actors/messages"
+
+	"boxoffice/waitingroom"
 )
 
 func place(t *testing.T, m proto.Message) boxoffice.Place {
@@ -82,7 +84,7 @@ func TestAdmittedPlaceIsClaimedDurablyBeforeItIsShown(t *testing.T) {
 	claimed := false
 	for _, c := range h.journal.committed() {
 		for _, e := range c.Events {
-			if d, ok := e.Data.(boxoffice.PlacesClaimed); ok && d.Sequences[0] == 3 {
+			if d, ok := e.Data.(waitingroom.Claimed); ok && d.Sequences[0] == 3 {
 				claimed = true
 			}
 		}
@@ -146,7 +148,7 @@ func TestPlaceWhoseRowHasALiveHoldDoesNotExpire(t *testing.T) {
 	h.journal.verdict = func(c boxoffice.Commit) boxoffice.CommitResult {
 		var refusals []boxoffice.CommitRefusal
 		for _, e := range c.Events {
-			d, ok := e.Data.(boxoffice.PlacesEnded)
+			d, ok := e.Data.(waitingroom.Ended)
 			if !ok || d.Status != boxoffice.PlaceExpired {
 				continue
 			}
@@ -256,8 +258,8 @@ func TestItsOwnExpiriesAreNotLearnedFromRows(t *testing.T) {
 	}, patience, time.Millisecond)
 	for _, c := range h.journal.committed() {
 		for _, e := range c.Events {
-			if d, ok := e.Data.(boxoffice.PlacesEnded); ok {
-				require.Equal(t, boxoffice.PlacesEnded{Sequences: []uint64{2}, Status: boxoffice.PlaceCompleted}, d)
+			if d, ok := e.Data.(waitingroom.Ended); ok {
+				require.Equal(t, waitingroom.Ended{Sequences: []uint64{2}, Status: boxoffice.PlaceCompleted}, d)
 			}
 		}
 	}
@@ -353,7 +355,7 @@ func TestEndsThatNobodyWaitsForAreOneCommit(t *testing.T) {
 	require.Len(t, h.journal.committed(), commits+1)
 	events := h.journal.committed()[commits].Events
 	require.Len(t, events, 1)
-	require.Equal(t, []uint64{1, 2}, events[0].Data.(boxoffice.PlacesEnded).Sequences)
+	require.Equal(t, []uint64{1, 2}, events[0].Data.(waitingroom.Ended).Sequences)
 }
 
 // Slots that open at once are filled in commits of a bounded size, without waiting in
@@ -386,7 +388,7 @@ func TestManySlotsThatOpenAtOnceAreSeveralCommits(t *testing.T) {
 	defer h.journal.mu.Unlock()
 	for _, commit := range h.journal.commits {
 		for _, e := range commit.Events {
-			if d, ok := e.Data.(boxoffice.PlacesAdmitted); ok {
+			if d, ok := e.Data.(waitingroom.Admitted); ok {
 				sizes = append(sizes, len(d.Sequences))
 				for _, sequence := range d.Sequences {
 					require.Equal(t, next, sequence)
@@ -395,8 +397,8 @@ func TestManySlotsThatOpenAtOnceAreSeveralCommits(t *testing.T) {
 			}
 		}
 	}
-	require.Equal(t, []int{boxoffice.MaxAdmissions, boxoffice.MaxAdmissions, crowd - 2*boxoffice.MaxAdmissions}, sizes)
-	require.GreaterOrEqual(t, boxoffice.MaxAdmissions, maxBatch, "a whole batch of joins may be answered as admitted")
+	require.Equal(t, []int{waitingroom.MaxAdmissions, waitingroom.MaxAdmissions, crowd - 2*waitingroom.MaxAdmissions}, sizes)
+	require.GreaterOrEqual(t, waitingroom.MaxAdmissions, maxBatch, "a whole batch of joins may be answered as admitted")
 }
 
 // While every seat is sold everybody who waits is told so and nobody is let in; a seat

@@ -13,15 +13,18 @@ import (
 
 	"boxoffice"
 	"boxoffice/actors/messages"
+
+	"boxoffice/seatmap"
+	"boxoffice/waitingroom"
 )
 
 // Journal makes what grains decide durable.
 type Journal interface {
 	// ActivateSchedule takes a new epoch of a schedule's grain and restores its state.
 	// Fails with an error that wraps boxoffice.ErrNoGrain if there is no such schedule.
-	ActivateSchedule(ctx context.Context, id int64, owner string) (boxoffice.Activation, *boxoffice.Schedule, error)
+	ActivateSchedule(ctx context.Context, id int64, owner string) (boxoffice.Activation, *seatmap.Seats, error)
 	// ActivateWaitingRoom does the same for a schedule's gatekeeper.
-	ActivateWaitingRoom(ctx context.Context, id int64, owner string, limits boxoffice.RoomLimits) (boxoffice.Activation, *boxoffice.WaitingRoom, error)
+	ActivateWaitingRoom(ctx context.Context, id int64, owner string, limits waitingroom.Limits) (boxoffice.Activation, *waitingroom.Room, error)
 	// Commit never blocks; it calls done exactly once, from another goroutine or before
 	// it returns.
 	Commit(c boxoffice.Commit, done func(boxoffice.CommitResult))
@@ -71,7 +74,7 @@ type Config struct {
 	Notifier Notifier
 	Views    Views
 	Owner    string // this node's name, for the operator who looks at the grains table
-	Limits   boxoffice.RoomLimits
+	Limits   waitingroom.Limits
 	HoldTTL  time.Duration
 	// IdleAfter is how long a grain without commands stays in memory; zero: 10 minutes.
 	IdleAfter time.Duration

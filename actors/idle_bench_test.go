@@ -14,28 +14,31 @@ import (
 
 	"boxoffice"
 	"boxoffice/actors/messages"
+
+	"boxoffice/seatmap"
+	"boxoffice/waitingroom"
 )
 
 // manySchedules restores any schedule there might be, each from bytes of its own, as the
 // journal does.
 type manySchedules struct{ opened [2][]byte }
 
-func (m manySchedules) ActivateSchedule(_ context.Context, id int64, _ string) (boxoffice.Activation, *boxoffice.Schedule, error) {
-	var opened boxoffice.ScheduleOpened
+func (m manySchedules) ActivateSchedule(_ context.Context, id int64, _ string) (boxoffice.Activation, *seatmap.Seats, error) {
+	var opened seatmap.Opened
 	if err := json.Unmarshal(m.opened[0], &opened); err != nil {
 		return boxoffice.Activation{}, nil, err
 	}
 	opened.Terms.ScheduleID = id
-	state, err := boxoffice.RestoreSchedule(nil, []boxoffice.Event{{Data: opened}})
+	state, err := seatmap.Restore(nil, []boxoffice.Event{{Data: opened}})
 	return boxoffice.Activation{Epoch: 1, Version: 1, SnapshotVersion: 1}, state, err
 }
 
-func (m manySchedules) ActivateWaitingRoom(_ context.Context, id int64, _ string, limits boxoffice.RoomLimits) (boxoffice.Activation, *boxoffice.WaitingRoom, error) {
-	var opened boxoffice.QueueOpened
+func (m manySchedules) ActivateWaitingRoom(_ context.Context, id int64, _ string, limits waitingroom.Limits) (boxoffice.Activation, *waitingroom.Room, error) {
+	var opened waitingroom.Opened
 	if err := json.Unmarshal(m.opened[1], &opened); err != nil {
 		return boxoffice.Activation{}, nil, err
 	}
-	room := boxoffice.NewWaitingRoom(limits)
+	room := waitingroom.New(limits)
 	room.ScheduleID = id
 	room.Apply(boxoffice.Event{Data: opened})
 	return boxoffice.Activation{Epoch: 1, Version: 1, SnapshotVersion: 1}, room, nil
@@ -58,7 +61,7 @@ func BenchmarkIdleSchedules(b *testing.B) {
 			func(*actor.ActorSystem) *slog.Logger { return logger })))
 		grains := New(Config{
 			Journal: many(b), Rows: newJournal(b), Clock: clock, Lease: &switchedLease{}, Notifier: &house{}, Views: noViews{},
-			Limits: boxoffice.RoomLimits{AdmissionTTL: 10 * time.Minute, ClaimTTL: time.Minute, MaxWaiting: 1000},
+			Limits: waitingroom.Limits{AdmissionTTL: 10 * time.Minute, ClaimTTL: time.Minute, MaxWaiting: 1000},
 			Logger: logger,
 		})
 		before := inUse()
@@ -89,9 +92,9 @@ func many(tb testing.TB) manySchedules {
 		ConcertID: 3, StartsAt: start.Add(48 * time.Hour), EndsAt: start.Add(50 * time.Hour), TimeZone: "Asia/Seoul",
 		SalesOpenAt: start, SalesCloseAt: start.Add(47 * time.Hour), CancellationClosesAt: start.Add(38 * time.Hour), Price: 100,
 	}
-	opened, err := json.Marshal(boxoffice.ScheduleOpened{Terms: terms})
+	opened, err := json.Marshal(seatmap.Opened{Terms: terms})
 	require.NoError(tb, err)
-	queue, err := json.Marshal(boxoffice.QueueOpened{SalesOpenAt: terms.SalesOpenAt, SalesCloseAt: terms.SalesCloseAt, Capacity: 100})
+	queue, err := json.Marshal(waitingroom.Opened{SalesOpenAt: terms.SalesOpenAt, SalesCloseAt: terms.SalesCloseAt, Capacity: 100})
 	require.NoError(tb, err)
 	return manySchedules{opened: [2][]byte{opened, queue}}
 }

@@ -8,13 +8,15 @@ import (
 
 	"boxoffice"
 	"boxoffice/actors/messages"
+
+	"boxoffice/seatmap"
 )
 
 // scheduleGrain owns the 50 seats of one schedule.
 type scheduleGrain struct {
 	shell *shell
-	state *boxoffice.Schedule // durable
-	draft *boxoffice.Schedule // after the batch that is being decided; the same until an event
+	state *seatmap.Seats // durable
+	draft *seatmap.Seats // after the batch that is being decided; the same until an event
 	// ended are the places that the batch that is being decided ends without an event.
 	ended []uint64
 }
@@ -57,7 +59,7 @@ func (g *scheduleGrain) decide(b *batch) {
 				return seatsStateMessage(g.state.View(), g.shell.watch(m.GetWatcher()))
 			}
 		case *messages.EndPlace:
-			cmd := boxoffice.EndPlace{
+			cmd := seatmap.EndPlace{
 				Operation: operationOf(m.GetOperation()),
 				UserID:    idOf(m.GetUserId()),
 				Sequence:  m.GetSequence(),
@@ -78,10 +80,10 @@ func (g *scheduleGrain) decide(b *batch) {
 }
 
 // command reads a message that a schedule decides on; nil if it is none.
-func (g *scheduleGrain) command(m proto.Message) (boxoffice.ScheduleCommand, boxoffice.Operation) {
+func (g *scheduleGrain) command(m proto.Message) (seatmap.Command, boxoffice.Operation) {
 	switch m := m.(type) {
 	case *messages.Hold:
-		cmd := boxoffice.Hold{
+		cmd := seatmap.Hold{
 			Operation:     operationOf(m.GetOperation()),
 			Admission:     admissionOf(m.GetAdmission()),
 			ReservationID: idOf(m.GetReservationId()),
@@ -90,14 +92,14 @@ func (g *scheduleGrain) command(m proto.Message) (boxoffice.ScheduleCommand, box
 		}
 		return cmd, cmd.Operation
 	case *messages.Release:
-		cmd := boxoffice.Release{
+		cmd := seatmap.Release{
 			Operation:     operationOf(m.GetOperation()),
 			ReservationID: idOf(m.GetReservationId()),
 			UserID:        idOf(m.GetUserId()),
 		}
 		return cmd, cmd.Operation
 	case *messages.Pay:
-		cmd := boxoffice.Pay{
+		cmd := seatmap.Pay{
 			Operation:     operationOf(m.GetOperation()),
 			PaymentID:     idOf(m.GetPaymentId()),
 			ReservationID: idOf(m.GetReservationId()),
@@ -105,7 +107,7 @@ func (g *scheduleGrain) command(m proto.Message) (boxoffice.ScheduleCommand, box
 		}
 		return cmd, cmd.Operation
 	case *messages.CancelSale:
-		cmd := boxoffice.CancelSale{
+		cmd := seatmap.Cancel{
 			Operation: operationOf(m.GetOperation()),
 			PaymentID: idOf(m.GetPaymentId()),
 			UserID:    idOf(m.GetUserId()),
@@ -129,7 +131,7 @@ type keyUse struct {
 // request with its key got, or what the seats say. Keys are known by their scope, without
 // a digest.
 func (g *scheduleGrain) operate(b *batch, keys map[boxoffice.IdempotencyKey]keyUse,
-	cmd boxoffice.ScheduleCommand, operation boxoffice.Operation,
+	cmd seatmap.Command, operation boxoffice.Operation,
 ) boxoffice.Outcome {
 	keyed := !operation.Key.IsZero()
 	scope := operation.Key
@@ -174,7 +176,7 @@ func (u keyUse) outcome(operation boxoffice.Operation, now time.Time) (boxoffice
 
 // overrule gives the outcome of an operation that the journal refused for what its rows
 // say. Decided is what the seats alone would have answered.
-func (g *scheduleGrain) overrule(refusal boxoffice.CommitRefusal, cmd boxoffice.ScheduleCommand, decided boxoffice.Outcome) boxoffice.Outcome {
+func (g *scheduleGrain) overrule(refusal boxoffice.CommitRefusal, cmd seatmap.Command, decided boxoffice.Outcome) boxoffice.Outcome {
 	if decided.Refusal != nil {
 		return decided // it came to nothing anyway
 	}
@@ -189,7 +191,7 @@ func (g *scheduleGrain) overrule(refusal boxoffice.CommitRefusal, cmd boxoffice.
 		return boxoffice.Outcome{At: at, Refusal: boxoffice.Errorf(boxoffice.CodeBalanceLimit,
 			"the balance would pass %d points", boxoffice.MaxBalance)}
 	case boxoffice.RefusedPlace:
-		if hold, ok := cmd.(boxoffice.Hold); ok {
+		if hold, ok := cmd.(seatmap.Hold); ok {
 			g.bar(hold.Sequence)
 		}
 		return boxoffice.Outcome{At: at, Refusal: boxoffice.Errorf(boxoffice.CodeQueueTokenExpired,
@@ -253,7 +255,7 @@ func (g *scheduleGrain) bar(sequence uint64) {
 }
 
 // change gives a draft that may be changed.
-func (g *scheduleGrain) change() *boxoffice.Schedule {
+func (g *scheduleGrain) change() *seatmap.Seats {
 	if g.draft == g.state {
 		g.draft = g.state.Clone()
 	}
@@ -284,13 +286,13 @@ func (g *scheduleGrain) committed(b *batch) {
 	changed := &messages.ScheduleChanged{}
 	for _, e := range b.events {
 		switch d := e.Data.(type) {
-		case boxoffice.SeatWasHeld:
+		case seatmap.Held:
 			changed.Places = append(changed.Places, &messages.PlaceChange{Sequence: d.Sequence, HeldUntil: millis(d.ExpiresAt)})
-		case boxoffice.SeatWasReleased:
+		case seatmap.Released:
 			changed.Places = append(changed.Places, &messages.PlaceChange{Sequence: d.Sequence})
-		case boxoffice.HoldExpired:
+		case seatmap.Expired:
 			changed.Places = append(changed.Places, &messages.PlaceChange{Sequence: d.Sequence})
-		case boxoffice.SeatWasConfirmed:
+		case seatmap.Confirmed:
 			changed.Places = append(changed.Places, &messages.PlaceChange{Sequence: d.Sequence, Completed: true})
 		}
 	}
@@ -307,7 +309,7 @@ func (g *scheduleGrain) committed(b *batch) {
 func (g *scheduleGrain) shown(b *batch) *messages.Change {
 	change := &messages.SeatsChange{Ended: g.ended}
 	for _, e := range b.events {
-		if update, ok := boxoffice.SeatUpdateOf(e); ok {
+		if update, ok := seatmap.UpdateOf(e); ok {
 			change.Updates = append(change.Updates, seatUpdateMessage(update))
 		}
 	}

@@ -11,6 +11,8 @@ import (
 
 	"boxoffice"
 	"boxoffice/actors/messages"
+
+	"boxoffice/seatmap"
 )
 
 // buyer is somebody with a good admission.
@@ -172,7 +174,7 @@ func TestTooFewPointsRefuseOnePaymentAndNotItsBatch(t *testing.T) {
 func refusePaymentsOf(b buyer, refusal boxoffice.CommitRefusal) func(boxoffice.Commit) boxoffice.CommitResult {
 	return func(c boxoffice.Commit) boxoffice.CommitResult {
 		for _, e := range c.Events {
-			if d, ok := e.Data.(boxoffice.SeatWasConfirmed); ok && d.UserID == b.userID {
+			if d, ok := e.Data.(seatmap.Confirmed); ok && d.UserID == b.userID {
 				refusal.OperationID = e.OperationID
 				return boxoffice.CommitResult{Refusals: []boxoffice.CommitRefusal{refusal}}
 			}
@@ -476,7 +478,7 @@ func TestIdleGrainSavesItsStateAndStops(t *testing.T) {
 	last := commits[len(commits)-1]
 	require.Empty(t, last.Events)
 	require.NotNil(t, last.Snapshot)
-	restored, err := boxoffice.RestoreSchedule(last.Snapshot, nil)
+	restored, err := seatmap.Restore(last.Snapshot, nil)
 	require.NoError(t, err)
 	require.Equal(t, 49, restored.Available(h.clock.Now()))
 	h.schedule = nil

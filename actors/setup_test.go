@@ -17,6 +17,9 @@ import (
 
 	"boxoffice"
 	"boxoffice/actors/messages"
+
+	"boxoffice/seatmap"
+	"boxoffice/waitingroom"
 )
 
 // protoactor counts the dead letters of each second on a goroutine that ends by itself.
@@ -60,10 +63,10 @@ func newJournal(tb testing.TB) *scriptedJournal {
 }
 
 // found writes the first events of a schedule.
-func (j *scriptedJournal) found(id int64, opened boxoffice.QueueOpened, terms boxoffice.Terms, at time.Time) {
+func (j *scriptedJournal) found(id int64, opened waitingroom.Opened, terms boxoffice.Terms, at time.Time) {
 	schedule := boxoffice.Grain{Kind: boxoffice.KindSchedule, ID: id}
 	gatekeeper := boxoffice.Grain{Kind: boxoffice.KindGatekeeper, ID: id}
-	j.events[schedule] = []boxoffice.Event{{At: at, Data: boxoffice.ScheduleOpened{Terms: terms}}}
+	j.events[schedule] = []boxoffice.Event{{At: at, Data: seatmap.Opened{Terms: terms}}}
 	j.events[gatekeeper] = []boxoffice.Event{{At: at, Data: opened}}
 	j.versions[schedule], j.versions[gatekeeper] = 1, 1
 }
@@ -82,21 +85,21 @@ func (j *scriptedJournal) activate(grain boxoffice.Grain) (boxoffice.Activation,
 	return boxoffice.Activation{Epoch: j.epochs[grain], Version: j.versions[grain]}, events, nil
 }
 
-func (j *scriptedJournal) ActivateSchedule(_ context.Context, id int64, _ string) (boxoffice.Activation, *boxoffice.Schedule, error) {
+func (j *scriptedJournal) ActivateSchedule(_ context.Context, id int64, _ string) (boxoffice.Activation, *seatmap.Seats, error) {
 	activation, events, err := j.activate(boxoffice.Grain{Kind: boxoffice.KindSchedule, ID: id})
 	if err != nil {
 		return activation, nil, err
 	}
-	state, err := boxoffice.RestoreSchedule(nil, events)
+	state, err := seatmap.Restore(nil, events)
 	return activation, state, err
 }
 
-func (j *scriptedJournal) ActivateWaitingRoom(_ context.Context, id int64, _ string, limits boxoffice.RoomLimits) (boxoffice.Activation, *boxoffice.WaitingRoom, error) {
+func (j *scriptedJournal) ActivateWaitingRoom(_ context.Context, id int64, _ string, limits waitingroom.Limits) (boxoffice.Activation, *waitingroom.Room, error) {
 	activation, events, err := j.activate(boxoffice.Grain{Kind: boxoffice.KindGatekeeper, ID: id})
 	if err != nil {
 		return activation, nil, err
 	}
-	room := boxoffice.NewWaitingRoom(limits)
+	room := waitingroom.New(limits)
 	room.ScheduleID = id
 	for _, e := range events {
 		room.Apply(e)
@@ -131,7 +134,7 @@ func (j *scriptedJournal) commit(c boxoffice.Commit) boxoffice.CommitResult {
 	j.versions[c.Grain] += int64(len(c.Events))
 	balances := map[uuid.UUID]int64{}
 	for _, e := range c.Events {
-		if d, ok := e.Data.(boxoffice.SeatWasConfirmed); ok {
+		if d, ok := e.Data.(seatmap.Confirmed); ok {
 			balances[d.PaymentID] = balanceAfter
 		}
 	}
@@ -238,7 +241,7 @@ func setup(t *testing.T, change ...func(*Config)) *house {
 	for i := range terms.Prices {
 		terms.Prices[i] = 100
 	}
-	h.journal.found(scheduleID, boxoffice.QueueOpened{
+	h.journal.found(scheduleID, waitingroom.Opened{
 		SalesOpenAt: terms.SalesOpenAt, SalesCloseAt: terms.SalesCloseAt, Capacity: 2,
 	}, terms, h.start)
 	cfg := Config{
@@ -249,7 +252,7 @@ func setup(t *testing.T, change ...func(*Config)) *house {
 		Notifier: h,
 		Views:    noViews{},
 		Owner:    "test",
-		Limits:   boxoffice.RoomLimits{AdmissionTTL: 10 * time.Minute, ClaimTTL: time.Minute, MaxWaiting: 1000},
+		Limits:   waitingroom.Limits{AdmissionTTL: 10 * time.Minute, ClaimTTL: time.Minute, MaxWaiting: 1000},
 		HoldTTL:  5 * time.Minute,
 		Logger:   logger,
 	}

@@ -9,6 +9,8 @@ import (
 
 	"boxoffice"
 	"boxoffice/actors/messages"
+
+	"boxoffice/waitingroom"
 )
 
 // maxReplicatedSequence is the last sequence that replicas of a waiting room can count.
@@ -37,7 +39,7 @@ func (g *gatekeeperGrain) watch(m *messages.WatchRoom) func() proto.Message {
 }
 
 // encodeWaiting tells who waits. It takes some 10 ms for a million.
-func encodeWaiting(room *boxoffice.WaitingRoom) ([]byte, error) {
+func encodeWaiting(room *waitingroom.Room) ([]byte, error) {
 	if next := room.NextSequence(); next > maxReplicatedSequence {
 		return nil, fmt.Errorf("replicas count to %d, the next to join is %d", maxReplicatedSequence, next)
 	}
@@ -66,18 +68,18 @@ func (g *gatekeeperGrain) shown(b *batch) *messages.Change {
 	change := &messages.RoomChange{}
 	for _, e := range b.events {
 		switch d := e.Data.(type) {
-		case boxoffice.PlacesJoined:
+		case waitingroom.Joined:
 			if change.GetJoined() == 0 {
 				change.First = d.First
 			}
 			change.Joined += uint64(len(d.UserIDs)) // nothing comes between the joins of a batch
-		case boxoffice.PlacesAdmitted:
+		case waitingroom.Admitted:
 			change.Gone = append(change.GetGone(), d.Sequences...)
 			if change.GetAdmissions() == nil {
 				change.Admissions = &messages.Admissions{At: millis(e.At)}
 			}
 			change.Admissions.Count += int64(len(d.Sequences))
-		case boxoffice.PlacesEnded:
+		case waitingroom.Ended:
 			change.Gone = append(change.GetGone(), d.Sequences...)
 		}
 	}
@@ -89,7 +91,7 @@ func (g *gatekeeperGrain) shown(b *batch) *messages.Change {
 	return &messages.Change{Of: &messages.Change_Room{Room: change}}
 }
 
-func roomViewMessage(v *boxoffice.RoomView) *messages.RoomView {
+func roomViewMessage(v *waitingroom.View) *messages.RoomView {
 	return &messages.RoomView{
 		SalesOpenAt:    millis(v.SalesOpenAt),
 		SalesCloseAt:   millis(v.SalesCloseAt),

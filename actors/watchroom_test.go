@@ -9,6 +9,8 @@ import (
 
 	"boxoffice"
 	"boxoffice/actors/messages"
+
+	"boxoffice/waitingroom"
 )
 
 // recordingViews is a member that watches everything.
@@ -76,7 +78,7 @@ func TestWatchingARoom(t *testing.T) {
 func TestWatchingARoomPastWhatReplicasCount(t *testing.T) {
 	t.Parallel()
 	snapshot := []byte(`{"v":1,"salesOpenAt":"2026-11-21T09:00:00Z","salesCloseAt":"2026-12-24T19:00:00Z","capacity":1,"nextSequence":4294967296}`)
-	room, err := boxoffice.RestoreWaitingRoom(boxoffice.RoomLimits{}, snapshot, nil)
+	room, err := waitingroom.Restore(waitingroom.Limits{}, snapshot, nil)
 	require.NoError(t, err)
 	g := gatekeeperGrain{shell: &shell{}, room: room}
 	refusal := g.watch(&messages.WatchRoom{})().(*messages.Refusal)

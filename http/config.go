@@ -11,6 +11,8 @@ import (
 	"github.com/google/uuid"
 
 	"boxoffice"
+
+	"boxoffice/seatmap"
 )
 
 // The interfaces below are all that this package knows of the rest of the program.
@@ -87,10 +89,10 @@ type Answers interface {
 // in the outcome. Whoever has no answer gives up within 5 s, without being told to.
 type Seats interface {
 	// Hold sets the hold's time to live itself.
-	Hold(ctx context.Context, scheduleID int64, hold boxoffice.Hold) (boxoffice.Outcome, error)
-	Release(ctx context.Context, scheduleID int64, release boxoffice.Release) (boxoffice.Outcome, error)
-	Pay(ctx context.Context, scheduleID int64, pay boxoffice.Pay) (boxoffice.Outcome, error)
-	CancelSale(ctx context.Context, scheduleID int64, cancel boxoffice.CancelSale) (boxoffice.Outcome, error)
+	Hold(ctx context.Context, scheduleID int64, hold seatmap.Hold) (boxoffice.Outcome, error)
+	Release(ctx context.Context, scheduleID int64, release seatmap.Release) (boxoffice.Outcome, error)
+	Pay(ctx context.Context, scheduleID int64, pay seatmap.Pay) (boxoffice.Outcome, error)
+	CancelSale(ctx context.Context, scheduleID int64, cancel seatmap.Cancel) (boxoffice.Outcome, error)
 }
 
 // SeatMaps show the seats of a schedule to who may see them.

@@ -8,6 +8,8 @@ import (
 	"github.com/google/uuid"
 
 	"boxoffice"
+
+	"boxoffice/seatmap"
 )
 
 // fakes is every interface that the API consumes. A test sets the functions that it
@@ -33,10 +35,10 @@ type fakes struct {
 	payment        func(uuid.UUID) (boxoffice.Payment, error)
 	payments       func(uuid.UUID, boxoffice.PageRequest) (boxoffice.Page[boxoffice.Payment], error)
 	storedAnswer   func(boxoffice.IdempotencyKey) (boxoffice.Outcome, bool, error)
-	hold           func(int64, boxoffice.Hold) (boxoffice.Outcome, error)
-	release        func(int64, boxoffice.Release) (boxoffice.Outcome, error)
-	pay            func(int64, boxoffice.Pay) (boxoffice.Outcome, error)
-	cancelSale     func(int64, boxoffice.CancelSale) (boxoffice.Outcome, error)
+	hold           func(int64, seatmap.Hold) (boxoffice.Outcome, error)
+	release        func(int64, seatmap.Release) (boxoffice.Outcome, error)
+	pay            func(int64, seatmap.Pay) (boxoffice.Outcome, error)
+	cancelSale     func(int64, seatmap.Cancel) (boxoffice.Outcome, error)
 	seatMap        func(int64, *boxoffice.Admission) (*boxoffice.SeatMap, error)
 	join           func(int64, uuid.UUID) (boxoffice.Place, bool, error)
 	followSeats    func(int64, *boxoffice.Admission, int64) (boxoffice.SeatNews, error)
@@ -131,19 +133,19 @@ func (f *fakes) StoredAnswer(_ context.Context, key boxoffice.IdempotencyKey) (b
 	return called(f, "StoredAnswer", f.storedAnswer != nil, f.storedAnswer)(key)
 }
 
-func (f *fakes) Hold(_ context.Context, id int64, cmd boxoffice.Hold) (boxoffice.Outcome, error) {
+func (f *fakes) Hold(_ context.Context, id int64, cmd seatmap.Hold) (boxoffice.Outcome, error) {
 	return called(f, "Hold", f.hold != nil, f.hold)(id, cmd)
 }
 
-func (f *fakes) Release(_ context.Context, id int64, cmd boxoffice.Release) (boxoffice.Outcome, error) {
+func (f *fakes) Release(_ context.Context, id int64, cmd seatmap.Release) (boxoffice.Outcome, error) {
 	return called(f, "Release", f.release != nil, f.release)(id, cmd)
 }
 
-func (f *fakes) Pay(_ context.Context, id int64, cmd boxoffice.Pay) (boxoffice.Outcome, error) {
+func (f *fakes) Pay(_ context.Context, id int64, cmd seatmap.Pay) (boxoffice.Outcome, error) {
 	return called(f, "Pay", f.pay != nil, f.pay)(id, cmd)
 }
 
-func (f *fakes) CancelSale(_ context.Context, id int64, cmd boxoffice.CancelSale) (boxoffice.Outcome, error) {
+func (f *fakes) CancelSale(_ context.Context, id int64, cmd seatmap.Cancel) (boxoffice.Outcome, error) {
 	return called(f, "CancelSale", f.cancelSale != nil, f.cancelSale)(id, cmd)
 }
 

@@ -8,6 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"boxoffice"
+
+	"boxoffice/seatmap"
 )
 
 const (
@@ -54,7 +56,7 @@ func TestScheduleHasTheLastWordOnAdmissions(t *testing.T) {
 		require.Equal(t, want, *admission)
 		return nil, expired("over")
 	}
-	f.hold = func(_ int64, hold boxoffice.Hold) (boxoffice.Outcome, error) {
+	f.hold = func(_ int64, hold seatmap.Hold) (boxoffice.Outcome, error) {
 		require.Equal(t, want, hold.Admission)
 		return boxoffice.Outcome{Refusal: expired("over")}, nil
 	}

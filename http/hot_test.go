@@ -16,6 +16,8 @@ import (
 	"pgregory.net/rapid"
 
 	"boxoffice"
+
+	"boxoffice/seatmap"
 )
 
 // crowd answers the calls of crowds from memory, without an allocation of its own.
@@ -37,7 +39,7 @@ func (c *crowd) SeatMap(context.Context, int64, *boxoffice.Admission) (*boxoffic
 	return c.seats, nil
 }
 
-func (c *crowd) Hold(context.Context, int64, boxoffice.Hold) (boxoffice.Outcome, error) {
+func (c *crowd) Hold(context.Context, int64, seatmap.Hold) (boxoffice.Outcome, error) {
 	return c.taken, nil
 }
 

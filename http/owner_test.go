@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"boxoffice"
+
+	"boxoffice/seatmap"
 )
 
 const (
@@ -119,7 +121,7 @@ func TestReleaseCanAlwaysBeRepeated(t *testing.T) {
 		{outcome: boxoffice.Outcome{Refusal: boxoffice.Errorf(boxoffice.CodeAlreadyPaid, "paid")}},
 		{err: boxoffice.Errorf(boxoffice.CodeAlreadyPaid, "paid")},
 	} {
-		f.release = func(id int64, cmd boxoffice.Release) (boxoffice.Outcome, error) {
+		f.release = func(id int64, cmd seatmap.Release) (boxoffice.Outcome, error) {
 			require.Equal(t, int64(knownSchedule), id)
 			require.Equal(t, thingID, cmd.ReservationID)
 			require.Equal(t, userID, cmd.UserID)
@@ -165,14 +167,14 @@ func TestRefusalsSayWhatTheContractPromises(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	ownedBy(f, userID)
-	f.pay = func(int64, boxoffice.Pay) (boxoffice.Outcome, error) {
+	f.pay = func(int64, seatmap.Pay) (boxoffice.Outcome, error) {
 		return boxoffice.Outcome{Refusal: &boxoffice.Error{Code: boxoffice.CodeInsufficientPoints, Detail: "too few", Balance: 0, Amount: 12_000}}, nil
 	}
 	p := f.do("POST", payTarget, payBody, f.as(userID), key("k")).refused(402, boxoffice.CodeInsufficientPoints)
 	require.Equal(t, int64(0), *p.Balance)
 	require.Equal(t, int64(12_000), *p.Amount)
 
-	f.hold = func(int64, boxoffice.Hold) (boxoffice.Outcome, error) {
+	f.hold = func(int64, seatmap.Hold) (boxoffice.Outcome, error) {
 		return boxoffice.Outcome{Refusal: boxoffice.Errorf(boxoffice.CodeSeatTaken, "taken")}, nil
 	}
 	a := f.do("POST", holdTarget, `{"seatNumber":1}`, f.as(userID), f.queue(admittedClaims()))
@@ -197,15 +199,15 @@ func TestEveryRefusalOfASaleHasItsStatus(t *testing.T) {
 		return boxoffice.Outcome{Refusal: boxoffice.Errorf(code, "refused")}
 	}
 	for code, status := range map[boxoffice.Code]int{boxoffice.CodeAlreadyReserved: 409, boxoffice.CodeSalesClosed: 409, boxoffice.CodeSeatTaken: 409} {
-		f.hold = func(int64, boxoffice.Hold) (boxoffice.Outcome, error) { return refusal(code), nil }
+		f.hold = func(int64, seatmap.Hold) (boxoffice.Outcome, error) { return refusal(code), nil }
 		f.do("POST", holdTarget, `{"seatNumber":1}`, f.as(userID), f.queue(admittedClaims())).refused(status, code)
 	}
 	for code, status := range map[boxoffice.Code]int{boxoffice.CodeAlreadyPaid: 409, boxoffice.CodeHoldExpired: 410, boxoffice.CodeReservationNotFound: 404, boxoffice.CodeIdempotencyKeyReused: 422} {
-		f.pay = func(int64, boxoffice.Pay) (boxoffice.Outcome, error) { return refusal(code), nil }
+		f.pay = func(int64, seatmap.Pay) (boxoffice.Outcome, error) { return refusal(code), nil }
 		f.do("POST", payTarget, payBody, f.as(userID), key("k")).refused(status, code)
 	}
 	for code, status := range map[boxoffice.Code]int{boxoffice.CodeAlreadyCancelled: 409, boxoffice.CodeCancellationClosed: 409, boxoffice.CodePaymentNotFound: 404} {
-		f.cancelSale = func(int64, boxoffice.CancelSale) (boxoffice.Outcome, error) { return refusal(code), nil }
+		f.cancelSale = func(int64, seatmap.Cancel) (boxoffice.Outcome, error) { return refusal(code), nil }
 		f.do("POST", cancellationTarget, "", f.as(userID), key("k")).refused(status, code)
 	}
 }
@@ -214,7 +216,7 @@ func TestEveryRefusalOfASaleHasItsStatus(t *testing.T) {
 func TestTheSameHoldAgain(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	f.hold = func(int64, boxoffice.Hold) (boxoffice.Outcome, error) {
+	f.hold = func(int64, seatmap.Hold) (boxoffice.Outcome, error) {
 		return boxoffice.Outcome{At: start, Reservation: new(held())}, nil
 	}
 	f.do("POST", holdTarget, `{"seatNumber":17}`, f.as(userID), f.queue(admittedClaims())).succeeded(200, heldText)

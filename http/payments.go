@@ -10,6 +10,8 @@ import (
 	"github.com/google/uuid"
 
 	"boxoffice"
+
+	"boxoffice/seatmap"
 )
 
 type newPaymentJSON struct {
@@ -129,7 +131,7 @@ func (a *api) pay(_ http.ResponseWriter, _ *http.Request, c *call) error {
 		if err != nil {
 			return boxoffice.Outcome{}, err
 		}
-		return a.seats.Pay(c.ctx.brief(), scheduleID, boxoffice.Pay{
+		return a.seats.Pay(c.ctx.brief(), scheduleID, seatmap.Pay{
 			Operation:     c.operation,
 			PaymentID:     id,
 			ReservationID: body.ReservationID,
@@ -155,7 +157,7 @@ func (a *api) cancelPayment(ctx context.Context, c *call, _ *noQuery) (paymentJS
 		if err != nil {
 			return boxoffice.Outcome{}, err
 		}
-		return a.seats.CancelSale(ctx, payment.ScheduleID, boxoffice.CancelSale{
+		return a.seats.CancelSale(ctx, payment.ScheduleID, seatmap.Cancel{
 			Operation: c.operation,
 			PaymentID: payment.ID,
 			UserID:    c.caller.UserID,

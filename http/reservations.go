@@ -9,6 +9,8 @@ import (
 	"github.com/google/uuid"
 
 	"boxoffice"
+
+	"boxoffice/seatmap"
 )
 
 type reservationJSON struct {
@@ -90,7 +92,7 @@ func (a *api) releaseReservation(w http.ResponseWriter, _ *http.Request, c *call
 	case boxoffice.ReservationExpired, boxoffice.ReservationReleased, boxoffice.ReservationCancelled:
 		// It is over for good; the schedule may have forgotten it.
 	default:
-		outcome, err := a.seats.Release(&c.ctx, reservation.ScheduleID, boxoffice.Release{
+		outcome, err := a.seats.Release(&c.ctx, reservation.ScheduleID, seatmap.Release{
 			Operation:     boxoffice.Operation{ID: id},
 			ReservationID: reservation.ID,
 			UserID:        c.caller.UserID,

@@ -9,6 +9,8 @@ import (
 	"github.com/google/uuid"
 
 	"boxoffice"
+
+	"boxoffice/seatmap"
 )
 
 // sample is one right request of a call, and what it is answered with.
@@ -215,14 +217,14 @@ func saleSamples() []sample {
 		}},
 		{id: "holdSeat", method: "POST", target: "/api/v1/schedules/7/reservations", body: `{"seatNumber":17}`, status: 201, want: heldText, arrange: func(f *fixture) {
 			allowSeats(f)
-			f.hold = func(int64, boxoffice.Hold) (boxoffice.Outcome, error) {
+			f.hold = func(int64, seatmap.Hold) (boxoffice.Outcome, error) {
 				return boxoffice.Outcome{At: start, Created: true, Reservation: new(held())}, nil
 			}
 		}, header: map[string]string{"Location": "/api/v1/reservations/" + thingID.String(), idempotencyReplayedHeader: ""}},
 		{id: "getReservation", method: "GET", target: "/api/v1/reservations/" + thingID.String(), status: 200, want: heldText, arrange: knowThing},
 		{id: "releaseReservation", method: "DELETE", target: "/api/v1/reservations/" + thingID.String(), status: 204, arrange: func(f *fixture) {
 			knowThing(f)
-			f.release = func(int64, boxoffice.Release) (boxoffice.Outcome, error) { return boxoffice.Outcome{At: start}, nil }
+			f.release = func(int64, seatmap.Release) (boxoffice.Outcome, error) { return boxoffice.Outcome{At: start}, nil }
 		}},
 		{id: "listReservations", method: "GET", target: "/api/v1/users/" + userID.String() + "/reservations", status: 200, want: list(heldText), arrange: func(f *fixture) {
 			f.reservations = func(uuid.UUID, boxoffice.ReservationStatus, time.Time, boxoffice.PageRequest) (boxoffice.Page[boxoffice.Reservation], error) {
@@ -231,7 +233,7 @@ func saleSamples() []sample {
 		}},
 		{id: "pay", method: "POST", target: "/api/v1/payments", body: `{"reservationId":"` + thingID.String() + `"}`, status: 201, want: paidText, arrange: func(f *fixture) {
 			knowThing(f)
-			f.pay = func(int64, boxoffice.Pay) (boxoffice.Outcome, error) {
+			f.pay = func(int64, seatmap.Pay) (boxoffice.Outcome, error) {
 				return boxoffice.Outcome{At: start, Created: true, Payment: new(paid())}, nil
 			}
 		}, header: atPayment},
@@ -246,7 +248,7 @@ func saleSamples() []sample {
 			want: strings.Replace(strings.TrimSuffix(paidText, "}"), "completed", "cancelled", 1) + `,"refundedAmount":12000,"cancelledAt":"2026-11-21T09:00:00.000Z"}`,
 			arrange: func(f *fixture) {
 				knowThing(f)
-				f.cancelSale = func(int64, boxoffice.CancelSale) (boxoffice.Outcome, error) {
+				f.cancelSale = func(int64, seatmap.Cancel) (boxoffice.Outcome, error) {
 					return boxoffice.Outcome{At: start, Created: true, Payment: new(refunded())}, nil
 				}
 			}, header: atPayment,
@@ -289,7 +291,7 @@ func adminSamples() []sample {
 			id: "createSchedule", method: "POST", target: "/api/v1/admin/concerts/3/schedules", admin: true, status: 201, want: scheduleText,
 			body: `{"startsAt":"2026-12-21T18:00:00.0009+09:00","endsAt":"2026-12-21T11:00:00Z","timeZone":"Asia/Seoul"}`, arrange: func(f *fixture) {
 				f.createSchedule = func(asked boxoffice.NewSchedule, now time.Time) (boxoffice.ScheduleInfo, error) {
-					terms, _, refusal := asked.Decide(now, 12_000, 100, 0)
+					terms, _, refusal := asked.Decide(now, 12_000, boxoffice.QueueLimits{Capacity: 100})
 					if refusal != nil {
 						return boxoffice.ScheduleInfo{}, refusal
 					}

@@ -10,6 +10,8 @@ import (
 	"github.com/google/uuid"
 
 	"boxoffice"
+
+	"boxoffice/seatmap"
 )
 
 type seatMapJSON struct {
@@ -163,7 +165,7 @@ func (a *api) holdSeat(_ http.ResponseWriter, _ *http.Request, c *call) error {
 		return fmt.Errorf("make a reservation's id: %w", err)
 	}
 	outcome, err := a.decided(c, func() (boxoffice.Outcome, error) {
-		return a.seats.Hold(c.ctx.brief(), c.scheduleID, boxoffice.Hold{
+		return a.seats.Hold(c.ctx.brief(), c.scheduleID, seatmap.Hold{
 			Operation:     c.operation,
 			Admission:     c.place.admission(),
 			ReservationID: id,

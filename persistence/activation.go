@@ -11,6 +11,9 @@ import (
 
 	"boxoffice"
 	"boxoffice/internal/failpoint"
+
+	"boxoffice/seatmap"
+	"boxoffice/waitingroom"
 )
 
 // roomLoadTimeout bounds the statements that read a waiting room: a million rows take
@@ -27,11 +30,11 @@ const barMargin = time.Minute
 // of what is restored. The error wraps boxoffice.ErrNoGrain if there is no such schedule.
 func (j *Journal) ActivateSchedule(
 	ctx context.Context, id int64, owner string,
-) (activation boxoffice.Activation, schedule *boxoffice.Schedule, err error) {
+) (activation boxoffice.Activation, schedule *seatmap.Seats, err error) {
 	grain := boxoffice.Grain{Kind: boxoffice.KindSchedule, ID: id}
 	err = j.activate(ctx, grain, owner, func(tx pgx.Tx, taken takenGrain) error {
 		activation = taken.Activation
-		schedule, err = restore(ctx, j, tx, taken, boxoffice.RestoreSchedule)
+		schedule, err = restore(ctx, j, tx, taken, seatmap.Restore)
 		if err != nil {
 			return err
 		}
@@ -48,8 +51,8 @@ func (j *Journal) ActivateSchedule(
 // ActivateWaitingRoom does the same for the waiting room of a schedule, from its snapshot
 // and the rows of its live places, and tells it of the schedule's seats.
 func (j *Journal) ActivateWaitingRoom(
-	ctx context.Context, id int64, owner string, limits boxoffice.RoomLimits,
-) (activation boxoffice.Activation, room *boxoffice.WaitingRoom, err error) {
+	ctx context.Context, id int64, owner string, limits waitingroom.Limits,
+) (activation boxoffice.Activation, room *waitingroom.Room, err error) {
 	grain := boxoffice.Grain{Kind: boxoffice.KindGatekeeper, ID: id}
 	err = j.activate(ctx, grain, owner, func(tx pgx.Tx, taken takenGrain) error {
 		activation = taken.Activation
@@ -57,8 +60,8 @@ func (j *Journal) ActivateWaitingRoom(
 			return err
 		}
 		var err error
-		room, err = restore(ctx, j, tx, taken, func(snapshot []byte, events []boxoffice.Event) (*boxoffice.WaitingRoom, error) {
-			return boxoffice.RestoreWaitingRoom(limits, snapshot, events)
+		room, err = restore(ctx, j, tx, taken, func(snapshot []byte, events []boxoffice.Event) (*waitingroom.Room, error) {
+			return waitingroom.Restore(limits, snapshot, events)
 		})
 		if err != nil {
 			return err
@@ -177,7 +180,9 @@ func selectEvents(
 	if err != nil {
 		return nil, err
 	}
-	events, err := pgx.CollectRows(rows, eventOfRow)
+	events, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (boxoffice.Event, error) {
+		return eventOfRow(grain.Kind, row)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("read events after version %d: %w", after, err)
 	}
@@ -187,7 +192,7 @@ func selectEvents(
 	return events, nil
 }
 
-func eventOfRow(row pgx.CollectableRow) (boxoffice.Event, error) {
+func eventOfRow(kind boxoffice.Kind, row pgx.CollectableRow) (boxoffice.Event, error) {
 	var eventType string
 	var at time.Time
 	var operationID *uuid.UUID
@@ -195,7 +200,20 @@ func eventOfRow(row pgx.CollectableRow) (boxoffice.Event, error) {
 	if err := row.Scan(&eventType, &at, &operationID, &data); err != nil {
 		return boxoffice.Event{}, err
 	}
-	return boxoffice.DecodeEvent(eventType, at.UTC(), valueOf(operationID), data)
+	payload, err := DecodeEvent(kind, eventType, data)
+	return boxoffice.Event{At: at.UTC(), OperationID: valueOf(operationID), Data: payload}, err
+}
+
+// DecodeEvent reads the data of a stored event of a grain.
+func DecodeEvent(kind boxoffice.Kind, eventType string, data []byte) (boxoffice.EventData, error) {
+	switch kind {
+	case boxoffice.KindSchedule:
+		return seatmap.DecodeEvent(eventType, data)
+	case boxoffice.KindGatekeeper:
+		return waitingroom.DecodeEvent(eventType, data)
+	default:
+		return nil, fmt.Errorf("no grain of kind %q has events", kind)
+	}
 }
 
 // valueOf reads a nullable column: null is the zero value.
@@ -226,7 +244,7 @@ func selectBarredPlaces(ctx context.Context, tx pgx.Tx, scheduleID int64) ([]uin
 // restorePlaces puts the live places back into a room, row by row as they arrive. It
 // reads the binary values itself: scanning a million rows by reflection would take most
 // of a recovery, and a list of them more memory than the room.
-func restorePlaces(ctx context.Context, tx pgx.Tx, scheduleID int64, room *boxoffice.WaitingRoom) error {
+func restorePlaces(ctx context.Context, tx pgx.Tx, scheduleID int64, room *waitingroom.Room) error {
 	rows, err := tx.Query(ctx, `
 		SELECT sequence, user_id, status, joined_at, admitted_at, ends_at, claimed, held_until
 		FROM queue_places
@@ -238,7 +256,7 @@ func restorePlaces(ctx context.Context, tx pgx.Tx, scheduleID int64, room *boxof
 	defer rows.Close()
 	for rows.Next() {
 		v := rows.RawValues()
-		place := boxoffice.PlaceRecord{
+		place := waitingroom.PlaceRecord{
 			Sequence: uint64(int8Of(v[0])),
 			UserID:   uuidOf(v[1]),
 			Status:   boxoffice.PlaceWaiting,
@@ -261,13 +279,13 @@ func restorePlaces(ctx context.Context, tx pgx.Tx, scheduleID int64, room *boxof
 
 // restoreAdmissions tells a room when places that have ended were admitted, as far back
 // from the newest admission as estimates go.
-func restoreAdmissions(ctx context.Context, tx pgx.Tx, scheduleID int64, room *boxoffice.WaitingRoom) error {
+func restoreAdmissions(ctx context.Context, tx pgx.Tx, scheduleID int64, room *waitingroom.Room) error {
 	rows, err := tx.Query(ctx, `
 		SELECT admitted_at FROM queue_places
 		WHERE schedule_id = $1 AND ended_at IS NOT NULL AND admitted_at IS NOT NULL
 			AND admitted_at >= $2::interval * -1 + (
 				SELECT max(admitted_at) FROM queue_places WHERE schedule_id = $1 AND admitted_at IS NOT NULL
-			)`, scheduleID, boxoffice.RateWindow)
+			)`, scheduleID, waitingroom.RateWindow)
 	if err != nil {
 		return err
 	}
@@ -284,7 +302,7 @@ func restoreAdmissions(ctx context.Context, tx pgx.Tx, scheduleID int64, room *b
 
 // tellSeats tells a room how many seats its schedule has, at the version of the
 // schedule's journal that the count is true for: one statement sees one snapshot.
-func tellSeats(ctx context.Context, tx pgx.Tx, id int64, room *boxoffice.WaitingRoom) error {
+func tellSeats(ctx context.Context, tx pgx.Tx, id int64, room *waitingroom.Room) error {
 	var version int64
 	var free, confirmed int
 	err := tx.QueryRow(ctx, `

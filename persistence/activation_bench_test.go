@@ -13,6 +13,8 @@ import (
 	"boxoffice"
 	"boxoffice/persistence"
 	"boxoffice/persistence/postgrestest"
+
+	"boxoffice/waitingroom"
 )
 
 // BenchmarkActivateWaitingRoom restores a room in which a million wait, as after the loss
@@ -31,7 +33,7 @@ func BenchmarkActivateWaitingRoom(b *testing.B) {
 	began := time.Now()
 	id := newCrowd(b, db, journal, waiting)
 	joined := time.Since(began)
-	limits := boxoffice.RoomLimits{AdmissionTTL: admissionTTL, ClaimTTL: time.Minute, MaxWaiting: waiting}
+	limits := waitingroom.Limits{AdmissionTTL: admissionTTL, ClaimTTL: time.Minute, MaxWaiting: waiting}
 
 	before := heapInUse(true)
 	var peak uint64
@@ -97,10 +99,10 @@ func newCrowd(b *testing.B, db *persistence.Database, journal *persistence.Journ
 	}, now)
 	require.NoError(b, err)
 	grain := boxoffice.Grain{Kind: boxoffice.KindGatekeeper, ID: info.Terms.ScheduleID}
-	activation, room, err := journal.ActivateWaitingRoom(b.Context(), grain.ID, "test", boxoffice.RoomLimits{})
+	activation, room, err := journal.ActivateWaitingRoom(b.Context(), grain.ID, "test", waitingroom.Limits{})
 	require.NoError(b, err)
 	for version := activation.Version; room.Status(now).Waiting < waiting; version++ {
-		joined := boxoffice.PlacesJoined{First: room.NextSequence()}
+		joined := waitingroom.Joined{First: room.NextSequence()}
 		for range batch {
 			joined.UserIDs = append(joined.UserIDs, uuid.New())
 		}

@@ -11,6 +11,9 @@ import (
 
 	"boxoffice"
 	"boxoffice/persistence"
+
+	"boxoffice/seatmap"
+	"boxoffice/waitingroom"
 )
 
 func TestActivationRestoresASchedule(t *testing.T) {
@@ -47,7 +50,7 @@ func TestActivationBarsPlacesThatHaveEnded(t *testing.T) {
 	r := f.room(id)
 	admission := r.admit(user)[0]
 	require.Nil(t, f.seller(id).CheckAdmission(admission, f.now))
-	events, refusal := r.Decide(boxoffice.Leave{UserID: user, Sequence: admission.Sequence}, f.now)
+	events, refusal := r.Decide(waitingroom.Leave{UserID: user, Sequence: admission.Sequence}, f.now)
 	require.Nil(t, refusal)
 	r.apply(events...)
 	require.Equal(t, boxoffice.CodeQueueTokenExpired, f.seller(id).CheckAdmission(admission, f.now).Code)
@@ -69,7 +72,7 @@ func TestActivationReplaysEverythingOverABadSnapshot(t *testing.T) {
 			s := f.seller(id)
 			s.do(hold(admission, 1))
 			s.save()
-			s.do(boxoffice.EndPlace{Operation: boxoffice.Operation{ID: newID()}, UserID: user, Sequence: admission.Sequence})
+			s.do(seatmap.EndPlace{Operation: boxoffice.Operation{ID: newID()}, UserID: user, Sequence: admission.Sequence})
 			f.exec(string(bytes.ReplaceAll([]byte(damage), []byte("%CRC%"), []byte("1504662158")))) // of {"v":99}
 
 			var logged bytes.Buffer
@@ -82,7 +85,7 @@ func TestActivationReplaysEverythingOverABadSnapshot(t *testing.T) {
 			require.Equal(t, s.Version, activation.Version)
 			require.Equal(t, s.SeatMap(f.now), schedule.SeatMap(f.now))
 			require.Equal(t, 1, bytes.Count(logged.Bytes(), []byte("snapshot is not usable")))
-			_, room, err := journal.ActivateWaitingRoom(f.ctx, id, "test", boxoffice.RoomLimits{AdmissionTTL: admissionTTL})
+			_, room, err := journal.ActivateWaitingRoom(f.ctx, id, "test", waitingroom.Limits{AdmissionTTL: admissionTTL})
 			require.NoError(t, err)
 			require.Equal(t, r.Status(f.now), room.Status(f.now))
 			require.Equal(t, r.NextSequence(), room.NextSequence())
@@ -106,7 +109,7 @@ func TestActivationOfNothing(t *testing.T) {
 	_, schedule, err := f.journal.ActivateSchedule(f.ctx, 4711, "test")
 	require.ErrorIs(t, err, boxoffice.ErrNoGrain)
 	require.Nil(t, schedule)
-	_, room, err := f.journal.ActivateWaitingRoom(f.ctx, 4711, "test", boxoffice.RoomLimits{})
+	_, room, err := f.journal.ActivateWaitingRoom(f.ctx, 4711, "test", waitingroom.Limits{})
 	require.ErrorIs(t, err, boxoffice.ErrNoGrain)
 	require.Nil(t, room)
 }
@@ -122,14 +125,14 @@ func TestActivationRestoresAWaitingRoom(t *testing.T) {
 	var users []uuid.UUID
 	for range 6 {
 		users = append(users, f.user(0))
-		joined, refusal := r.Decide(boxoffice.Join{UserID: users[len(users)-1]}, f.now)
+		joined, refusal := r.Decide(waitingroom.Join{UserID: users[len(users)-1]}, f.now)
 		require.Nil(t, refusal)
 		r.apply(joined...)
 	}
 	r.apply(r.Admit(f.now, 2)...) // the first is not seen yet
-	r.apply(boxoffice.Event{At: f.now, Data: boxoffice.PlacesClaimed{Sequences: []uint64{1}}})
+	r.apply(boxoffice.Event{At: f.now, Data: waitingroom.Claimed{Sequences: []uint64{1}}})
 	for _, leaving := range []uint64{2, 5} {
-		left, refusal := r.Decide(boxoffice.Leave{UserID: users[leaving-1], Sequence: leaving}, f.now)
+		left, refusal := r.Decide(waitingroom.Leave{UserID: users[leaving-1], Sequence: leaving}, f.now)
 		require.Nil(t, refusal)
 		r.apply(left...)
 	}

@@ -9,6 +9,9 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"boxoffice"
+
+	"boxoffice/seatmap"
+	"boxoffice/waitingroom"
 )
 
 // CreateConcert announces a concert. It fails with invalid-request and every value that
@@ -40,7 +43,9 @@ func (d *Database) CreateSchedule(
 		if err != nil {
 			return err
 		}
-		terms, queue, refusal := n.Decide(now, concert.Price, d.config.QueueCapacity, d.config.QueueAdmitPerSecond)
+		terms, queue, refusal := n.Decide(now, concert.Price, boxoffice.QueueLimits{
+			Capacity: d.config.QueueCapacity, AdmitPerSecond: d.config.QueueAdmitPerSecond,
+		})
 		if refusal != nil {
 			return refusal
 		}
@@ -49,10 +54,13 @@ func (d *Database) CreateSchedule(
 		}
 		info = boxoffice.ScheduleInfo{Terms: terms, Title: concert.Title, AvailableSeats: boxoffice.SeatCount}
 		if err := insertGrain(ctx, tx, boxoffice.KindSchedule, terms.ScheduleID,
-			boxoffice.Event{At: now, Data: boxoffice.ScheduleOpened{Terms: terms}}); err != nil {
+			boxoffice.Event{At: now, Data: seatmap.Opened{Terms: terms}}); err != nil {
 			return err
 		}
-		return insertGrain(ctx, tx, boxoffice.KindGatekeeper, terms.ScheduleID, boxoffice.Event{At: now, Data: queue})
+		return insertGrain(ctx, tx, boxoffice.KindGatekeeper, terms.ScheduleID, boxoffice.Event{At: now, Data: waitingroom.Opened{
+			SalesOpenAt: terms.SalesOpenAt, SalesCloseAt: terms.SalesCloseAt,
+			Capacity: queue.Capacity, AdmitPerSecond: queue.AdmitPerSecond,
+		}})
 	})
 	if err != nil {
 		return boxoffice.ScheduleInfo{}, failure("create schedule", err)

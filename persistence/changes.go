@@ -11,6 +11,9 @@ import (
 	"github.com/google/uuid"
 
 	"boxoffice"
+
+	"boxoffice/seatmap"
+	"boxoffice/waitingroom"
 )
 
 // changes are the rows that one commit implies, folded: a row that several of its
@@ -137,24 +140,24 @@ func (r *changes) size() int {
 // project folds one event into the rows.
 func (r *changes) project(e boxoffice.Event) error {
 	switch d := e.Data.(type) {
-	case boxoffice.ScheduleOpened, boxoffice.QueueOpened, boxoffice.QueueConfigured:
+	case seatmap.Opened, waitingroom.Opened, waitingroom.Configured:
 		return nil // state of the grain alone
-	case boxoffice.SeatWasHeld:
+	case seatmap.Held:
 		r.hold(e, d)
 		return nil
-	case boxoffice.SeatWasReleased:
+	case seatmap.Released:
 		r.places = append(r.places, placeChange{sequence: d.Sequence, rule: ruleLive, setsHold: true})
 		return r.end(d.ReservationID, boxoffice.ReservationHeld, boxoffice.ReservationReleased, e.At)
-	case boxoffice.HoldExpired:
+	case seatmap.Expired:
 		r.places = append(r.places, placeChange{sequence: d.Sequence, rule: ruleLive, setsHold: true})
 		return r.end(d.ReservationID, boxoffice.ReservationHeld, boxoffice.ReservationExpired, e.At)
-	case boxoffice.SeatWasConfirmed:
+	case seatmap.Confirmed:
 		r.places = append(r.places, endOfPlace(d.Sequence, boxoffice.PlaceCompleted, e.At))
 		r.movements = append(r.movements, movement{
 			boxoffice.EntryPayment, d.UserID, d.PaymentID, d.ReservationID, e.OperationID, -d.Amount, e.At, nil,
 		})
 		return r.end(d.ReservationID, boxoffice.ReservationHeld, boxoffice.ReservationConfirmed, time.Time{})
-	case boxoffice.SaleWasCancelled:
+	case seatmap.Cancelled:
 		r.movements = append(r.movements, movement{
 			boxoffice.EntryRefund, d.UserID, d.PaymentID, d.ReservationID, e.OperationID, d.Amount, e.At, nil,
 		})
@@ -164,7 +167,7 @@ func (r *changes) project(e boxoffice.Event) error {
 	}
 }
 
-func (r *changes) hold(e boxoffice.Event, d boxoffice.SeatWasHeld) {
+func (r *changes) hold(e boxoffice.Event, d seatmap.Held) {
 	r.reservations = append(r.reservations, reservationChange{
 		id:         d.ReservationID,
 		inserted:   true,
@@ -205,7 +208,7 @@ func (r *changes) end(id uuid.UUID, from, to boxoffice.ReservationStatus, endedA
 // projectQueue folds one event of a waiting room.
 func (r *changes) projectQueue(e boxoffice.Event) error {
 	switch d := e.Data.(type) {
-	case boxoffice.PlacesJoined:
+	case waitingroom.Joined:
 		if n := len(r.joined); n > 0 && r.joined[n-1].sequence >= d.First {
 			return fmt.Errorf("sequence %d follows %d", d.First, r.joined[n-1].sequence)
 		}
@@ -214,18 +217,18 @@ func (r *changes) projectQueue(e boxoffice.Event) error {
 				sequence: d.First + uint64(i), userID: userID, status: boxoffice.PlaceWaiting, joinedAt: e.At,
 			})
 		}
-	case boxoffice.PlacesAdmitted:
+	case waitingroom.Admitted:
 		for _, sequence := range d.Sequences {
 			r.change(placeChange{
 				sequence: sequence, rule: ruleAdmit, status: boxoffice.PlaceAdmitted,
 				admittedAt: e.At, endsAt: d.EndsAt, claimed: d.Claimed,
 			})
 		}
-	case boxoffice.PlacesClaimed:
+	case waitingroom.Claimed:
 		for _, sequence := range d.Sequences {
 			r.change(placeChange{sequence: sequence, rule: ruleAdmitted, claimed: true})
 		}
-	case boxoffice.PlacesEnded:
+	case waitingroom.Ended:
 		if d.Status == boxoffice.PlaceCompleted {
 			return nil // learned from the payment, whose commit ended the row
 		}

@@ -8,6 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"boxoffice"
+
+	"boxoffice/seatmap"
+	"boxoffice/waitingroom"
 )
 
 func TestChangesOfAPlaceAreFolded(t *testing.T) {
@@ -15,15 +18,15 @@ func TestChangesOfAPlaceAreFolded(t *testing.T) {
 	at := time.Date(2026, 12, 24, 10, 0, 0, 0, time.UTC)
 	ends, until := at.Add(10*time.Minute), at.Add(5*time.Minute)
 	user, operation := uuid.New(), uuid.New()
-	admitted := boxoffice.PlacesAdmitted{Sequences: []uint64{7}, EndsAt: ends}
-	claimed := boxoffice.PlacesClaimed{Sequences: []uint64{7}}
+	admitted := waitingroom.Admitted{Sequences: []uint64{7}, EndsAt: ends}
+	claimed := waitingroom.Claimed{Sequences: []uint64{7}}
 	ended := func(status boxoffice.PlaceStatus) boxoffice.EventData {
-		return boxoffice.PlacesEnded{Sequences: []uint64{7}, Status: status}
+		return waitingroom.Ended{Sequences: []uint64{7}, Status: status}
 	}
-	held := boxoffice.SeatWasHeld{UserID: user, Sequence: 7, ReservationID: uuid.New(), ExpiresAt: until}
-	released := boxoffice.SeatWasReleased{Sequence: 7, ReservationID: held.ReservationID}
-	before := boxoffice.HoldExpired{Sequence: 7, ReservationID: uuid.New()}
-	bought := boxoffice.SeatWasConfirmed{Sequence: 7, ReservationID: held.ReservationID}
+	held := seatmap.Held{UserID: user, Sequence: 7, ReservationID: uuid.New(), ExpiresAt: until}
+	released := seatmap.Released{Sequence: 7, ReservationID: held.ReservationID}
+	before := seatmap.Expired{Sequence: 7, ReservationID: uuid.New()}
+	bought := seatmap.Confirmed{Sequence: 7, ReservationID: held.ReservationID}
 
 	for name, test := range map[string]struct {
 		events   []boxoffice.EventData
@@ -89,10 +92,10 @@ func TestChangesOfNewPlacesGoIntoTheirRows(t *testing.T) {
 	users := []uuid.UUID{uuid.New(), uuid.New(), uuid.New()}
 	event := func(data boxoffice.EventData) boxoffice.Event { return boxoffice.Event{At: at, Data: data} }
 	rows, err := changesOf(boxoffice.Commit{Events: []boxoffice.Event{
-		event(boxoffice.PlacesJoined{First: 5, UserIDs: users[:2]}),
-		event(boxoffice.PlacesAdmitted{Sequences: []uint64{4, 5}, EndsAt: at.Add(time.Hour), Claimed: true}),
-		event(boxoffice.PlacesJoined{First: 7, UserIDs: users[2:]}),
-		event(boxoffice.PlacesEnded{Sequences: []uint64{6}, Status: boxoffice.PlaceLeft}),
+		event(waitingroom.Joined{First: 5, UserIDs: users[:2]}),
+		event(waitingroom.Admitted{Sequences: []uint64{4, 5}, EndsAt: at.Add(time.Hour), Claimed: true}),
+		event(waitingroom.Joined{First: 7, UserIDs: users[2:]}),
+		event(waitingroom.Ended{Sequences: []uint64{6}, Status: boxoffice.PlaceLeft}),
 	}})
 	require.NoError(t, err)
 	require.Len(t, rows.joined, 3)
@@ -109,11 +112,11 @@ func TestChangesOfNewPlacesGoIntoTheirRows(t *testing.T) {
 	require.Equal(t, uint64(4), rows.places[0].sequence)
 
 	_, err = changesOf(boxoffice.Commit{Events: []boxoffice.Event{
-		event(boxoffice.PlacesJoined{First: 5, UserIDs: users}), event(boxoffice.PlacesJoined{First: 7, UserIDs: users}),
+		event(waitingroom.Joined{First: 5, UserIDs: users}), event(waitingroom.Joined{First: 7, UserIDs: users}),
 	}})
 	require.ErrorContains(t, err, "sequence 7 follows 7")
 	_, err = changesOf(boxoffice.Commit{Events: []boxoffice.Event{
-		event(boxoffice.SeatWasHeld{}), event(boxoffice.SeatWasReleased{}), event(boxoffice.SeatWasReleased{}),
+		event(seatmap.Held{}), event(seatmap.Released{}), event(seatmap.Released{}),
 	}})
 	require.ErrorContains(t, err, "is released, not held")
 	_, err = changesOf(boxoffice.Commit{Answers: []boxoffice.Answer{{}}})

@@ -10,6 +10,9 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"boxoffice"
+
+	"boxoffice/seatmap"
+	"boxoffice/waitingroom"
 )
 
 // Violation is something that must never be, found in the database.
@@ -197,13 +200,13 @@ func checkSnapshot(g takenGrain, events []boxoffice.Event) []Violation {
 
 func encodeReplay(kind boxoffice.Kind, events []boxoffice.Event) ([]byte, error) {
 	if kind == boxoffice.KindSchedule {
-		schedule, err := boxoffice.RestoreSchedule(nil, events)
+		schedule, err := seatmap.Restore(nil, events)
 		if err != nil {
 			return nil, err
 		}
 		return schedule.Snapshot()
 	}
-	room, err := boxoffice.RestoreWaitingRoom(boxoffice.RoomLimits{}, nil, events)
+	room, err := waitingroom.Restore(waitingroom.Limits{}, nil, events)
 	if err != nil {
 		return nil, err
 	}
@@ -264,15 +267,15 @@ func checkAdmissions(events []boxoffice.Event) []Violation {
 	admitted := make(map[uint64]bool)
 	for _, e := range events {
 		switch d := e.Data.(type) {
-		case boxoffice.QueueOpened:
+		case waitingroom.Opened:
 			capacity = d.Capacity
-		case boxoffice.QueueConfigured:
+		case waitingroom.Configured:
 			capacity = d.Capacity
-		case boxoffice.PlacesEnded:
+		case waitingroom.Ended:
 			for _, sequence := range d.Sequences {
 				delete(admitted, sequence)
 			}
-		case boxoffice.PlacesAdmitted:
+		case waitingroom.Admitted:
 			for _, sequence := range d.Sequences {
 				if sequence <= last {
 					violations = append(violations, Violation{invariant, fmt.Sprintf("%d after %d", sequence, last)})

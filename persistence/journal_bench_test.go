@@ -15,6 +15,8 @@ import (
 
 	"boxoffice"
 	"boxoffice/persistence/postgrestest"
+
+	"boxoffice/seatmap"
 )
 
 // The size of BenchmarkJournal.
@@ -109,7 +111,7 @@ func (g *benchGrain) commit() boxoffice.Commit {
 	c := boxoffice.Commit{
 		Grain:   boxoffice.Grain{Kind: boxoffice.KindSchedule, ID: g.id},
 		Version: g.version,
-		Events: []boxoffice.Event{{At: at, OperationID: uuid.New(), Data: boxoffice.SeatWasHeld{
+		Events: []boxoffice.Event{{At: at, OperationID: uuid.New(), Data: seatmap.Held{
 			ReservationID: uuid.Must(uuid.NewV7()), UserID: g.users[n-1], Sequence: uint64(n), SeatNumber: n,
 			Price: 10_000, ExpiresAt: at.Add(5 * time.Minute),
 		}}},
@@ -248,7 +250,7 @@ func holdInSteps(ctx context.Context, pool *pgxpool.Pool, w *groupWriter, c boxo
 
 func holdUnderRowLock(ctx context.Context, pool *pgxpool.Pool, _ *groupWriter, c boxoffice.Commit) error {
 	e := c.Events[0]
-	d := e.Data.(boxoffice.SeatWasHeld)
+	d := e.Data.(seatmap.Held)
 	return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 		var closes time.Time
 		if err := tx.QueryRow(ctx, "SELECT sales_close_at FROM schedules WHERE id = $1 FOR UPDATE", c.Grain.ID).

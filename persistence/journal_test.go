@@ -10,6 +10,9 @@ import (
 
 	"boxoffice"
 	"boxoffice/persistence"
+
+	"boxoffice/seatmap"
+	"boxoffice/waitingroom"
 )
 
 // group writes commits as one group.
@@ -83,9 +86,9 @@ func TestCommitFoldsWhatHappensTwiceInABatch(t *testing.T) {
 	// first; the second user holds another one and pays for it.
 	again, second, other := hold(a[0], 7), hold(a[1], 7), hold(a[1], 8)
 	s.do(
-		boxoffice.Release{Operation: boxoffice.Operation{ID: newID()}, ReservationID: first.ReservationID, UserID: one},
+		seatmap.Release{Operation: boxoffice.Operation{ID: newID()}, ReservationID: first.ReservationID, UserID: one},
 		second,
-		boxoffice.Release{Operation: boxoffice.Operation{ID: newID()}, ReservationID: second.ReservationID, UserID: two},
+		seatmap.Release{Operation: boxoffice.Operation{ID: newID()}, ReservationID: second.ReservationID, UserID: two},
 		again, other, pay(other, "k"),
 	)
 	places, err := f.db.PlaceRows(f.ctx, id, []uint64{a[0].Sequence, a[1].Sequence})
@@ -149,7 +152,7 @@ func TestAGroupIsWrittenWithoutThoseThatCannotBe(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	rich, poor := f.user(1000), f.user(10)
-	sell := func(user uuid.UUID) (*seller, boxoffice.Hold) {
+	sell := func(user uuid.UUID) (*seller, seatmap.Hold) {
 		id := f.schedule(300)
 		admission := f.room(id).admit(user)[0]
 		s := f.seller(id)
@@ -223,11 +226,11 @@ func TestACommitThatBreaksAConstraintFailsAlone(t *testing.T) {
 	}
 	fine, _ := good.decide(hold(admission, 1))
 	badSeat, _ := broken[0].decide(hold(admission, 1))
-	d := badSeat.Events[0].Data.(boxoffice.SeatWasHeld)
+	d := badSeat.Events[0].Data.(seatmap.Held)
 	d.SeatNumber = 51
 	badSeat.Events[0].Data = d
 	unheld, _ := broken[1].decide()
-	unheld.Events = []boxoffice.Event{{At: f.now, Data: boxoffice.HoldExpired{ReservationID: newID(), SeatNumber: 1}}}
+	unheld.Events = []boxoffice.Event{{At: f.now, Data: seatmap.Expired{ReservationID: newID(), SeatNumber: 1}}}
 	badSnapshot, _ := broken[2].decide()
 	badSnapshot.Snapshot = []byte("not json")
 
@@ -243,7 +246,7 @@ func TestACommitThatBreaksAConstraintFailsAlone(t *testing.T) {
 
 	// So does one that cannot even be put into rows.
 	for _, e := range []boxoffice.EventData{
-		nil, boxoffice.SeatWasHeld{ExpiresAt: time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC)},
+		nil, seatmap.Held{ExpiresAt: time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC)},
 	} {
 		c, _ := broken[0].decide()
 		c.Events = []boxoffice.Event{{At: f.now, Data: e}}
@@ -261,7 +264,7 @@ func TestAnAdmissionOfAPlaceThatDoesNotWaitIsRejected(t *testing.T) {
 	admission := r.admit(f.user(0))[0]
 	result := f.commit(boxoffice.Commit{
 		Grain: boxoffice.Grain{Kind: boxoffice.KindGatekeeper, ID: id}, Epoch: r.Epoch, Version: r.Version,
-		Events: []boxoffice.Event{{At: f.now, Data: boxoffice.PlacesAdmitted{
+		Events: []boxoffice.Event{{At: f.now, Data: waitingroom.Admitted{
 			Sequences: []uint64{admission.Sequence}, EndsAt: f.now.Add(time.Hour),
 		}}},
 	})
@@ -279,7 +282,7 @@ func TestALargeCommit(t *testing.T) {
 	everybody := crowd
 	events, refusal := r.Decide(boxoffice.Configure{Capacity: &everybody}, f.now)
 	require.Nil(t, refusal)
-	joined := boxoffice.PlacesJoined{First: 1}
+	joined := waitingroom.Joined{First: 1}
 	for range crowd {
 		joined.UserIDs = append(joined.UserIDs, newID())
 	}
@@ -292,7 +295,7 @@ func TestALargeCommit(t *testing.T) {
 	// One that is refused, and the same without the place that stood in its way.
 	f.exec("UPDATE queue_places SET held_until = $1 WHERE sequence = 7", f.now.Add(time.Hour))
 	expire := func(from int) boxoffice.CommitResult {
-		ended := boxoffice.PlacesEnded{Status: boxoffice.PlaceExpired}
+		ended := waitingroom.Ended{Status: boxoffice.PlaceExpired}
 		for sequence := from; sequence <= crowd; sequence++ {
 			ended.Sequences = append(ended.Sequences, uint64(sequence))
 		}

@@ -7,6 +7,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"boxoffice"
+
+	"boxoffice/seatmap"
+	"boxoffice/waitingroom"
 )
 
 func TestAHoldNeedsItsAdmittedPlace(t *testing.T) {
@@ -24,7 +27,7 @@ func TestAHoldNeedsItsAdmittedPlace(t *testing.T) {
 	require.Equal(t, boxoffice.RefusedPlace, result.Refusals[0].Reason)
 	require.Equal(t, boxoffice.PlaceRow{Sequence: a[0].Sequence, Status: boxoffice.PlaceAdmitted}, result.Refusals[0].Place)
 
-	events, refusal := r.Decide(boxoffice.Leave{UserID: user, Sequence: a[0].Sequence}, f.now)
+	events, refusal := r.Decide(waitingroom.Leave{UserID: user, Sequence: a[0].Sequence}, f.now)
 	require.Nil(t, refusal)
 	r.apply(events...)
 	c, _ = s.decide(hold(a[0], 1))
@@ -44,8 +47,8 @@ func TestWhoLeavesMayJoinAgainInTheSameCommit(t *testing.T) {
 	result := f.commit(boxoffice.Commit{
 		Grain: boxoffice.Grain{Kind: boxoffice.KindGatekeeper, ID: id}, Epoch: r.Epoch, Version: r.Version,
 		Events: []boxoffice.Event{
-			{At: f.now, Data: boxoffice.PlacesEnded{Sequences: []uint64{a[0].Sequence}, Status: boxoffice.PlaceLeft}},
-			{At: f.now, Data: boxoffice.PlacesJoined{First: r.NextSequence(), UserIDs: []uuid.UUID{user}}},
+			{At: f.now, Data: waitingroom.Ended{Sequences: []uint64{a[0].Sequence}, Status: boxoffice.PlaceLeft}},
+			{At: f.now, Data: waitingroom.Joined{First: r.NextSequence(), UserIDs: []uuid.UUID{user}}},
 		},
 	})
 	require.NoError(t, result.Err)
@@ -66,7 +69,7 @@ func TestAPlaceWithALiveHoldDoesNotExpire(t *testing.T) {
 	expire := func(sequences ...uint64) boxoffice.CommitResult {
 		return f.commit(boxoffice.Commit{
 			Grain: boxoffice.Grain{Kind: boxoffice.KindGatekeeper, ID: id}, Epoch: r.Epoch, Version: r.Version,
-			Events: []boxoffice.Event{{At: f.now, Data: boxoffice.PlacesEnded{
+			Events: []boxoffice.Event{{At: f.now, Data: waitingroom.Ended{
 				Sequences: sequences, Status: boxoffice.PlaceExpired,
 			}}},
 		})
@@ -97,7 +100,7 @@ func TestTheFirstEndOfAPlaceCounts(t *testing.T) {
 	s := f.seller(id)
 	held := hold(admission, 1)
 	s.do(held, pay(held, "k"))
-	events, refusal := r.Decide(boxoffice.Leave{UserID: user, Sequence: admission.Sequence}, f.now)
+	events, refusal := r.Decide(waitingroom.Leave{UserID: user, Sequence: admission.Sequence}, f.now)
 	require.Nil(t, refusal)
 	r.apply(events...)
 	require.Equal(t, "completed", value[string](f, "SELECT status FROM queue_places"))
@@ -108,7 +111,7 @@ func TestAKeyHasOneAnswer(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	user := f.user(1000)
-	sell := func() (*seller, boxoffice.Hold) {
+	sell := func() (*seller, seatmap.Hold) {
 		id := f.schedule(300)
 		admission := f.room(id).admit(user)[0]
 		s := f.seller(id)

@@ -9,6 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"boxoffice"
+
+	"boxoffice/seatmap"
 )
 
 func TestReservationsOfAUser(t *testing.T) {
@@ -17,7 +19,7 @@ func TestReservationsOfAUser(t *testing.T) {
 	user := f.user(1000)
 	type made struct {
 		*seller
-		held boxoffice.Hold
+		held seatmap.Hold
 	}
 	var all []made
 	for range 5 {
@@ -32,7 +34,7 @@ func TestReservationsOfAUser(t *testing.T) {
 	all[1].do(paid)
 	all[2].do(cancelled)
 	all[2].do(cancel(cancelled, "c"))
-	all[3].do(boxoffice.Release{
+	all[3].do(seatmap.Release{
 		Operation: boxoffice.Operation{ID: newID()}, ReservationID: all[3].held.ReservationID, UserID: user,
 	})
 	later := f.now.Add(holdTTL)

@@ -15,6 +15,9 @@ import (
 	"boxoffice"
 	"boxoffice/persistence"
 	"boxoffice/persistence/postgrestest"
+
+	"boxoffice/seatmap"
+	"boxoffice/waitingroom"
 )
 
 // Settings of the tests' waiting rooms.
@@ -177,12 +180,12 @@ func (f *fixture) begin(c boxoffice.Commit) <-chan boxoffice.CommitResult {
 type room struct {
 	f *fixture
 	boxoffice.Activation
-	*boxoffice.WaitingRoom
+	*waitingroom.Room
 }
 
 func (f *fixture) room(scheduleID int64) *room {
 	f.t.Helper()
-	activation, waiting, err := f.journal.ActivateWaitingRoom(f.ctx, scheduleID, "test", boxoffice.RoomLimits{
+	activation, waiting, err := f.journal.ActivateWaitingRoom(f.ctx, scheduleID, "test", waitingroom.Limits{
 		AdmissionTTL: admissionTTL, ClaimTTL: time.Minute, MaxWaiting: 1_000_000,
 	})
 	require.NoError(f.t, err)
@@ -212,7 +215,7 @@ func (r *room) admit(users ...uuid.UUID) []boxoffice.Admission {
 	var events []boxoffice.Event
 	first := r.NextSequence()
 	for _, user := range users {
-		joined, refusal := r.Decide(boxoffice.Join{UserID: user}, r.f.now)
+		joined, refusal := r.Decide(waitingroom.Join{UserID: user}, r.f.now)
 		require.Nil(r.f.t, refusal)
 		r.apply(joined...)
 	}
@@ -232,7 +235,7 @@ type seller struct {
 	f  *fixture
 	id int64
 	boxoffice.Activation
-	*boxoffice.Schedule
+	*seatmap.Seats
 }
 
 func (f *fixture) seller(scheduleID int64) *seller {
@@ -243,7 +246,7 @@ func (f *fixture) seller(scheduleID int64) *seller {
 }
 
 // decide gives the commit of commands, decided one after the other, and their outcomes.
-func (s *seller) decide(commands ...boxoffice.ScheduleCommand) (boxoffice.Commit, []boxoffice.Outcome) {
+func (s *seller) decide(commands ...seatmap.Command) (boxoffice.Commit, []boxoffice.Outcome) {
 	s.f.t.Helper()
 	draft := s.Clone()
 	c := boxoffice.Commit{
@@ -264,17 +267,17 @@ func (s *seller) decide(commands ...boxoffice.ScheduleCommand) (boxoffice.Commit
 	return c, outcomes
 }
 
-func operationOf(command boxoffice.ScheduleCommand) boxoffice.Operation {
+func operationOf(command seatmap.Command) boxoffice.Operation {
 	switch c := command.(type) {
-	case boxoffice.Hold:
+	case seatmap.Hold:
 		return c.Operation
-	case boxoffice.Release:
+	case seatmap.Release:
 		return c.Operation
-	case boxoffice.Pay:
+	case seatmap.Pay:
 		return c.Operation
-	case boxoffice.CancelSale:
+	case seatmap.Cancel:
 		return c.Operation
-	case boxoffice.EndPlace:
+	case seatmap.EndPlace:
 		return c.Operation
 	default:
 		panic(fmt.Sprintf("%T", command))
@@ -290,7 +293,7 @@ func (s *seller) applied(c boxoffice.Commit) {
 }
 
 // do decides commands and commits them; all must succeed.
-func (s *seller) do(commands ...boxoffice.ScheduleCommand) ([]boxoffice.Outcome, boxoffice.CommitResult) {
+func (s *seller) do(commands ...seatmap.Command) ([]boxoffice.Outcome, boxoffice.CommitResult) {
 	s.f.t.Helper()
 	c, outcomes := s.decide(commands...)
 	for _, outcome := range outcomes {
@@ -315,21 +318,21 @@ func (s *seller) save() {
 
 // Commands.
 
-func hold(a boxoffice.Admission, seat int) boxoffice.Hold {
-	return boxoffice.Hold{
+func hold(a boxoffice.Admission, seat int) seatmap.Hold {
+	return seatmap.Hold{
 		Operation: boxoffice.Operation{ID: newID()}, Admission: a, ReservationID: newID(), SeatNumber: seat, TTL: holdTTL,
 	}
 }
 
-func pay(held boxoffice.Hold, key string) boxoffice.Pay {
-	return boxoffice.Pay{
+func pay(held seatmap.Hold, key string) seatmap.Pay {
+	return seatmap.Pay{
 		Operation: operation(held.UserID, "pay", key), PaymentID: newID(), ReservationID: held.ReservationID,
 		UserID: held.UserID,
 	}
 }
 
-func cancel(paid boxoffice.Pay, key string) boxoffice.CancelSale {
-	return boxoffice.CancelSale{
+func cancel(paid seatmap.Pay, key string) seatmap.Cancel {
+	return seatmap.Cancel{
 		Operation: operation(paid.UserID, "cancel", key), PaymentID: paid.PaymentID, UserID: paid.UserID,
 	}
 }

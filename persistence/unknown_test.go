@@ -12,6 +12,8 @@ import (
 	"boxoffice"
 	"boxoffice/persistence"
 	"boxoffice/persistence/postgrestest"
+
+	"boxoffice/seatmap"
 )
 
 // waiting waits until the journal's session waits for a lock, and gives its process.
@@ -236,8 +238,8 @@ func TestALockedRowHoldsUpItsOwnCommitOnly(t *testing.T) {
 	paying := sell()
 	require.NoError(t, f.commit(paying.commit).Err)
 	paying.applied(paying.commit)
-	held := paying.commit.Events[0].Data.(boxoffice.SeatWasHeld)
-	c, _ := paying.decide(boxoffice.Pay{
+	held := paying.commit.Events[0].Data.(seatmap.Held)
+	c, _ := paying.decide(seatmap.Pay{
 		Operation: boxoffice.Operation{ID: newID()}, PaymentID: newID(), ReservationID: held.ReservationID, UserID: user,
 	})
 	release := f.lock("SELECT FROM accounts WHERE user_id = $1 FOR UPDATE", user)

@@ -14,6 +14,8 @@ import (
 
 	"boxoffice"
 	"boxoffice/actors/messages"
+
+	"boxoffice/seatmap"
 )
 
 // history is what happens to a schedule that lives on one node after the other, while
@@ -33,7 +35,7 @@ type history struct {
 	ended  map[uint64]time.Time      // places that have ended, and since when
 	told   map[*node]int64           // the newest version that a node has shown or acknowledged
 	barred map[*node]map[uint64]bool // the places whose end a node has acknowledged
-	holds  map[int]boxoffice.Hold    // of each seat, the last that was asked for
+	holds  map[int]seatmap.Hold      // of each seat, the last that was asked for
 	// evicted are the nodes that have lost a schedule, and their lease for good.
 	evicted map[*node]bool
 	loss    map[*node]int // of how many messages to a node one gets lost; 0: none, 1: all
@@ -61,7 +63,7 @@ func newHistory(t *rapid.T) *history {
 		ended:   make(map[uint64]time.Time),
 		told:    make(map[*node]int64),
 		barred:  make(map[*node]map[uint64]bool),
-		holds:   make(map[int]boxoffice.Hold),
+		holds:   make(map[int]seatmap.Hold),
 		loss:    make(map[*node]int),
 		evicted: make(map[*node]bool),
 	}
@@ -140,9 +142,9 @@ func (h *history) act(t *rapid.T) {
 	operation := boxoffice.Operation{ID: uuid.New()}
 	switch rapid.IntRange(0, 4).Draw(t, "act") {
 	case 0:
-		h.grain.do(boxoffice.Pay{Operation: operation, PaymentID: uuid.New(), ReservationID: last.ReservationID, UserID: last.UserID})
+		h.grain.do(seatmap.Pay{Operation: operation, PaymentID: uuid.New(), ReservationID: last.ReservationID, UserID: last.UserID})
 	case 1:
-		h.grain.do(boxoffice.Release{Operation: operation, ReservationID: last.ReservationID, UserID: last.UserID})
+		h.grain.do(seatmap.Release{Operation: operation, ReservationID: last.ReservationID, UserID: last.UserID})
 	default:
 		cmd := hold(rapid.IntRange(1, historyPlaces).Draw(t, "place"), seat, h.grain.owner.Now())
 		if states := h.shownAt(); states[len(states)-1].seats.Statuses[seat-1] == boxoffice.SeatAvailable {

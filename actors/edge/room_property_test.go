@@ -16,6 +16,8 @@ import (
 	"boxoffice"
 	"boxoffice/actors"
 	"boxoffice/actors/messages"
+
+	"boxoffice/waitingroom"
 )
 
 // roomWorld is a real gatekeeper, what it told those who watch, and a replica that hears
@@ -58,9 +60,9 @@ type keptRoom struct {
 }
 
 func (j *keptRoom) ActivateWaitingRoom(
-	_ context.Context, id int64, _ string, limits boxoffice.RoomLimits,
-) (boxoffice.Activation, *boxoffice.WaitingRoom, error) {
-	room := boxoffice.NewWaitingRoom(limits)
+	_ context.Context, id int64, _ string, limits waitingroom.Limits,
+) (boxoffice.Activation, *waitingroom.Room, error) {
+	room := waitingroom.New(limits)
 	room.ScheduleID = id
 	for _, e := range j.events {
 		room.Apply(e)
@@ -99,7 +101,7 @@ func newRoomWorld(t *rapid.T, quiet *slog.Logger) *roomWorld {
 	start := time.Date(2026, 12, 1, 10, 0, 0, 0, time.UTC)
 	w := &roomWorld{clock: new(steppedClock), truth: map[point]roomTruth{}}
 	w.clock.millis.Store(start.UnixMilli())
-	w.journal = &keptRoom{events: []boxoffice.Event{{At: start, Data: boxoffice.QueueOpened{
+	w.journal = &keptRoom{events: []boxoffice.Event{{At: start, Data: waitingroom.Opened{
 		SalesOpenAt: start, SalesCloseAt: start.Add(100 * time.Hour),
 		Capacity:       rapid.IntRange(1, 5).Draw(t, "capacity"),
 		AdmitPerSecond: rapid.IntRange(0, 3).Draw(t, "per second"),
@@ -108,7 +110,7 @@ func newRoomWorld(t *rapid.T, quiet *slog.Logger) *roomWorld {
 		actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return quiet })))
 	w.grains = actors.New(actors.Config{
 		Journal: w.journal, Rows: w.journal, Clock: w.clock, Lease: validLease{}, Notifier: w, Views: w,
-		Limits: boxoffice.RoomLimits{AdmissionTTL: time.Hour, ClaimTTL: time.Minute, MaxWaiting: 1000},
+		Limits: waitingroom.Limits{AdmissionTTL: time.Hour, ClaimTTL: time.Minute, MaxWaiting: 1000},
 		Logger: quiet, IdleAfter: 1000 * time.Hour, ReconcileEvery: 1000 * time.Hour,
 	})
 	e := &Edge{cfg: Config{Clock: w.clock, Lease: validLease{}, Logger: quiet, MemberID: "me"}, followed: map[*replica]struct{}{}}

@@ -9,6 +9,8 @@ import (
 
 	"boxoffice"
 	"boxoffice/actors/messages"
+
+	"boxoffice/waitingroom"
 )
 
 // room is the view of one waiting room as a replica keeps it: what it shows of itself, and
@@ -16,7 +18,7 @@ import (
 // a million who wait take 130 KB. It is not safe for concurrent use, but may be asked by
 // many at once while nobody changes it.
 type room struct {
-	view boxoffice.RoomView
+	view waitingroom.View
 	// waiting has the sequences of those who wait.
 	waiting *roaring.Bitmap
 }
@@ -25,7 +27,7 @@ type room struct {
 func roomOf(scheduleID int64, m *messages.RoomState) (*room, error) {
 	r := &room{waiting: roaring.New()}
 	r.view.ScheduleID = scheduleID
-	r.view.Pace = new(boxoffice.Pace)
+	r.view.Pace = new(waitingroom.Pace)
 	if err := r.waiting.UnmarshalBinary(m.GetWaiting()); err != nil {
 		return nil, fmt.Errorf("read who waits: %w", err)
 	}

@@ -11,6 +11,8 @@ import (
 	"boxoffice"
 	"boxoffice/actors"
 	"boxoffice/actors/messages"
+
+	"boxoffice/seatmap"
 )
 
 // maxHistory is how many changes of the seats of one schedule are kept for those who
@@ -19,7 +21,7 @@ const maxHistory = 256
 
 // seats is the view of the seats of one schedule.
 type seats struct {
-	*boxoffice.SeatView
+	*seatmap.View
 	// history leads from the version since to the map, one version a step.
 	history []step
 	since   int64
@@ -39,7 +41,7 @@ func readSeats(id int64, answer proto.Message) (view, error) {
 	if !ok || state.GetMap().GetScheduleId() != id {
 		return nil, fmt.Errorf("%T is not the state of the seats of schedule %d", answer, id)
 	}
-	s := &seats{SeatView: actors.SeatViewOf(state)}
+	s := &seats{View: actors.SeatViewOf(state)}
 	s.since = s.Map.Version
 	return s, nil
 }

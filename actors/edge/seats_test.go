@@ -10,9 +10,11 @@ import (
 
 	"boxoffice"
 	"boxoffice/actors/messages"
+
+	"boxoffice/seatmap"
 )
 
-func holdSeat(seat int) boxoffice.Hold { return hold(seat, seat, now()) }
+func holdSeat(seat int) seatmap.Hold { return hold(seat, seat, now()) }
 
 func TestTheOwnersNodeShowsWhatItHasAcknowledged(t *testing.T) {
 	t.Parallel()
@@ -180,7 +182,7 @@ func TestWhatHappensWhileAWatchIsUnderWayIsNotLost(t *testing.T) {
 		{"several arrive", func(w *world) {
 			w.grain.do(holdSeat(1), holdSeat(2))
 			pass(someTime)
-			w.grain.do(boxoffice.EndPlace{}, boxoffice.Release{ReservationID: holdSeat(0).ReservationID})
+			w.grain.do(seatmap.EndPlace{}, seatmap.Release{ReservationID: holdSeat(0).ReservationID})
 			pass(someTime)
 		}, 1},
 		{"a change is lost", func(w *world) {
@@ -392,7 +394,7 @@ func TestTheGuardAnswersAsTheScheduleDoes(t *testing.T) {
 		_, err := b.Ask(t.Context(), boxoffice.KindSchedule, scheduleID, &messages.EndPlace{Sequence: 1})
 		require.NoError(t, err)
 		require.Equal(t, boxoffice.CodeQueueTokenExpired, ask(admission(1, time.Minute)), "it was told so")
-		w.grain.do(boxoffice.Pay{
+		w.grain.do(seatmap.Pay{
 			Operation: boxoffice.Operation{ID: uuid.New()}, PaymentID: uuid.New(),
 			ReservationID: held.ReservationID, UserID: held.UserID,
 		})
@@ -445,7 +447,7 @@ func TestWhoIsTooFarBehindGetsTheMap(t *testing.T) {
 		a.sees(0)
 		for i := range 3 * maxHistory {
 			cmd := hold(i+1, 1, now())
-			w.grain.do(cmd, boxoffice.Release{
+			w.grain.do(cmd, seatmap.Release{
 				Operation: boxoffice.Operation{ID: uuid.New()}, ReservationID: cmd.ReservationID, UserID: cmd.UserID,
 			})
 		}

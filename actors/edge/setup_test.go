@@ -19,6 +19,8 @@ import (
 
 	"boxoffice"
 	"boxoffice/actors/messages"
+
+	"boxoffice/seatmap"
 )
 
 // protoactor counts the dead letters of each second on a goroutine that ends by itself.
@@ -182,7 +184,7 @@ func newWorld(t require.TestingT, nodes int) *world {
 		n.Edge = e
 		w.nodes = append(w.nodes, n)
 	}
-	schedule, err := boxoffice.RestoreSchedule(nil, []boxoffice.Event{opened()})
+	schedule, err := seatmap.Restore(nil, []boxoffice.Event{opened()})
 	require.NoError(t, err)
 	w.grain = &grain{t: t, schedule: schedule, owner: w.nodes[0], epoch: 1}
 	return w
@@ -201,7 +203,7 @@ func opened() boxoffice.Event {
 		StartsAt: now().Add(1001 * time.Hour), EndsAt: now().Add(1002 * time.Hour),
 		CancellationClosesAt: now().Add(1000 * time.Hour),
 	}
-	return boxoffice.Event{At: now().Add(-2 * time.Hour), Data: boxoffice.ScheduleOpened{Terms: terms}}
+	return boxoffice.Event{At: now().Add(-2 * time.Hour), Data: seatmap.Opened{Terms: terms}}
 }
 
 // grain is the schedule, as its shell shows it: changes are told before anybody is
@@ -209,7 +211,7 @@ func opened() boxoffice.Event {
 type grain struct {
 	t        require.TestingT
 	mu       sync.Mutex
-	schedule *boxoffice.Schedule
+	schedule *seatmap.Seats
 	owner    *node
 	epoch    int64
 	version  int64
@@ -264,7 +266,7 @@ func (g *grain) id() boxoffice.Grain {
 }
 
 // do decides a command on the owner, as if another client had sent it.
-func (g *grain) do(commands ...boxoffice.ScheduleCommand) {
+func (g *grain) do(commands ...seatmap.Command) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, cmd := range commands {
@@ -272,7 +274,7 @@ func (g *grain) do(commands ...boxoffice.ScheduleCommand) {
 	}
 }
 
-func (g *grain) decide(cmd boxoffice.ScheduleCommand) {
+func (g *grain) decide(cmd seatmap.Command) {
 	at := g.owner.Now()
 	g.commit(g.schedule.Expire(at), nil)
 	events, _ := g.schedule.Decide(cmd, at)
@@ -286,7 +288,7 @@ func (g *grain) commit(events []boxoffice.Event, ended []uint64) {
 	change := &messages.SeatsChange{Ended: ended}
 	for _, e := range events {
 		g.schedule.Apply(e)
-		u, ok := boxoffice.SeatUpdateOf(e)
+		u, ok := seatmap.UpdateOf(e)
 		require.True(g.t, ok)
 		update := &messages.SeatUpdate{SeatNumber: int32(u.SeatNumber), Status: int32(u.Status), Sequence: u.Sequence}
 		if !u.HeldUntil.IsZero() {
@@ -332,7 +334,7 @@ func mapMessage(s *boxoffice.SeatMap) *messages.SeatMap {
 	return m
 }
 
-func state(v *boxoffice.SeatView, mark *messages.Mark) *messages.SeatsState {
+func state(v *seatmap.View, mark *messages.Mark) *messages.SeatsState {
 	m := &messages.SeatsState{Mark: mark, Map: mapMessage(v.Map), Ended: v.Ended()}
 	for i := len(m.GetEnded()) - 1; i > 0; i-- {
 		m.Ended[i] -= m.GetEnded()[i-1]
@@ -344,9 +346,9 @@ func state(v *boxoffice.SeatView, mark *messages.Mark) *messages.SeatsState {
 }
 
 // hold is place n holding a seat, whose admission has ended unless a hold lengthens it.
-func hold(n, seat int, at time.Time) boxoffice.Hold {
+func hold(n, seat int, at time.Time) seatmap.Hold {
 	id := uuid.NewSHA1(uuid.Nil, fmt.Appendf(nil, "%d %d %v", n, seat, at))
-	return boxoffice.Hold{
+	return seatmap.Hold{
 		Operation:     boxoffice.Operation{ID: id},
 		Admission:     boxoffice.Admission{UserID: user(n), Sequence: uint64(n), EndsAt: at.Add(time.Hour)},
 		ReservationID: id,

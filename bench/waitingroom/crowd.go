@@ -11,6 +11,8 @@ import (
 	"boxoffice"
 	api "boxoffice/http"
 	"boxoffice/persistence"
+
+	"boxoffice/waitingroom"
 )
 
 // newSchedule puts a concert on sale.
@@ -52,7 +54,7 @@ func fill(ctx context.Context, db *persistence.Database, scheduleID int64, waiti
 	for version, next := activation.Version, 0; next < waiting; {
 		batch := users[next:min(waiting, next+fillBatch)]
 		next += len(batch)
-		events = append(events, boxoffice.Event{At: now, Data: boxoffice.PlacesJoined{First: room.NextSequence(), UserIDs: batch}})
+		events = append(events, boxoffice.Event{At: now, Data: waitingroom.Joined{First: room.NextSequence(), UserIDs: batch}})
 		for _, e := range events {
 			room.Apply(e)
 		}

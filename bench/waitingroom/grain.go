@@ -14,6 +14,8 @@ import (
 	"boxoffice/actors"
 	"boxoffice/actors/messages"
 	"boxoffice/persistence"
+
+	"boxoffice/waitingroom"
 )
 
 // joinsInFlight is how many joins wait for their answer at a time.
@@ -69,8 +71,8 @@ func joinAtGrain(ctx context.Context, db *persistence.Database, scheduleID int64
 	}
 }
 
-func roomLimits() boxoffice.RoomLimits {
-	return boxoffice.RoomLimits{AdmissionTTL: 10 * time.Minute, ClaimTTL: time.Minute, MaxWaiting: 10_000_000}
+func roomLimits() waitingroom.Limits {
+	return waitingroom.Limits{AdmissionTTL: 10 * time.Minute, ClaimTTL: time.Minute, MaxWaiting: 10_000_000}
 }
 
 // joiner is an actor that joins again and again, each time as somebody else.

@@ -8,6 +8,8 @@ import (
 
 	"boxoffice"
 	"boxoffice/chaos/history"
+
+	"boxoffice/seatmap"
 )
 
 // checkDurability: what was acknowledged is in the log, as it was acknowledged; and what
@@ -131,13 +133,13 @@ func (c *causes) checkUnexplained() {
 
 func causeOf(row EventRow) (cause, bool) {
 	switch d := row.Data.(type) {
-	case boxoffice.SeatWasHeld:
+	case seatmap.Held:
 		return cause{history.Hold, d.ReservationID}, true
-	case boxoffice.SeatWasConfirmed:
+	case seatmap.Confirmed:
 		return cause{history.Pay, d.ReservationID}, true
-	case boxoffice.SaleWasCancelled:
+	case seatmap.Cancelled:
 		return cause{history.Cancel, d.ReservationID}, true
-	case boxoffice.SeatWasReleased:
+	case seatmap.Released:
 		return cause{history.Release, d.ReservationID}, true
 	default:
 		return cause{}, false

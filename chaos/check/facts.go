@@ -4,6 +4,9 @@ import (
 	"github.com/google/uuid"
 
 	"boxoffice"
+
+	"boxoffice/seatmap"
+	"boxoffice/waitingroom"
 )
 
 func collectFacts(e Evidence) facts {
@@ -24,7 +27,7 @@ func collectFacts(e Evidence) facts {
 			f.addRoom(e, row)
 			continue
 		}
-		if _, opened := row.Data.(boxoffice.ScheduleOpened); !opened {
+		if _, opened := row.Data.(seatmap.Opened); !opened {
 			f.seats[row.Grain.ID] = append(f.seats[row.Grain.ID], row)
 			f.addSeat(e, row)
 		}
@@ -35,27 +38,27 @@ func collectFacts(e Evidence) facts {
 func (f *facts) addSeat(e Evidence, row EventRow) {
 	what := fact{at: e.Since(row.At), change: len(f.seats[row.Grain.ID]), operationID: row.OperationID}
 	switch d := row.Data.(type) {
-	case boxoffice.SeatWasHeld:
+	case seatmap.Held:
 		f.held[d.ReservationID] = heldFact{
 			fact: what, scheduleID: row.Grain.ID, seatNumber: d.SeatNumber, userID: d.UserID,
 			sequence: d.Sequence, expires: e.Since(d.ExpiresAt),
 		}
-	case boxoffice.SeatWasConfirmed:
+	case seatmap.Confirmed:
 		f.completed[placeID{row.Grain.ID, d.Sequence}] = what
 		f.confirmed[d.ReservationID] = soldFact{fact: what, paymentID: d.PaymentID, amount: d.Amount}
 		f.payments[d.PaymentID] = d.ReservationID
-	case boxoffice.SaleWasCancelled:
+	case seatmap.Cancelled:
 		f.cancelled[d.ReservationID] = what
-	case boxoffice.SeatWasReleased:
+	case seatmap.Released:
 		f.released[d.ReservationID] = what
-	case boxoffice.HoldExpired:
+	case seatmap.Expired:
 		f.expired[d.ReservationID] = what
 	}
 }
 
 func (f *facts) addRoom(e Evidence, row EventRow) {
 	f.rooms[row.Grain.ID] = append(f.rooms[row.Grain.ID], row)
-	if d, ok := row.Data.(boxoffice.PlacesEnded); ok && d.Status == boxoffice.PlaceLeft {
+	if d, ok := row.Data.(waitingroom.Ended); ok && d.Status == boxoffice.PlaceLeft {
 		for _, sequence := range d.Sequences {
 			f.left[placeID{row.Grain.ID, sequence}] = fact{at: e.Since(row.At), operationID: row.OperationID}
 		}

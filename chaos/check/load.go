@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"boxoffice"
+	"boxoffice/persistence"
 )
 
 // Fence takes a new epoch of every grain. Each row is locked by a commit in flight, so
@@ -79,8 +80,7 @@ func (s *State) readEvents(ctx context.Context, tx pgx.Tx) (err error) {
 				return e, err
 			}
 			e.At = e.At.UTC()
-			event, err := boxoffice.DecodeEvent(eventType, e.At, e.OperationID, []byte(data))
-			e.Data = event.Data
+			e.Data, err = persistence.DecodeEvent(e.Grain.Kind, eventType, []byte(data))
 			return e, err
 		})
 	return err

@@ -8,6 +8,8 @@ import (
 
 	"boxoffice"
 	"boxoffice/chaos/history"
+
+	"boxoffice/seatmap"
 )
 
 // unknownHold adds a hold with a key whose answer nobody got.
@@ -19,7 +21,7 @@ func (s *story) unknownHold(call, end int, userID uuid.UUID, seat int, key strin
 }
 
 // happened keeps what came of a hold under its key.
-func (s *story) happened(userID uuid.UUID, key string, held boxoffice.SeatWasHeld) {
+func (s *story) happened(userID uuid.UUID, key string, held seatmap.Held) {
 	s.key(userID, key, uuid.New(), boxoffice.Outcome{Created: true, Reservation: &boxoffice.Reservation{
 		ID: held.ReservationID, SeatNumber: held.SeatNumber, UserID: userID, ExpiresAt: held.ExpiresAt,
 	}})
@@ -156,7 +158,7 @@ func TestUnknownReleasesAndLeavings(t *testing.T) {
 		op.Request.ReservationID = reservation
 	})
 	s.requirePass() // it did not happen
-	s.log(205, boxoffice.KindSchedule, uuid.New(), boxoffice.SeatWasReleased{ReservationID: reservation, SeatNumber: 7})
+	s.log(205, boxoffice.KindSchedule, uuid.New(), seatmap.Released{ReservationID: reservation, SeatNumber: 7})
 	s.hold(220, 230, s.user(0), 7)
 	s.requirePass() // it did
 }

@@ -7,6 +7,8 @@ import (
 	"github.com/google/uuid"
 
 	"boxoffice"
+
+	"boxoffice/waitingroom"
 )
 
 // rateSpan is the span of time that admitPerSecond limits.
@@ -72,24 +74,24 @@ func (r *room) violate(row EventRow, format string, args ...any) {
 func (r *room) apply(row EventRow) {
 	r.completePaid(row)
 	switch d := row.Data.(type) {
-	case boxoffice.QueueOpened:
+	case waitingroom.Opened:
 		r.capacity, r.perSecond = d.Capacity, d.AdmitPerSecond
-	case boxoffice.QueueConfigured:
+	case waitingroom.Configured:
 		r.capacity, r.perSecond, r.paused = d.Capacity, d.AdmitPerSecond, d.Paused
-	case boxoffice.PlacesJoined:
+	case waitingroom.Joined:
 		r.join(row, d)
-	case boxoffice.PlacesAdmitted:
+	case waitingroom.Admitted:
 		for _, sequence := range d.Sequences {
 			r.admit(row, sequence, d)
 		}
 		r.checkLimits(row, len(d.Sequences))
-	case boxoffice.PlacesClaimed:
+	case waitingroom.Claimed:
 		for _, sequence := range d.Sequences {
 			if p := r.places[sequence]; p != nil {
 				p.claimed = true
 			}
 		}
-	case boxoffice.PlacesEnded:
+	case waitingroom.Ended:
 		for _, sequence := range d.Sequences {
 			r.end(row, sequence, d.Status)
 		}
@@ -111,7 +113,7 @@ func (r *room) completePaid(row EventRow) {
 	}
 }
 
-func (r *room) join(row EventRow, d boxoffice.PlacesJoined) {
+func (r *room) join(row EventRow, d waitingroom.Joined) {
 	if d.First != r.next {
 		r.violate(row, "place %d joined where the next was %d", d.First, r.next)
 	}
@@ -129,7 +131,7 @@ func (r *room) join(row EventRow, d boxoffice.PlacesJoined) {
 	r.next = d.First + uint64(len(d.UserIDs))
 }
 
-func (r *room) admit(row EventRow, sequence uint64, d boxoffice.PlacesAdmitted) {
+func (r *room) admit(row EventRow, sequence uint64, d waitingroom.Admitted) {
 	p := r.places[sequence]
 	switch {
 	case p == nil:

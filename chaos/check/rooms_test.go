@@ -9,6 +9,9 @@ import (
 
 	"boxoffice"
 	"boxoffice/chaos/history"
+
+	"boxoffice/seatmap"
+	"boxoffice/waitingroom"
 )
 
 func TestAnHonestRoomPasses(t *testing.T) {
@@ -19,7 +22,7 @@ func TestAnHonestRoomPasses(t *testing.T) {
 	s.join(30, 40, second)
 	s.admit(50, 1, 2)
 	s.join(60, 70, third)
-	s.log(100, boxoffice.KindGatekeeper, uuid.Nil, boxoffice.PlacesEnded{Sequences: []uint64{1}, Status: boxoffice.PlaceLeft})
+	s.log(100, boxoffice.KindGatekeeper, uuid.Nil, waitingroom.Ended{Sequences: []uint64{1}, Status: boxoffice.PlaceLeft})
 	s.admit(1100, 3)
 	s.requirePass()
 }
@@ -56,7 +59,7 @@ func TestAdmittedTwice(t *testing.T) {
 func TestMoreAdmittedInASecondThanAllowed(t *testing.T) {
 	t.Parallel()
 	s := tell(t)
-	s.log(0, boxoffice.KindGatekeeper, uuid.Nil, boxoffice.QueueConfigured{Capacity: 10, AdmitPerSecond: 3})
+	s.log(0, boxoffice.KindGatekeeper, uuid.Nil, waitingroom.Configured{Capacity: 10, AdmitPerSecond: 3})
 	for range 4 {
 		s.join(10, 20, s.user(0))
 	}
@@ -68,7 +71,7 @@ func TestMoreAdmittedInASecondThanAllowed(t *testing.T) {
 func TestAdmittedWhilePaused(t *testing.T) {
 	t.Parallel()
 	s := tell(t)
-	s.log(0, boxoffice.KindGatekeeper, uuid.Nil, boxoffice.QueueConfigured{Capacity: 10, Paused: true})
+	s.log(0, boxoffice.KindGatekeeper, uuid.Nil, waitingroom.Configured{Capacity: 10, Paused: true})
 	s.join(10, 20, s.user(0))
 	s.admit(50, 1)
 	s.requireViolation("waiting room", "while the queue was paused")
@@ -88,7 +91,7 @@ func TestAPlaceExpiresTooEarly(t *testing.T) {
 	s := tell(t)
 	s.join(10, 20, s.user(0))
 	s.admit(50, 1)
-	s.log(9000, boxoffice.KindGatekeeper, uuid.Nil, boxoffice.PlacesEnded{Sequences: []uint64{1}, Status: boxoffice.PlaceExpired})
+	s.log(9000, boxoffice.KindGatekeeper, uuid.Nil, waitingroom.Ended{Sequences: []uint64{1}, Status: boxoffice.PlaceExpired})
 	s.requireViolation("waiting room", "before its time")
 }
 
@@ -98,9 +101,9 @@ func TestAPlaceExpiresThoughItsHolderHasAHold(t *testing.T) {
 	user := s.user(0)
 	s.join(10, 20, user)
 	s.admit(50, 1)
-	held := boxoffice.SeatWasHeld{ReservationID: uuid.New(), UserID: user, Sequence: 1, SeatNumber: 7, ExpiresAt: s.at(12_000)}
+	held := seatmap.Held{ReservationID: uuid.New(), UserID: user, Sequence: 1, SeatNumber: 7, ExpiresAt: s.at(12_000)}
 	s.log(10_000, boxoffice.KindSchedule, uuid.New(), held)
-	s.log(11_000, boxoffice.KindGatekeeper, uuid.Nil, boxoffice.PlacesEnded{Sequences: []uint64{1}, Status: boxoffice.PlaceExpired})
+	s.log(11_000, boxoffice.KindGatekeeper, uuid.Nil, waitingroom.Ended{Sequences: []uint64{1}, Status: boxoffice.PlaceExpired})
 	s.requireViolation("waiting room", "was held")
 }
 
@@ -178,7 +181,7 @@ func TestAPlaceThatWasLeft(t *testing.T) {
 	t.Parallel()
 	leave := func(s *story, token history.Token) {
 		operation := uuid.New()
-		s.log(100, boxoffice.KindGatekeeper, operation, boxoffice.PlacesEnded{Sequences: []uint64{1}, Status: boxoffice.PlaceLeft})
+		s.log(100, boxoffice.KindGatekeeper, operation, waitingroom.Ended{Sequences: []uint64{1}, Status: boxoffice.PlaceLeft})
 		s.op(history.Leave, 100, 110, token.UserID, func(op *history.Operation) { op.Status, op.Request.Place = 204, token })
 	}
 	with := func(kind history.Kind, call int) func(*story, history.Token) {

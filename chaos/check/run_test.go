@@ -10,6 +10,8 @@ import (
 
 	"boxoffice"
 	"boxoffice/chaos/history"
+
+	"boxoffice/seatmap"
 )
 
 // honest is a history that a service without faults could make.
@@ -141,7 +143,7 @@ func TestAStaleOwnerReads(t *testing.T) {
 	s := tell(t)
 	user := s.user(0)
 	reservation := s.hold(100, 110, user, 7)
-	s.log(200, boxoffice.KindSchedule, uuid.New(), boxoffice.SeatWasReleased{ReservationID: reservation, SeatNumber: 7})
+	s.log(200, boxoffice.KindSchedule, uuid.New(), seatmap.Released{ReservationID: reservation, SeatNumber: 7})
 	s.op(history.Release, 200, 210, user, func(op *history.Operation) { op.Request.ReservationID = reservation })
 	s.op(history.Reservation, 300, 310, user, func(op *history.Operation) {
 		op.Request.ReservationID, op.Answer.Status = reservation, "held"

@@ -10,6 +10,8 @@ import (
 
 	"boxoffice"
 	"boxoffice/chaos/history"
+
+	"boxoffice/seatmap"
 )
 
 // seatHistory is the statuses of a schedule's seats after each of its changes.
@@ -46,16 +48,16 @@ func seatHistories(e Evidence, f facts) map[int64]*seatHistory {
 		var expires [boxoffice.SeatCount]time.Duration
 		for _, row := range rows {
 			switch d := row.Data.(type) {
-			case boxoffice.SeatWasHeld:
+			case seatmap.Held:
 				letters[d.SeatNumber-1] = 'h'
 				expires[d.SeatNumber-1] = e.Since(d.ExpiresAt)
-			case boxoffice.SeatWasConfirmed:
+			case seatmap.Confirmed:
 				letters[d.SeatNumber-1] = 's'
-			case boxoffice.SeatWasReleased:
+			case seatmap.Released:
 				letters[d.SeatNumber-1] = 'a'
-			case boxoffice.HoldExpired:
+			case seatmap.Expired:
 				letters[d.SeatNumber-1] = 'a'
-			case boxoffice.SaleWasCancelled:
+			case seatmap.Cancelled:
 				letters[d.SeatNumber-1] = 'a'
 			}
 			h.maps = append(h.maps, seatsThen{string(letters), expires})
@@ -199,12 +201,12 @@ func soldOutBefore(e Evidence, op history.Operation) bool {
 			continue
 		}
 		switch d := row.Data.(type) {
-		case boxoffice.SeatWasConfirmed:
+		case seatmap.Confirmed:
 			sold[d.SeatNumber] = true
 			if len(sold) == boxoffice.SeatCount {
 				return true
 			}
-		case boxoffice.SaleWasCancelled:
+		case seatmap.Cancelled:
 			delete(sold, d.SeatNumber)
 		}
 	}

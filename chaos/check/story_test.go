@@ -12,6 +12,9 @@ import (
 
 	"boxoffice"
 	"boxoffice/chaos/history"
+
+	"boxoffice/seatmap"
+	"boxoffice/waitingroom"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -36,7 +39,7 @@ type story struct {
 	t        *testing.T
 	evidence Evidence
 	versions map[boxoffice.Kind]int64
-	holds    map[uuid.UUID]boxoffice.SeatWasHeld
+	holds    map[uuid.UUID]seatmap.Held
 	balances map[uuid.UUID]int64
 	joined   uint64
 }
@@ -45,11 +48,11 @@ func tell(t *testing.T) *story {
 	t.Helper()
 	s := &story{
 		t: t, evidence: Evidence{Zero: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)},
-		versions: make(map[boxoffice.Kind]int64), holds: make(map[uuid.UUID]boxoffice.SeatWasHeld),
+		versions: make(map[boxoffice.Kind]int64), holds: make(map[uuid.UUID]seatmap.Held),
 		balances: make(map[uuid.UUID]int64),
 	}
-	s.log(0, boxoffice.KindSchedule, uuid.Nil, boxoffice.ScheduleOpened{})
-	s.log(0, boxoffice.KindGatekeeper, uuid.Nil, boxoffice.QueueOpened{Capacity: 2, AdmitPerSecond: 3})
+	s.log(0, boxoffice.KindSchedule, uuid.Nil, seatmap.Opened{})
+	s.log(0, boxoffice.KindGatekeeper, uuid.Nil, waitingroom.Opened{Capacity: 2, AdmitPerSecond: 3})
 	return s
 }
 
@@ -119,8 +122,8 @@ func (s *story) key(userID uuid.UUID, key string, operationID uuid.UUID, outcome
 }
 
 // logHold adds the event of a hold.
-func (s *story) logHold(at int, userID uuid.UUID, seat int) boxoffice.SeatWasHeld {
-	held := boxoffice.SeatWasHeld{
+func (s *story) logHold(at int, userID uuid.UUID, seat int) seatmap.Held {
+	held := seatmap.Held{
 		ReservationID: uuid.New(), UserID: userID, SeatNumber: seat, Price: thePrice,
 		ExpiresAt: s.at(at).Add(2 * time.Second),
 	}
@@ -144,7 +147,7 @@ func (s *story) pay(call, end int, userID, reservation uuid.UUID) uuid.UUID {
 	payment, operationID, key := uuid.New(), uuid.New(), uuid.NewString()
 	s.balances[userID] -= thePrice
 	balance := s.balances[userID]
-	s.log(call, boxoffice.KindSchedule, operationID, boxoffice.SeatWasConfirmed{
+	s.log(call, boxoffice.KindSchedule, operationID, seatmap.Confirmed{
 		PaymentID: payment, ReservationID: reservation, UserID: userID,
 		SeatNumber: s.holds[reservation].SeatNumber, Amount: thePrice,
 	})
@@ -163,7 +166,7 @@ func (s *story) cancel(call, end int, userID, reservation, payment uuid.UUID) {
 	operationID, key := uuid.New(), uuid.NewString()
 	s.balances[userID] += thePrice
 	balance := s.balances[userID]
-	s.log(call, boxoffice.KindSchedule, operationID, boxoffice.SaleWasCancelled{
+	s.log(call, boxoffice.KindSchedule, operationID, seatmap.Cancelled{
 		PaymentID: payment, ReservationID: reservation, UserID: userID,
 		SeatNumber: s.holds[reservation].SeatNumber, Amount: thePrice,
 	})
@@ -181,7 +184,7 @@ func (s *story) cancel(call, end int, userID, reservation, payment uuid.UUID) {
 // join adds a join that was acknowledged and made a place.
 func (s *story) join(call, end int, userID uuid.UUID) history.Token {
 	s.joined++
-	s.log(call, boxoffice.KindGatekeeper, uuid.Nil, boxoffice.PlacesJoined{First: s.joined, UserIDs: []uuid.UUID{userID}})
+	s.log(call, boxoffice.KindGatekeeper, uuid.Nil, waitingroom.Joined{First: s.joined, UserIDs: []uuid.UUID{userID}})
 	token := history.Token{UserID: userID, ScheduleID: theSchedule, Sequence: s.joined}
 	joinedAt := s.at(call)
 	s.op(history.Join, call, end, userID, func(op *history.Operation) {
@@ -192,7 +195,7 @@ func (s *story) join(call, end int, userID uuid.UUID) history.Token {
 }
 
 func (s *story) admit(at int, sequences ...uint64) {
-	s.log(at, boxoffice.KindGatekeeper, uuid.Nil, boxoffice.PlacesAdmitted{
+	s.log(at, boxoffice.KindGatekeeper, uuid.Nil, waitingroom.Admitted{
 		Sequences: sequences, EndsAt: s.at(at).Add(10 * time.Second), Claimed: true,
 	})
 }

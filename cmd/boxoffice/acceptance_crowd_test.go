@@ -16,6 +16,8 @@ import (
 	"boxoffice/cluster/localnats"
 	"boxoffice/persistence"
 	"boxoffice/persistence/postgrestest"
+
+	"boxoffice/waitingroom"
 )
 
 // TestCrowdOutlivesItsNode kills the node whose gatekeeper has a crowd in line: the other
@@ -110,12 +112,12 @@ func fillLine(t *testing.T, url string, scheduleID int64, users []uuid.UUID) {
 	defer database.Close()
 	journal := persistence.NewJournal(database, persistence.JournalConfig{})
 	defer journal.Close()
-	activation, room, err := journal.ActivateWaitingRoom(t.Context(), scheduleID, "test", boxoffice.RoomLimits{
+	activation, room, err := journal.ActivateWaitingRoom(t.Context(), scheduleID, "test", waitingroom.Limits{
 		AdmissionTTL: time.Hour, MaxWaiting: len(users),
 	})
 	require.NoError(t, err)
 	now := time.Now().UTC().Truncate(time.Millisecond)
-	events := []boxoffice.Event{{At: now, Data: boxoffice.PlacesJoined{First: 1, UserIDs: users}}}
+	events := []boxoffice.Event{{At: now, Data: waitingroom.Joined{First: 1, UserIDs: users}}}
 	room.Apply(events[0])
 	for _, e := range room.Admit(now, 1) {
 		room.Apply(e)

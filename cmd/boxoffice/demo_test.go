@@ -79,7 +79,7 @@ func TestDemoIsPossibleAtAnyTime(t *testing.T) {
 			for _, s := range concert.schedules {
 				schedule, err := s.at(at)
 				require.NoError(t, err)
-				_, _, refusal := schedule.Decide(at, concert.Price, 100, 0)
+				_, _, refusal := schedule.Decide(at, concert.Price, boxoffice.QueueLimits{Capacity: 100})
 				require.Nil(t, refusal, "%s at %s", concert.Title, now)
 			}
 		}

@@ -13,6 +13,9 @@ import (
 	"boxoffice/actors"
 	"boxoffice/cluster"
 	"boxoffice/persistence"
+
+	"boxoffice/seatmap"
+	"boxoffice/waitingroom"
 )
 
 // namespace begins the names of our own metrics.
@@ -131,21 +134,21 @@ func (m *metrics) grains() actors.Observer {
 
 func (m *metrics) event(data boxoffice.EventData) {
 	switch e := data.(type) {
-	case boxoffice.SeatWasHeld:
+	case seatmap.Held:
 		m.seats.of("held").Inc()
-	case boxoffice.SeatWasReleased:
+	case seatmap.Released:
 		m.seats.of("released").Inc()
-	case boxoffice.HoldExpired:
+	case seatmap.Expired:
 		m.seats.of("expired").Inc()
-	case boxoffice.SeatWasConfirmed:
+	case seatmap.Confirmed:
 		m.seats.of("confirmed").Inc()
-	case boxoffice.SaleWasCancelled:
+	case seatmap.Cancelled:
 		m.seats.of("cancelled").Inc()
-	case boxoffice.PlacesJoined:
+	case waitingroom.Joined:
 		m.places.of("joined").Add(float64(len(e.UserIDs)))
-	case boxoffice.PlacesAdmitted:
+	case waitingroom.Admitted:
 		m.places.of("admitted").Add(float64(len(e.Sequences)))
-	case boxoffice.PlacesEnded:
+	case waitingroom.Ended:
 		m.places.of(string(e.Status)).Add(float64(len(e.Sequences)))
 	}
 }

@@ -20,6 +20,8 @@ import (
 	"boxoffice/internal/failpoint"
 	"boxoffice/migrations"
 	"boxoffice/persistence"
+
+	"boxoffice/waitingroom"
 )
 
 // What a node does by itself, and how often.
@@ -220,7 +222,7 @@ func (n *node) prepareGrains(ctx context.Context) (err error) {
 		Notifier: n.member,
 		Views:    n.edge,
 		Owner:    n.member.ID,
-		Limits: boxoffice.RoomLimits{
+		Limits: waitingroom.Limits{
 			AdmissionTTL: time.Duration(n.settings.AdmissionTTL),
 			ClaimTTL:     time.Duration(n.settings.ClaimTTL),
 			MaxWaiting:   n.settings.QueueMaxWaiting,

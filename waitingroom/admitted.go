@@ -1,0 +1,112 @@
+package waitingroom
+
+import (
+	"container/heap"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// admittedPlace is one place that is let in.
+type admittedPlace struct {
+	sequence   uint64
+	userID     uuid.UUID
+	joinedMS   int64
+	admittedAt time.Time
+	endsAt     time.Time // of the admission, without holds
+	claimed    bool
+	heldUntil  time.Time // zero without a live hold
+
+	deadlineMS int64 // when it is over as things are
+	index      int   // in admittedPlaces.heap
+}
+
+// endsWith is when the place is over, holds included, once it was claimed.
+func (p *admittedPlace) endsWith() time.Time { return latest(p.endsAt, p.heldUntil) }
+
+// over tells whether its time is over.
+func (p *admittedPlace) over(now time.Time) bool { return now.UnixMilli() >= p.deadlineMS }
+
+// admittedPlaces are the places that are let in, by sequence and by deadline. There are
+// at most MaxCapacity.
+type admittedPlaces struct {
+	claimTTL time.Duration
+	places   map[uint64]*admittedPlace
+	heap     deadlineHeap
+}
+
+func (a *admittedPlaces) add(p *admittedPlace) {
+	if a.places == nil {
+		a.places = make(map[uint64]*admittedPlace)
+	}
+	a.places[p.sequence] = p
+	p.deadlineMS = a.deadline(p).UnixMilli()
+	heap.Push(&a.heap, p)
+}
+
+// changed has to be told after a place's claim or hold changed.
+func (a *admittedPlaces) changed(p *admittedPlace) {
+	p.deadlineMS = a.deadline(p).UnixMilli()
+	heap.Fix(&a.heap, p.index)
+}
+
+func (a *admittedPlaces) remove(p *admittedPlace) {
+	delete(a.places, p.sequence)
+	heap.Remove(&a.heap, p.index)
+}
+
+// deadline is when a place is over. Who has a hold was seen, claimed or not.
+func (a *admittedPlaces) deadline(p *admittedPlace) time.Time {
+	if p.claimed || !p.heldUntil.IsZero() {
+		return p.endsWith()
+	}
+	if claimEndsAt := p.admittedAt.Add(a.claimTTL); claimEndsAt.Before(p.endsAt) {
+		return claimEndsAt
+	}
+	return p.endsAt
+}
+
+// due lists the places that are over at now, in order of sequence.
+func (a *admittedPlaces) due(now time.Time) []uint64 {
+	var sequences []uint64
+	// Below a place that is not due, none is: only what is due is visited.
+	var visit func(index int)
+	visit = func(index int) {
+		if index >= len(a.heap) || !a.heap[index].over(now) {
+			return
+		}
+		sequences = append(sequences, a.heap[index].sequence)
+		visit(2*index + 1)
+		visit(2*index + 2)
+	}
+	visit(0)
+	slices.Sort(sequences)
+	return sequences
+}
+
+// deadlineHeap orders places by deadline, the next first.
+type deadlineHeap []*admittedPlace
+
+// The methods are for container/heap.
+func (h *deadlineHeap) Len() int           { return len(*h) }
+func (h *deadlineHeap) Less(i, j int) bool { return (*h)[i].deadlineMS < (*h)[j].deadlineMS }
+func (h *deadlineHeap) Swap(i, j int) {
+	s := *h
+	s[i], s[j] = s[j], s[i]
+	s[i].index, s[j].index = i, j
+}
+
+func (h *deadlineHeap) Push(x any) {
+	p := x.(*admittedPlace)
+	p.index = len(*h)
+	*h = append(*h, p)
+}
+
+func (h *deadlineHeap) Pop() any {
+	last := len(*h) - 1
+	p := (*h)[last]
+	(*h)[last] = nil
+	*h = (*h)[:last]
+	return p
+}

@@ -1,0 +1,11 @@
+// Package waitingroom decides who stands where in the line in front of one schedule, and
+// who is let in.
+//
+// [Room] is a pure state machine: a command and the time go in, events or a refusal come
+// out ([Room.Decide]), and events are the only thing that changes state ([Room.Apply]).
+// There is no I/O, no clock and no randomness; ids and the time arrive as data.
+//
+// The journal is authoritative. Whoever drives the machine must make the events of a
+// decision durable before telling anyone about it, and must throw the machine away when
+// the journal says that a newer epoch owns it. See [boxoffice.Commit].
+package waitingroom

@@ -1,0 +1,78 @@
+package waitingroom
+
+import (
+	"iter"
+	"math"
+	"time"
+)
+
+// How waiting times are estimated.
+const (
+	// RateWindow is how far back admissions count for the estimate of a waiting time.
+	RateWindow = 10 * time.Minute
+	// quickWindow is used instead as soon as it holds quickCount admissions: it follows
+	// a change of the rate sooner.
+	quickWindow = time.Minute
+	quickCount  = 20
+	// maxETA bounds an estimate.
+	maxETA = 7 * 24 * time.Hour
+)
+
+// Pace is how fast a room lets people in: its admissions by seconds, for the last
+// RateWindow. It holds at most 601 entries, and none in an idle room.
+type Pace struct {
+	seconds []admissionCount // ascending
+}
+
+// Note adds admissions, in any order.
+func (p *Pace) Note(at time.Time, count int) {
+	atMS := at.UnixMilli()
+	p.seconds = noteAt(p.seconds, atMS-floorMod(atMS, 1000), count, RateWindow.Milliseconds())
+}
+
+// Admissions tells how many places were admitted in which second. Noted in another
+// pace, they give the same estimates.
+func (p *Pace) Admissions() iter.Seq2[time.Time, int] {
+	return func(yield func(time.Time, int) bool) {
+		for _, c := range p.seconds {
+			if !yield(time.UnixMilli(c.atMS).UTC(), c.count) {
+				return
+			}
+		}
+	}
+}
+
+// estimate is how long it takes until ahead more places are admitted, by the measured
+// rate: the admissions after the first second of the window in which there were some,
+// over the time since. Both are zero while that is nothing. The range says how little
+// can be known: with n admissions measured the rate is uncertain by about 1/√n of
+// itself, and the time until the k-th next one varies by about 1/√k.
+func (p *Pace) estimate(now time.Time, ahead int) (lowest, highest time.Duration) {
+	count, span := p.measure(now, quickWindow)
+	if count < quickCount {
+		count, span = p.measure(now, RateWindow)
+	}
+	if count == 0 || span <= 0 || ahead <= 0 {
+		return 0, 0
+	}
+	mean := float64(ahead) * span.Seconds() / float64(count)
+	spread := min(0.9, 1/math.Sqrt(float64(count))+1/math.Sqrt(float64(ahead)))
+	inBounds := func(seconds float64) time.Duration {
+		return time.Duration(min(seconds, maxETA.Seconds())*1000) * time.Millisecond
+	}
+	return inBounds(mean * (1 - spread)), inBounds(mean * (1 + spread))
+}
+
+// measure counts the admissions of a window after the first second that has any, and
+// tells the time since.
+func (p *Pace) measure(now time.Time, window time.Duration) (count int, span time.Duration) {
+	nowMS := now.UnixMilli()
+	inWindow := p.seconds[firstFrom(p.seconds, nowMS-window.Milliseconds()):]
+	if len(inWindow) == 0 {
+		return 0, 0
+	}
+	for _, c := range inWindow[1:] {
+		count += c.count
+	}
+	return count, time.Duration(nowMS-inWindow[0].atMS) * time.Millisecond
+}

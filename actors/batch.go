@@ -5,48 +5,55 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/asynkron/protoactor-go/actor"
 	"github.com/google/uuid"
-	"google.golang.org/protobuf/proto"
 
 	"boxoffice"
 	"boxoffice/actors/messages"
 )
 
-// command is a message that waits for its batch. Sender is nil if nobody waits.
-type command struct {
-	message proto.Message
-	sender  *actor.PID
-}
-
-// batch is what is decided and committed together.
-type batch struct {
-	now      time.Time
-	commands []command
-	alone    bool // the events of due, without commands
-	refusals map[uuid.UUID]boxoffice.CommitRefusal
-
-	events   []boxoffice.Event
-	answers  []boxoffice.Answer
-	replies  []func() proto.Message // by command; called once the batch is durable
-	last     bool                   // the snapshot of a grain that passivates
-	snapshot []byte                 // nil: it carries none
-
-	attempts int // of the commit
-	result   boxoffice.CommitResult
-	done     chan struct{} // closed when result is set
-}
-
-// take cuts the next batch off the pending commands.
-func (s *shell) take() []command {
-	if len(s.pending) <= maxBatch {
-		taken := s.pending
-		s.pending = nil
-		return taken
+// next decides batches until one has to wait for its commit or nothing is left to do.
+func (s *shell) next() {
+	for s.phase == serving && s.flight == nil && !s.moved {
+		b := &batch{now: s.clock()}
+		s.take(b)
+		due := s.woken && !s.now.Before(s.timeFrom)
+		if len(b.commands) == 0 && len(b.reads) == 0 && !due {
+			s.arm()
+			return
+		}
+		s.woken = false
+		if len(b.commands) > 0 {
+			s.lastUsed = s.now
+		}
+		s.decide(b)
 	}
-	taken := s.pending[:maxBatch:maxBatch]
-	s.pending = s.pending[maxBatch:]
-	return taken
+}
+
+// take cuts the next batch off the pending commands. Those that need none are settled.
+func (s *shell) take(b *batch) {
+	for len(s.pending) > 0 && len(b.commands)+len(b.reads) < maxBatch {
+		c := s.pending[0]
+		s.pending = s.pending[1:]
+		switch {
+		case s.settle(c):
+		case s.isQuestion(c):
+			b.reads = append(b.reads, c)
+		default:
+			b.commands = append(b.commands, c)
+		}
+	}
+	if len(s.pending) == 0 {
+		s.pending = nil
+	}
+}
+
+// isQuestion reports whether a command only asks.
+func (s *shell) isQuestion(c command) bool {
+	if _, ok := c.message.(*messages.Watch); ok {
+		return true
+	}
+	_, ok := s.machine.read(c.message, s.now)
+	return ok
 }
 
 // decide decides a batch and sends its answers, or commits it first if they depend on
@@ -54,17 +61,16 @@ func (s *shell) take() []command {
 // the grain.
 func (s *shell) decide(b *batch) {
 	b.events, b.answers, b.snapshot = nil, nil, nil
-	b.replies = make([]func() proto.Message, len(b.commands))
+	b.replies = make([]reply, len(b.commands))
+	s.taken = b.commands
 	s.machine.decide(b)
+	s.taken = nil
 	if s.cfg.Observer.Batch != nil && len(b.commands) > 0 {
 		s.cfg.Observer.Batch(s.kind, len(b.commands))
 	}
-	if len(b.events) == 0 && len(b.answers) == 0 && (s.cfg.Lease.Valid() || len(b.commands) == 0) {
+	asked := len(b.commands)+len(b.reads) > 0
+	if len(b.events) == 0 && len(b.answers) == 0 && (s.cfg.Lease.Valid() || !asked) {
 		s.finish(b)
-		if b.done == nil { // it was never out of the actor's hands
-			*b = batch{}
-			s.grains.batches.Put(b)
-		}
 		return
 	}
 	s.commit(b)
@@ -72,15 +78,15 @@ func (s *shell) decide(b *batch) {
 
 // commit hands a batch to the journal. Its result arrives as a message.
 func (s *shell) commit(b *batch) {
-	if !b.alone {
-		snapshot, err := s.machine.snapshot(b)
+	if b.last || s.kind == boxoffice.KindGatekeeper || s.state.Version+int64(len(b.events))-s.state.SnapshotVersion >= snapshotInterval {
+		snapshot, err := s.machine.snapshot()
 		if err != nil {
 			// The events are what counts; the next snapshot may fare better.
 			s.cfg.Logger.Error("state could not be encoded", "kind", s.kind, "id", s.id, "error", err)
 		}
 		b.snapshot = snapshot
 	}
-	s.flight = b
+	s.flight, b.submitted = b, s.cfg.Clock.Now()
 	s.submit(b)
 }
 
@@ -104,55 +110,83 @@ func (s *shell) submit(b *batch) {
 }
 
 func (s *shell) onCommitted(b *batch) {
-	if s.unavailable(b) && b.attempts < maxAttempts {
-		time.AfterFunc(delayAfter(b.attempts), func() { s.root.Send(s.self, &retry{shell: s, batch: b}) })
+	err := b.result.Err
+	unavailable := err != nil && boxoffice.CodeOf(err) == boxoffice.CodeUnavailable
+	if unavailable && s.tryAgain(b) {
 		return
 	}
 	s.flight = nil
 	switch {
-	case s.unavailable(b) && !b.last && s.machine.discard(b):
+	case unavailable:
 		s.shed(b)
-	case b.result.Err != nil:
-		s.fail(b)
+	case errors.Is(err, boxoffice.ErrUnknown):
+		s.recover(b)
 		return
-	case len(b.result.Refusals) > 0 && b.alone:
-		s.machine.refused(b.result.Refusals)
-		s.woken = true
-	case len(b.result.Refusals) > 0 && !s.machine.discard(b):
-		// Deciding it again would leave out what the state has taken in already.
-		b.result.Err = fmt.Errorf("the journal refused what cannot be taken back: %+v", b.result.Refusals)
+	case err != nil:
 		s.fail(b)
 		return
 	case len(b.result.Refusals) > 0:
 		s.again(b)
-		return
 	default:
 		s.finish(b)
-	}
-	if b.last && len(s.pending) == 0 {
-		s.close("idle")
-		return
+		if b.last && len(s.pending) == 0 {
+			s.close("idle")
+			return
+		}
 	}
 	s.next()
 }
 
-// unavailable tells whether nothing of a batch was written for a reason that has
-// nothing to do with it.
-func (s *shell) unavailable(b *batch) bool {
-	return b.result.Err != nil && boxoffice.CodeOf(b.result.Err) == boxoffice.CodeUnavailable
+// tryAgain submits a batch once more that could not even be tried, after a pause. What
+// time alone has made due is not worth it: it would keep commands waiting.
+func (s *shell) tryAgain(b *batch) bool {
+	late := s.cfg.Clock.Now().Sub(b.submitted) >= retryFor
+	if late || b.attempts >= maxAttempts || len(b.commands)+len(b.reads) == 0 || s.moved {
+		return false
+	}
+	time.AfterFunc(delayAfter(b.attempts), func() { s.root.Send(s.self, &retry{shell: s, batch: b}) })
+	return true
 }
 
 // shed answers a batch that could not be committed and keeps the activation, whose
 // state is as good as before.
 func (s *shell) shed(b *batch) {
-	if len(b.commands) > 0 {
+	s.machine.rollback(b)
+	s.timeFrom = s.clock().Add(timeRetry)
+	s.woken = true
+	if len(b.commands)+len(b.reads) > 0 {
 		s.cfg.Logger.Warn("grain sheds a batch", "kind", s.kind, "id", s.id,
-			"commands", len(b.commands), "error", b.result.Err)
+			"commands", len(b.commands)+len(b.reads), "error", b.result.Err)
 	}
-	refusal := refusalMessage(boxoffice.Unavailable(b.result.Err))
-	for _, c := range b.commands {
-		s.reply(c, refusal)
+	s.answerBatch(b, refusalMessage(boxoffice.Unavailable(b.result.Err)))
+	if s.moved {
+		s.close("moved")
 	}
+}
+
+// recover loads the state anew, under a new epoch: nobody knows whether a batch was
+// committed, but after that the journal does. Its commands are decided again on what is
+// there then; their operations tell whether they had their effect.
+func (s *shell) recover(b *batch) {
+	s.cfg.Logger.Warn("grain loads its state anew: the result of a commit is unknown",
+		"kind", s.kind, "id", s.id, "epoch", s.state.Epoch, "error", b.result.Err)
+	s.unwatch()
+	if s.moved {
+		s.answerBatch(b, &messages.Retry{Reason: "moved"})
+		s.close("moved")
+		return
+	}
+	now := s.cfg.Clock.Now()
+	var still []command
+	for _, c := range append(append(b.commands, b.reads...), s.pending...) {
+		if now.Sub(c.since) < patience {
+			still = append(still, c)
+			continue
+		}
+		s.reply(c, refusalMessage(boxoffice.Unavailable(b.result.Err)))
+	}
+	s.pending, s.recovers = still, true
+	s.load()
 }
 
 // again decides a refused batch once more, with what the refusals tell. Of what is told of
@@ -160,11 +194,17 @@ func (s *shell) shed(b *batch) {
 // what they were told before, whatever has become of the place or the points. Every round
 // settles at least one more operation, so it ends.
 func (s *shell) again(b *batch) {
+	s.machine.rollback(b)
 	if b.refusals == nil {
 		b.refusals = make(map[uuid.UUID]boxoffice.CommitRefusal, len(b.result.Refusals))
 	}
 	settled := false
 	for _, refusal := range b.result.Refusals {
+		if refusal.Reason == boxoffice.RefusedPlaceHeld {
+			s.machine.refused(refusal)
+			settled = true
+			continue
+		}
 		known, ok := b.refusals[refusal.OperationID]
 		if ok && (known.Reason == boxoffice.RefusedKey || refusal.Reason != boxoffice.RefusedKey) {
 			continue
@@ -177,32 +217,29 @@ func (s *shell) again(b *batch) {
 		s.fail(b)
 		return
 	}
-	if now := s.cfg.Clock.Now(); now.After(s.now) {
-		s.now = now
-	}
-	b.now, b.attempts, b.result = s.now, 0, boxoffice.CommitResult{}
+	b.now, b.attempts, b.result = s.clock(), 0, boxoffice.CommitResult{}
 	s.decide(b)
-	s.next()
 }
 
 // finish makes a durable batch the state and answers its commands.
 func (s *shell) finish(b *batch) {
+	from := s.state.Version
 	s.state.Version += int64(len(b.events))
 	if b.snapshot != nil {
 		s.state.SnapshotVersion = s.state.Version
 	}
-	s.machine.committed(b)
+	s.perform(s.machine.keep(b, from, s.state.Version))
 	s.show(b)
 	for i, c := range b.commands {
-		if b.replies[i] != nil {
-			s.reply(c, s.stamped(b.replies[i]()))
+		if b.replies[i] != nil && c.sender != nil {
+			s.reply(c, s.stamped(b.replies[i](b.result)))
 		}
+	}
+	for _, c := range b.reads {
+		s.answer(c)
 	}
 	if s.moved || s.phase == closing {
 		s.unwatch() // a watch of this batch came too late
-	}
-	if b.alone {
-		s.woken = true
 	}
 	s.observe(b)
 }
@@ -215,7 +252,7 @@ func (s *shell) observe(b *batch) {
 		}
 	}
 	if len(b.events) > 0 {
-		s.count(s.machine.census())
+		s.count(s.machine.census(s.now))
 	}
 }
 
@@ -230,21 +267,15 @@ func (s *shell) count(now Census) {
 	s.counted = now
 }
 
-// fail gives up the activation: what it holds in memory may not be what is durable.
+// fail gives up the activation: somebody else owns the grain, or what was decided can
+// never be written.
 func (s *shell) fail(b *batch) {
 	reason := "rejected"
-	switch {
-	case s.unavailable(b):
-		reason = "unavailable"
-	case errors.Is(b.result.Err, boxoffice.ErrFenced):
+	if errors.Is(b.result.Err, boxoffice.ErrFenced) {
 		reason = "fenced"
-	case errors.Is(b.result.Err, boxoffice.ErrUnknown):
-		reason = "unknown"
 	}
 	s.cfg.Logger.Warn("grain gives up its activation",
 		"kind", s.kind, "id", s.id, "epoch", s.state.Epoch, "reason", reason, "error", b.result.Err)
-	for _, c := range b.commands {
-		s.reply(c, &messages.Retry{Reason: reason})
-	}
+	s.answerBatch(b, &messages.Retry{Reason: reason})
 	s.close(reason)
 }

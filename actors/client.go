@@ -32,41 +32,58 @@ func NewClient(caller Caller, notifier Notifier) *Client {
 }
 
 // Hold keeps a seat for an admitted user. The grain sets the time to live.
-func (c *Client) Hold(ctx context.Context, scheduleID int64, cmd seatmap.Hold) (boxoffice.Outcome, error) {
+func (c *Client) Hold(ctx context.Context, scheduleID int64, op boxoffice.Operation, admission boxoffice.Admission, seatNumber int) (boxoffice.Outcome, error) {
+	id, err := newID()
+	if err != nil {
+		return boxoffice.Outcome{}, err
+	}
 	return c.operate(ctx, scheduleID, &messages.Hold{
-		Operation:     operationMessage(&cmd.Operation),
-		Admission:     admissionMessage(&cmd.Admission),
-		ReservationId: cmd.ReservationID[:],
-		SeatNumber:    int32(cmd.SeatNumber),
+		Operation:     operationMessage(op),
+		Admission:     admissionMessage(admission),
+		ReservationId: id,
+		SeatNumber:    int32(seatNumber),
 	})
 }
 
 // Release gives a held seat back.
-func (c *Client) Release(ctx context.Context, scheduleID int64, cmd seatmap.Release) (boxoffice.Outcome, error) {
+func (c *Client) Release(ctx context.Context, scheduleID int64, op boxoffice.Operation, reservationID, userID uuid.UUID) (boxoffice.Outcome, error) {
 	return c.operate(ctx, scheduleID, &messages.Release{
-		Operation:     operationMessage(&cmd.Operation),
-		ReservationId: cmd.ReservationID[:],
-		UserId:        cmd.UserID[:],
+		Operation:     operationMessage(op),
+		ReservationId: reservationID[:],
+		UserId:        userID[:],
 	})
 }
 
 // Pay buys a held seat.
-func (c *Client) Pay(ctx context.Context, scheduleID int64, cmd seatmap.Pay) (boxoffice.Outcome, error) {
+func (c *Client) Pay(ctx context.Context, scheduleID int64, op boxoffice.Operation, reservationID, userID uuid.UUID) (boxoffice.Outcome, error) {
+	id, err := newID()
+	if err != nil {
+		return boxoffice.Outcome{}, err
+	}
 	return c.operate(ctx, scheduleID, &messages.Pay{
-		Operation:     operationMessage(&cmd.Operation),
-		PaymentId:     cmd.PaymentID[:],
-		ReservationId: cmd.ReservationID[:],
-		UserId:        cmd.UserID[:],
+		Operation:     operationMessage(op),
+		PaymentId:     id,
+		ReservationId: reservationID[:],
+		UserId:        userID[:],
 	})
 }
 
 // CancelSale refunds a payment and frees its seat.
-func (c *Client) CancelSale(ctx context.Context, scheduleID int64, cmd seatmap.Cancel) (boxoffice.Outcome, error) {
+func (c *Client) CancelSale(ctx context.Context, scheduleID int64, op boxoffice.Operation, paymentID, userID uuid.UUID) (boxoffice.Outcome, error) {
 	return c.operate(ctx, scheduleID, &messages.CancelSale{
-		Operation: operationMessage(&cmd.Operation),
-		PaymentId: cmd.PaymentID[:],
-		UserId:    cmd.UserID[:],
+		Operation: operationMessage(op),
+		PaymentId: paymentID[:],
+		UserId:    userID[:],
 	})
+}
+
+// newID makes an id for something that a command may make.
+func newID() ([]byte, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return nil, fmt.Errorf("make an id: %w", err)
+	}
+	return id[:], nil
 }
 
 func (c *Client) operate(ctx context.Context, scheduleID int64, m proto.Message) (boxoffice.Outcome, error) {
@@ -81,7 +98,7 @@ func (c *Client) operate(ctx context.Context, scheduleID int64, m proto.Message)
 func (c *Client) SeatMap(ctx context.Context, scheduleID int64, admission *boxoffice.Admission) (*boxoffice.SeatMap, error) {
 	m := &messages.ReadSeats{}
 	if admission != nil {
-		m.Admission = admissionMessage(new(*admission)) // the caller may have another use for theirs
+		m.Admission = admissionMessage(*admission)
 	}
 	reply, err := call[*messages.SeatMap](ctx, c, boxoffice.KindSchedule, scheduleID, m)
 	if err != nil {
@@ -91,9 +108,14 @@ func (c *Client) SeatMap(ctx context.Context, scheduleID int64, admission *boxof
 }
 
 // Join takes a place at the end of the line, or gives the user's live one again; created
-// tells which.
+// reports which.
 func (c *Client) Join(ctx context.Context, scheduleID int64, userID uuid.UUID) (place boxoffice.Place, created bool, err error) {
-	reply, err := call[*messages.Place](ctx, c, boxoffice.KindGatekeeper, scheduleID, &messages.Join{UserId: userID[:]})
+	id, err := newID()
+	if err != nil {
+		return boxoffice.Place{}, false, err
+	}
+	reply, err := call[*messages.Place](ctx, c, boxoffice.KindGatekeeper, scheduleID,
+		&messages.Join{UserId: userID[:], OperationId: id})
 	if err != nil {
 		return boxoffice.Place{}, false, err
 	}
@@ -113,14 +135,19 @@ func (c *Client) Place(ctx context.Context, scheduleID int64, ref boxoffice.Plac
 
 // Leave ends a place and releases what its holder holds unpaid. It can always be
 // repeated: a crash between its two steps leaves nothing that the repetition does not
-// finish. Admitted is what the token says; the place may be admitted by now without its
-// holder knowing.
-func (c *Client) Leave(ctx context.Context, scheduleID int64, ref boxoffice.PlaceRef, admitted bool) error {
+// finish. The place may be admitted by now without its holder knowing.
+func (c *Client) Leave(ctx context.Context, scheduleID int64, ref boxoffice.PlaceRef) error {
+	id, err := newID()
+	if err != nil {
+		return err
+	}
 	end := &messages.EndPlace{
-		Operation: operationMessage(&boxoffice.Operation{ID: uuid.New()}),
+		Operation: &messages.Operation{Id: id},
 		UserId:    ref.UserID[:],
 		Sequence:  ref.Sequence,
+		EndsAt:    millis(ref.EndsAt),
 	}
+	admitted := end.GetEndsAt() != 0
 	if admitted { // the seat comes free before the slot goes to the next in line
 		if _, err := c.operate(ctx, scheduleID, end); err != nil {
 			return err
@@ -131,6 +158,7 @@ func (c *Client) Leave(ctx context.Context, scheduleID int64, ref boxoffice.Plac
 	if err != nil || admitted || left.GetWasWaiting() {
 		return err
 	}
+	end.EndsAt = left.GetEndsAt()
 	_, err = c.operate(ctx, scheduleID, end)
 	return err
 }

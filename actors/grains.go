@@ -20,11 +20,13 @@ import (
 
 // Journal makes what grains decide durable.
 type Journal interface {
-	// ActivateSchedule takes a new epoch of a schedule's grain and restores its state.
-	// Fails with an error that wraps boxoffice.ErrNoGrain if there is no such schedule.
-	ActivateSchedule(ctx context.Context, id int64, owner string) (boxoffice.Activation, *seatmap.Seats, error)
-	// ActivateWaitingRoom does the same for a schedule's gatekeeper.
-	ActivateWaitingRoom(ctx context.Context, id int64, owner string, limits waitingroom.Limits) (boxoffice.Activation, *waitingroom.Room, error)
+	// ActivateSchedule takes a new epoch of a schedule's grain and restores its state. Ended
+	// are places whose rows have ended while their tokens would still be good. It fails with
+	// an error that wraps boxoffice.ErrNoGrain if there is no such schedule.
+	ActivateSchedule(ctx context.Context, id int64, owner string) (activation boxoffice.Activation, seats *seatmap.Seats, ended []boxoffice.EndedPlace, err error)
+	// ActivateWaitingRoom does the same for a schedule's gatekeeper. The news are what the
+	// schedule's journal says after the version that the room knows.
+	ActivateWaitingRoom(ctx context.Context, id int64, owner string, limits waitingroom.Limits) (boxoffice.Activation, *waitingroom.Room, boxoffice.ScheduleNews, error)
 	// Commit never blocks; it calls done exactly once, from another goroutine or before
 	// it returns.
 	Commit(c boxoffice.Commit, done func(boxoffice.CommitResult))
@@ -32,8 +34,8 @@ type Journal interface {
 
 // Rows reads what grains have to find out from Postgres themselves.
 type Rows interface {
-	// PlaceRows reads what the rows of admitted places say.
-	PlaceRows(ctx context.Context, scheduleID int64, sequences []uint64) ([]boxoffice.PlaceRow, error)
+	// ScheduleNews reads what a schedule's journal says after one of its versions.
+	ScheduleNews(ctx context.Context, scheduleID, after int64) (boxoffice.ScheduleNews, error)
 	// DueGrains names up to limit grains for which time has made something due that
 	// nobody seems to have done.
 	DueGrains(ctx context.Context, limit int) ([]boxoffice.Grain, error)
@@ -78,8 +80,8 @@ type Config struct {
 	HoldTTL  time.Duration
 	// IdleAfter is how long a grain without commands stays in memory; zero: 10 minutes.
 	IdleAfter time.Duration
-	// ReconcileEvery is how often a busy gatekeeper compares its admitted places with
-	// their rows, for messages that were lost; zero: 5 seconds.
+	// ReconcileEvery is how often a busy gatekeeper looks at its schedule's journal, for
+	// messages that were lost; zero: 5 seconds.
 	ReconcileEvery time.Duration
 	Logger         *slog.Logger
 	Observer       Observer
@@ -107,8 +109,6 @@ type Grains struct {
 	cfg    Config
 	alarms alarms
 	tasks  sync.WaitGroup // goroutines of grains: loads and look-ups
-	// batches are used again that had nothing to commit: most of a gatekeeper's.
-	batches sync.Pool
 }
 
 // New makes the grains of a node; they live once a cluster has their [Grains.Kinds].
@@ -119,11 +119,7 @@ func New(cfg Config) *Grains {
 	if cfg.ReconcileEvery == 0 {
 		cfg.ReconcileEvery = defaultReconcileEvery
 	}
-	return &Grains{
-		cfg:     cfg,
-		alarms:  alarms{clock: cfg.Clock},
-		batches: sync.Pool{New: func() any { return new(batch) }},
-	}
+	return &Grains{cfg: cfg, alarms: alarms{clock: cfg.Clock}}
 }
 
 const (
@@ -143,15 +139,20 @@ func (g *Grains) Kinds() map[string]*actor.Props {
 // how a grain knows its id.
 func (g *Grains) Props(kind boxoffice.Kind) *actor.Props {
 	return actor.PropsFromProducer(func() actor.Actor {
-		s := &shell{grains: g, cfg: &g.cfg, kind: kind}
-		switch kind {
-		case boxoffice.KindSchedule:
-			s.machine = &scheduleGrain{shell: s}
-		case boxoffice.KindGatekeeper:
-			s.machine = &gatekeeperGrain{shell: s}
+		s := &shell{grains: g, cfg: &g.cfg, kind: kind, other: boxoffice.KindSchedule}
+		if kind == boxoffice.KindSchedule {
+			s.other = boxoffice.KindGatekeeper
 		}
 		return s
 	})
+}
+
+// machine makes the machine of a grain, which is yet to be loaded.
+func (g *Grains) machine(kind boxoffice.Kind, id int64) machine {
+	if kind == boxoffice.KindSchedule {
+		return &scheduleGrain{cfg: &g.cfg, id: id}
+	}
+	return &gatekeeperGrain{cfg: &g.cfg, id: id}
 }
 
 // Wait waits until no goroutine of a grain is left. Call it once the cluster has

@@ -19,59 +19,42 @@ const (
 	loadTimeout  = 30 * time.Second // one activation
 	flushTimeout = 2 * time.Second  // how long a stop waits for the commit in flight
 	moveLinger   = time.Second      // how long a moved grain still answers "retry"
-	// snapshotInterval is the events between snapshots of a schedule. A sale out of all seats
-	// makes a hundred and some, so that most schedules write the one of their passivation.
+	// patience is how long a command may wait for a grain that recovers: its caller has given
+	// up by then.
+	patience = 5 * time.Second
+	// snapshotInterval is the events between snapshots. A sale out of all seats makes a
+	// hundred and some, so that most schedules write the one of their passivation.
 	snapshotInterval = 250
 )
 
-// What the database cannot even try is tried again: a lost connection is not worth an
-// error to anybody, a database that is away is.
+// What the database cannot even try is tried again for a moment: a lost connection is not
+// worth an error to anybody, a database that is away is.
 const (
 	maxAttempts = 4
 	firstDelay  = 25 * time.Millisecond // then 100 and 400
+	retryFor    = time.Second           // after the first attempt
+	// timeRetry is how long what time alone has made due waits after a commit of it failed,
+	// and a recovery after one that did.
+	timeRetry = time.Second
 )
 
 func delayAfter(attempt int) time.Duration { return firstDelay << (2 * (attempt - 1)) }
 
-// machine is a state machine as the shell drives it. Everything but load runs on the
-// actor's goroutine.
-type machine interface { //nolint:interfacebloat // the shell's other half, not a view of somebody else's type
-	// load takes a new epoch and restores the state. It runs before anything else, on
-	// a goroutine of its own.
-	load(ctx context.Context) (boxoffice.Activation, error)
-	// due gives events of time alone that must be committed before the next batch is
-	// decided, and applied only then, because the journal may refuse them.
-	due(now time.Time) []boxoffice.Event
-	// decide decides b's commands in order: it fills events, answers and replies. What
-	// b.refusals says about an operation overrules the state. It may be called again
-	// for the same batch, after a refusal.
-	decide(b *batch)
-	// snapshot encodes the state that decide left, or nil if none is due.
-	snapshot(b *batch) ([]byte, error)
-	// committed makes what decide left the state and tells the world.
-	committed(b *batch)
-	// shown tells those who watch what b, which is committed now, changed of what the
-	// grain shows; nil if nothing. It is only asked while somebody watches. Epoch,
-	// version and name are filled in by the shell.
-	shown(b *batch) *messages.Change
-	// discard forgets what decide left, as if b had never come; false if it cannot.
-	discard(b *batch) bool
-	// refused is told why the events of due were refused.
-	refused(refusals []boxoffice.CommitRefusal)
-	// census counts what the metrics show of the state.
-	census() Census
-	// nextWake is when time makes something due; zero: never.
-	nextWake(now time.Time) time.Time
-}
-
 // Messages of a shell to itself. They name their activation: one that comes late, from
 // before a restart of the actor, is for nobody.
 type (
-	// lookedUp is what a look-up beside the actor has found: a loaded, a func to run, or
-	// nothing.
+	// loaded is how the look-up ended that an activation begins with.
+	loaded struct {
+		shell      *shell
+		activation boxoffice.Activation
+		machine    machine
+		err        error
+		took       time.Duration
+	}
+	// lookedUp is what a look-up beside the actor has found; nil: nothing.
 	lookedUp struct {
-		shell *shell
-		found any
+		shell   *shell
+		message proto.Message
 	}
 	committed struct {
 		shell *shell
@@ -84,13 +67,6 @@ type (
 	wake struct{ shell *shell }
 )
 
-// loaded is how the look-up ended that an activation begins with.
-type loaded struct {
-	activation boxoffice.Activation
-	err        error
-	took       time.Duration
-}
-
 // phase is where an activation is in its life.
 type phase int
 
@@ -102,25 +78,29 @@ const (
 
 // shell gives a machine a mailbox, a clock and a journal. See the package's doc.
 type shell struct {
-	grains  *Grains
-	cfg     *Config
-	kind    boxoffice.Kind
-	machine machine
+	grains *Grains
+	cfg    *Config
+	kind   boxoffice.Kind
+	other  boxoffice.Kind // the schedule's other grain
 
-	id      int64
-	self    *actor.PID
-	root    *actor.RootContext
-	ctx     context.Context    // of look-ups that run beside the actor; nil: none does
-	stop    context.CancelFunc // ends it, with the activation at the latest
-	running int                // look-ups
-	phase   phase
-	state   boxoffice.Activation
-	pending []command
-	flight  *batch // committing
+	id       int64
+	self     *actor.PID
+	root     *actor.RootContext
+	ctx      context.Context    // of look-ups that run beside the actor; nil: none does
+	stop     context.CancelFunc // ends it, with the activation at the latest
+	running  int                // look-ups
+	phase    phase
+	recovers bool // it was active before: it does not close before it is again
+	machine  machine
+	state    boxoffice.Activation
+	pending  []command
+	taken    []command // are being decided
+	flight   *batch    // committing
 
 	woken    bool // time may have made something due
 	moved    bool
 	now      time.Time // of the last batch; never goes back
+	timeFrom time.Time // what time alone has made due is not tried before
 	lastUsed time.Time
 	timerAt  time.Time // when it is woken
 	alarm    int       // of alarms
@@ -136,9 +116,13 @@ func (s *shell) Receive(ctx actor.Context) {
 		s.start(ctx)
 	case *actor.Stopping, *actor.Restarting:
 		s.flush()
+	case *loaded:
+		if m.shell == s {
+			s.onLoaded(m)
+		}
 	case *lookedUp:
 		if m.shell == s {
-			s.onLookedUp(m.found)
+			s.onLookedUp(m)
 		}
 	case *committed:
 		if m.shell == s && s.flight == m.batch {
@@ -175,74 +159,75 @@ func (s *shell) start(ctx actor.Context) {
 	s.id = id
 	s.now = s.cfg.Clock.Now()
 	s.lastUsed = s.now
+	s.load()
+}
+
+// load activates a machine, beside the actor.
+func (s *shell) load() {
+	s.phase = loading
 	s.beside(func(ctx context.Context) any {
 		ctx, cancel := context.WithTimeout(ctx, loadTimeout)
 		defer cancel()
+		m := loaded{shell: s, machine: s.grains.machine(s.kind, s.id)}
 		began := s.cfg.Clock.Now()
-		activation, err := s.load(ctx)
-		return &loaded{activation: activation, err: err, took: s.cfg.Clock.Now().Sub(began)}
+		for attempt := 1; ; attempt++ {
+			m.activation, m.err = m.machine.load(ctx)
+			if boxoffice.CodeOf(m.err) != boxoffice.CodeUnavailable || attempt == maxAttempts {
+				break
+			}
+			select {
+			case <-ctx.Done():
+			case <-time.After(delayAfter(attempt)):
+			}
+		}
+		m.took = s.cfg.Clock.Now().Sub(began)
+		return &m
 	})
 }
 
-// load activates the machine, with a few attempts where the database is away.
-func (s *shell) load(ctx context.Context) (boxoffice.Activation, error) {
-	for attempt := 1; ; attempt++ {
-		activation, err := s.machine.load(ctx)
-		if err == nil || boxoffice.CodeOf(err) != boxoffice.CodeUnavailable || attempt == maxAttempts {
-			return activation, err
-		}
-		select {
-		case <-ctx.Done():
-			return activation, err
-		case <-time.After(delayAfter(attempt)):
-		}
-	}
-}
-
-// beside runs a look-up on a goroutine that the grains' Wait waits for, and sends what
-// it returns to the actor. Only while one runs there is a context: most of the time a
-// grain needs none, and there may be a hundred thousand.
+// beside runs a look-up on a goroutine that the grains' Wait waits for, and sends what it
+// returns to the actor. Only while one runs there is a context: most of the time a grain
+// needs none, and there may be a hundred thousand.
 func (s *shell) beside(lookUp func(context.Context) any) {
 	if s.running == 0 {
 		s.ctx, s.stop = context.WithCancel(context.Background())
 	}
 	s.running++
 	ctx := s.ctx
-	s.grains.tasks.Go(func() { s.root.Send(s.self, &lookedUp{shell: s, found: lookUp(ctx)}) })
+	s.grains.tasks.Go(func() { s.root.Send(s.self, lookUp(ctx)) })
 }
 
-func (s *shell) onLookedUp(found any) {
+// besideEnded is called when what a look-up returned has come.
+func (s *shell) besideEnded() {
 	if s.running--; s.running == 0 {
 		s.stop()
 		s.ctx, s.stop = nil, nil
 	}
-	switch found := found.(type) {
-	case *loaded:
-		s.onLoaded(found)
-	case func():
-		if s.phase == serving {
-			found()
-		}
-	}
 }
 
 func (s *shell) onLoaded(m *loaded) {
+	s.besideEnded()
+	unavailable := boxoffice.CodeOf(m.err) == boxoffice.CodeUnavailable
 	switch {
 	case s.phase != loading:
 	case m.err == nil:
-		s.state = m.activation
-		s.phase = serving
-		s.woken = true
-		s.count(s.machine.census())
+		s.machine, s.state = m.machine, m.activation
+		s.phase, s.recovers = serving, false
+		s.woken, s.timeFrom = true, time.Time{}
+		s.count(s.machine.census(s.now))
 		s.cfg.Views.Ended(boxoffice.Grain{Kind: s.kind, ID: s.id}, s.state.Epoch-1)
 		if s.cfg.Observer.Activated != nil {
 			s.cfg.Observer.Activated(s.kind, m.took)
 		}
+		s.perform(s.machine.activated(s.state.Version, s.cfg.Clock.Now()))
 		s.next()
 	case errors.Is(m.err, boxoffice.ErrNoGrain):
 		s.answerPending(refusalMessage(boxoffice.Errorf(boxoffice.CodeScheduleNotFound, "there is no schedule %d", s.id)))
 		s.close("missing")
-	case boxoffice.CodeOf(m.err) == boxoffice.CodeUnavailable:
+	case unavailable && s.recovers && !s.moved:
+		s.answerPending(refusalMessage(boxoffice.Unavailable(m.err)))
+		s.armAt(s.cfg.Clock.Now().Add(timeRetry))
+	case unavailable:
 		s.cfg.Logger.Warn("grain could not be activated", "kind", s.kind, "id", s.id, "error", m.err)
 		s.answerPending(refusalMessage(boxoffice.Unavailable(m.err)))
 		s.close("unavailable")
@@ -253,57 +238,99 @@ func (s *shell) onLoaded(m *loaded) {
 	}
 }
 
-// accept queues a command, or tells its sender why not.
+func (s *shell) onLookedUp(m *lookedUp) {
+	s.besideEnded()
+	if m.message != nil && s.phase != closing {
+		s.accept(command{message: m.message})
+	}
+}
+
+// perform does what a machine wants done.
+func (s *shell) perform(e effects) {
+	if e.tell != nil {
+		s.cfg.Notifier.Notify(string(s.other), s.id, e.tell)
+	}
+	if e.lookUp != nil {
+		s.beside(func(ctx context.Context) any {
+			found, err := e.lookUp(ctx)
+			if err != nil && ctx.Err() == nil {
+				s.cfg.Logger.Warn("grain could not look up what it needs", "kind", s.kind, "id", s.id, "error", err)
+			}
+			return &lookedUp{shell: s, message: found}
+		})
+	}
+	s.woken = s.woken || e.again
+}
+
+// accept queues a command, or answers it at once.
 func (s *shell) accept(c command) {
 	switch {
 	case s.phase == closing || s.moved:
 		s.reply(c, &messages.Retry{Reason: "stopping"})
+	case s.phase == serving && s.settle(c):
+		if s.woken {
+			s.next()
+		}
 	case len(s.pending) >= maxPending:
 		s.reply(c, refusalMessage(boxoffice.Unavailable(errors.New("the grain's queue is full"))))
 	default:
+		c.since = s.cfg.Clock.Now()
 		s.pending = append(s.pending, c)
 		s.next()
 	}
 }
 
-// next decides batches until one has to wait for its commit or nothing is left to do.
-func (s *shell) next() {
-	for s.phase == serving && s.flight == nil && !s.moved {
-		if now := s.cfg.Clock.Now(); now.After(s.now) {
-			s.now = now
-		}
-		if events := s.machine.due(s.now); len(events) > 0 {
-			s.commit(&batch{now: s.now, alone: true, events: events})
-			return
-		}
-		if len(s.pending) == 0 && !s.woken {
-			s.arm()
-			return
-		}
-		s.woken = false
-		b := s.grains.batches.Get().(*batch)
-		b.now, b.commands = s.now, s.take()
-		if len(b.commands) > 0 {
-			s.lastUsed = s.now
-		}
-		s.decide(b)
+// settle does what needs no batch, whether or not one is in flight: news are taken in, and
+// what is asked is answered from what is durable, as long as this node is sure that it
+// owns the grain. It reports whether the command is done.
+func (s *shell) settle(c command) bool {
+	if e, ok := s.machine.hear(c.message, s.clock()); ok {
+		s.woken = true
+		s.perform(e)
+		return true
 	}
+	return s.cfg.Lease.Valid() && s.answer(c)
+}
+
+// answer answers a question; false if the command is none.
+func (s *shell) answer(c command) bool {
+	if m, ok := c.message.(*messages.Watch); ok {
+		s.reply(c, s.watch(m.GetWatcher()))
+		return true
+	}
+	answer, ok := s.machine.read(c.message, s.clock())
+	if ok {
+		s.lastUsed = s.now
+		s.reply(c, s.stamped(answer))
+	}
+	return ok
+}
+
+// clock is the time, which for this grain never goes back.
+func (s *shell) clock() time.Time {
+	if now := s.cfg.Clock.Now(); now.After(s.now) {
+		s.now = now
+	}
+	return s.now
 }
 
 // onWake does what time has made due, or passivates an idle grain.
 func (s *shell) onWake() {
-	if s.moved {
-		if s.flight == nil {
-			s.close("moved")
-			return
-		}
+	switch {
+	case s.moved && s.flight == nil:
+		s.close("moved")
+		return
+	case s.moved:
 		s.armAt(s.cfg.Clock.Now().Add(moveLinger))
+		return
+	case s.phase == loading && s.recovers && s.running == 0:
+		s.load()
 		return
 	}
 	idle := s.phase == serving && s.flight == nil && len(s.pending) == 0 &&
 		!s.cfg.Clock.Now().Before(s.lastUsed.Add(s.cfg.IdleAfter))
 	switch {
-	case idle && s.machine.census().Waiting > 0:
+	case idle && s.machine.census(s.clock()).Waiting > 0:
 		// Replicas tell them where they stand, so the grain hears little of them; but to
 		// restore a long line costs more than to keep it.
 		s.lastUsed = s.cfg.Clock.Now()
@@ -349,11 +376,13 @@ func (s *shell) close(reason string) {
 }
 
 // flush is the last thing an activation does: it waits for the commit in flight, so
-// that its answers are not lost.
+// that its answers are not lost. After a panic what was being decided is told to ask
+// again.
 func (s *shell) flush() {
 	s.grains.alarms.cancel(s)
 	s.phase = closing
 	s.unwatch() // before anything that could go wrong
+	s.answerAll(s.taken, &messages.Retry{Reason: "stopping"})
 	if b := s.flight; b != nil {
 		s.flight = nil
 		timeout := time.NewTimer(flushTimeout)
@@ -364,9 +393,7 @@ func (s *shell) flush() {
 				s.finish(b)
 				break
 			}
-			for _, c := range b.commands {
-				s.reply(c, &messages.Retry{Reason: "stopping"})
-			}
+			s.answerBatch(b, &messages.Retry{Reason: "stopping"})
 		case <-timeout.C:
 			s.cfg.Logger.Warn("grain stopped before its commit came back", "kind", s.kind, "id", s.id)
 		}
@@ -378,10 +405,19 @@ func (s *shell) flush() {
 }
 
 func (s *shell) answerPending(m proto.Message) {
-	for _, c := range s.pending {
+	s.answerAll(s.pending, m)
+	s.pending = nil
+}
+
+func (s *shell) answerBatch(b *batch, m proto.Message) {
+	s.answerAll(b.commands, m)
+	s.answerAll(b.reads, m)
+}
+
+func (s *shell) answerAll(commands []command, m proto.Message) {
+	for _, c := range commands {
 		s.reply(c, m)
 	}
-	s.pending = nil
 }
 
 func (s *shell) reply(c command, m proto.Message) {
@@ -392,8 +428,11 @@ func (s *shell) reply(c command, m proto.Message) {
 
 // arm sets the timer to when time makes something due or the grain will be idle.
 func (s *shell) arm() {
-	at := s.lastUsed.Add(s.cfg.IdleAfter)
-	if next := s.machine.nextWake(s.now); !next.IsZero() && next.Before(at) {
+	at, next := s.lastUsed.Add(s.cfg.IdleAfter), s.machine.nextWake(s.now)
+	if s.woken || !next.IsZero() && next.Before(s.timeFrom) {
+		next = s.timeFrom
+	}
+	if !next.IsZero() && next.Before(at) {
 		at = next
 	}
 	if !s.timerAt.IsZero() && !at.Before(s.timerAt) {

@@ -14,7 +14,7 @@ func (s *shell) show(b *batch) {
 		s.view++
 		return
 	}
-	change := s.machine.shown(b)
+	change := s.machine.change(b)
 	if change == nil {
 		return
 	}
@@ -24,12 +24,16 @@ func (s *shell) show(b *batch) {
 	s.watched = s.cfg.Views.Changed(change)
 }
 
-// watch is called while a member is answered with the whole view. The mark goes with it.
-func (s *shell) watch(watcher string) *messages.Mark {
+// watch answers a member with the whole view, and a mark of where it begins.
+func (s *shell) watch(watcher string) proto.Message {
 	mark := s.cfg.Views.Watched(boxoffice.Grain{Kind: s.kind, ID: s.id}, s.state.Epoch, watcher)
 	mark.Epoch, mark.Version = s.state.Epoch, s.view
+	whole, err := s.machine.watch(mark)
+	if err != nil {
+		return refusalMessage(boxoffice.Errorf(boxoffice.CodeInternal, "%v", err))
+	}
 	s.watched = true
-	return mark
+	return whole
 }
 
 // unwatch tells that this activation does not vouch for its view any more.

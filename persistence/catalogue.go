@@ -70,7 +70,7 @@ func (d *Database) CreateSchedule(
 
 // insertSchedule inserts terms and gives them their id.
 func insertSchedule(ctx context.Context, tx pgx.Tx, t *boxoffice.Terms, now time.Time) error {
-	zone, err := time.LoadLocation(t.TimeZone)
+	zone, err := boxoffice.LoadZone(t.TimeZone)
 	if err != nil {
 		return fmt.Errorf("time zone of the terms: %w", err)
 	}

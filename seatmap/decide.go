@@ -10,79 +10,104 @@ import (
 	"boxoffice"
 )
 
-// ScheduleCommand is one of [Hold], [Release], [Pay], [CancelSale] and [EndPlace].
-type Command interface{ operation() boxoffice.Operation }
-
-func (c Hold) operation() boxoffice.Operation     { return c.Operation }
-func (c Release) operation() boxoffice.Operation  { return c.Operation }
-func (c Pay) operation() boxoffice.Operation      { return c.Operation }
-func (c Cancel) operation() boxoffice.Operation   { return c.Operation }
-func (c EndPlace) operation() boxoffice.Operation { return c.Operation }
-
-// Decide tells what comes of a command at now: the events that make it so, in order,
-// and the answer. It does not change the schedule. A refusal has no events.
-//
-// An operation that had its effect within the last minute is answered as it was then,
-// without events. That answer of a payment or a cancellation lacks the balance: only
-// the journal knows it, and tells it when it refuses the key (see [RefusedKey]).
-//
-// The balance of a new payment or cancellation is for the journal to fill in as well.
-func (s *Seats) Decide(cmd Command, now time.Time) ([]boxoffice.Event, boxoffice.Outcome) {
-	op := cmd.operation()
-	if outcome, ok := s.recall(op.ID, now); ok {
-		return nil, outcome
+// Commands of [Seats].
+type (
+	// Hold keeps a seat for the admitted user. ReservationID is what it gets if new.
+	Hold struct {
+		boxoffice.Operation
+		boxoffice.Admission
+		ReservationID uuid.UUID
+		SeatNumber    int           // 1–SeatCount
+		TTL           time.Duration // how long the hold lasts
 	}
+	// Release gives a held seat back.
+	Release struct {
+		boxoffice.Operation
+		ReservationID uuid.UUID
+		UserID        uuid.UUID
+	}
+	// Pay buys a held seat. PaymentID is what the payment gets if new.
+	Pay struct {
+		boxoffice.Operation
+		PaymentID     uuid.UUID
+		ReservationID uuid.UUID
+		UserID        uuid.UUID
+	}
+	// Cancel refunds a payment and frees its seat.
+	Cancel struct {
+		boxoffice.Operation
+		PaymentID uuid.UUID
+		UserID    uuid.UUID
+	}
+	// EndPlace releases what the place's holder holds unpaid, and refuses the place's
+	// token from then on: its holder leaves the line.
+	EndPlace struct {
+		boxoffice.Operation
+		UserID uuid.UUID
+		boxoffice.EndedPlace
+	}
+)
+
+// Command is one of [Hold], [Release], [Pay], [Cancel] and [EndPlace].
+type Command interface{ Op() boxoffice.Operation }
+
+// Decide returns what comes of a command at now: the events that make it so, in order,
+// and the answer. It does not change the state. A refusal has no events.
+//
+// Every command can be sent again under the same operation: a hold that it made already
+// is answered as it was then, and what has an idempotency key is answered by the journal,
+// which refuses the key (see [boxoffice.RefusedKey]). The balance of a new payment or
+// cancellation is for the journal to fill in as well.
+func (s *Seats) Decide(cmd Command, now time.Time) ([]boxoffice.Event, boxoffice.Outcome) {
 	var events []boxoffice.Event
-	var outcome boxoffice.Outcome
 	var refusal *boxoffice.Error
+	outcome := boxoffice.Outcome{At: now}
 	switch c := cmd.(type) {
 	case Hold:
-		events, outcome, refusal = s.decideHold(c, now)
+		return s.decideHold(c, now)
 	case Release:
 		events, refusal = s.decideRelease(c, now)
 	case Pay:
-		events, refusal = s.decidePay(c, now)
+		events, outcome.Payment, refusal = s.decidePay(c, now)
 	case Cancel:
-		events, refusal = s.decideCancelSale(c, now)
+		events, outcome.Payment, refusal = s.decideCancel(c, now)
 	case EndPlace:
 		events = s.decideEndPlace(c, now)
 	default:
-		panic(fmt.Sprintf("boxoffice: %T is no command of a schedule", cmd))
+		panic(fmt.Sprintf("seatmap: %T is no command of a seat map", cmd))
 	}
-	if refusal != nil {
-		return nil, boxoffice.Outcome{At: now, Refusal: refusal}
-	}
-	if len(events) == 0 {
-		outcome.At = now
-		return nil, outcome
-	}
-	return events, s.outcome(s.effectOf(events[len(events)-1]))
+	outcome.Created, outcome.Refusal = outcome.Payment != nil, refusal
+	return events, outcome
 }
 
-// decideHold answers with an outcome only where there is no event.
-func (s *Seats) decideHold(c Hold, now time.Time) ([]boxoffice.Event, boxoffice.Outcome, *boxoffice.Error) {
-	if refusal := s.CheckAdmission(c.Admission, now); refusal != nil {
-		return nil, boxoffice.Outcome{}, refusal
+func (s *Seats) decideHold(c Hold, now time.Time) ([]boxoffice.Event, boxoffice.Outcome) {
+	refused := func(refusal *boxoffice.Error) ([]boxoffice.Event, boxoffice.Outcome) {
+		return nil, boxoffice.Outcome{At: now, Refusal: refusal}
 	}
 	own := s.claimBy(c.UserID)
+	if own.held(now) && c.ID != uuid.Nil && own.operationID == c.ID {
+		return nil, boxoffice.Outcome{At: own.createdAt, Created: true, Reservation: s.reservation(own)}
+	}
+	if refusal := s.CheckAdmission(c.Admission, now); refusal != nil {
+		return refused(refusal)
+	}
 	if own.held(now) && own.seatNumber == c.SeatNumber {
-		return nil, boxoffice.Outcome{Reservation: s.reservation(own, boxoffice.ReservationHeld)}, nil
+		return nil, boxoffice.Outcome{At: now, Reservation: s.reservation(own)}
 	}
 	if own.live(now) {
-		return nil, boxoffice.Outcome{}, boxoffice.Errorf(boxoffice.CodeAlreadyReserved, "you have seat %d of this schedule already", own.seatNumber)
+		return refused(boxoffice.Errorf(boxoffice.CodeAlreadyReserved, "you have seat %d of this schedule already", own.seatNumber))
 	}
 	if c.SeatNumber < 1 || c.SeatNumber > boxoffice.SeatCount {
-		return nil, boxoffice.Outcome{}, boxoffice.Invalid("body.seatNumber", "must be from 1 to %d", boxoffice.SeatCount)
+		return refused(boxoffice.Invalid("body.seatNumber", "must be from 1 to %d", boxoffice.SeatCount))
 	}
-	terms := s.terms.whole()
-	if !terms.OnSale(now) {
-		return nil, boxoffice.Outcome{}, terms.SalesClosed(now)
+	if !s.terms.OnSale(now) {
+		return refused(s.terms.SalesClosed(now))
 	}
 	current := s.claimOn(c.SeatNumber)
 	if current.live(now) {
 		refusal := boxoffice.Errorf(boxoffice.CodeSeatTaken, "seat %d is taken", c.SeatNumber)
 		refusal.AvailableSeats = s.AvailableSeats(now)
-		return nil, boxoffice.Outcome{}, refusal
+		return refused(refusal)
 	}
 	var events []boxoffice.Event
 	if current.due(now) {
@@ -91,14 +116,16 @@ func (s *Seats) decideHold(c Hold, now time.Time) ([]boxoffice.Event, boxoffice.
 	if own.due(now) && own != current {
 		events = append(events, own.expired(now))
 	}
-	return append(events, boxoffice.Event{At: now, OperationID: c.ID, Data: Held{
+	data := Held{
 		ReservationID: c.ReservationID,
 		UserID:        c.UserID,
 		Sequence:      c.Sequence,
 		SeatNumber:    c.SeatNumber,
-		Price:         terms.Prices[c.SeatNumber-1],
+		Price:         s.terms.Prices[c.SeatNumber-1],
 		ExpiresAt:     now.Add(c.TTL),
-	}}), boxoffice.Outcome{}, nil
+	}
+	held := boxoffice.Event{At: now, OperationID: c.ID, Data: data}
+	return append(events, held), boxoffice.Outcome{At: now, Created: true, Reservation: s.reservation(claimOfHold(held, data))}
 }
 
 func (s *Seats) decideRelease(c Release, now time.Time) ([]boxoffice.Event, *boxoffice.Error) {
@@ -114,15 +141,15 @@ func (s *Seats) decideRelease(c Release, now time.Time) ([]boxoffice.Event, *box
 	return []boxoffice.Event{own.released(now, c.ID)}, nil
 }
 
-func (s *Seats) decidePay(c Pay, now time.Time) ([]boxoffice.Event, *boxoffice.Error) {
+func (s *Seats) decidePay(c Pay, now time.Time) ([]boxoffice.Event, *boxoffice.Payment, *boxoffice.Error) {
 	own := s.claimOf(c.ReservationID)
 	switch {
 	case own == nil || own.due(now):
-		return nil, boxoffice.Errorf(boxoffice.CodeHoldExpired, "the seat is no longer held; nothing was charged")
+		return nil, nil, boxoffice.Errorf(boxoffice.CodeHoldExpired, "the seat is no longer held; nothing was charged")
 	case own.userID != c.UserID:
-		return nil, reservationNotFound()
+		return nil, nil, reservationNotFound()
 	case own.confirmed():
-		return nil, alreadyPaid()
+		return nil, nil, alreadyPaid()
 	}
 	return []boxoffice.Event{{At: now, OperationID: c.ID, Data: Confirmed{
 		PaymentID:     c.PaymentID,
@@ -131,39 +158,56 @@ func (s *Seats) decidePay(c Pay, now time.Time) ([]boxoffice.Event, *boxoffice.E
 		Sequence:      own.sequence,
 		SeatNumber:    own.seatNumber,
 		Amount:        own.price,
-	}}}, nil
+	}}}, s.payment(own.sold(c.PaymentID, now)), nil
 }
 
-func (s *Seats) decideCancelSale(c Cancel, now time.Time) ([]boxoffice.Event, *boxoffice.Error) {
+func (s *Seats) decideCancel(c Cancel, now time.Time) ([]boxoffice.Event, *boxoffice.Payment, *boxoffice.Error) {
 	own := s.findClaim(func(o *claim) bool { return o.confirmed() && o.paymentID == c.PaymentID })
 	switch {
 	case own == nil:
-		return nil, boxoffice.Errorf(boxoffice.CodeAlreadyCancelled, "the payment was cancelled before")
+		return nil, nil, boxoffice.Errorf(boxoffice.CodeAlreadyCancelled, "the payment was cancelled before")
 	case own.userID != c.UserID:
-		return nil, boxoffice.Errorf(boxoffice.CodePaymentNotFound, "there is no such payment")
-	case !now.Before(s.terms.cancellationClosesAt):
-		return nil, boxoffice.Errorf(boxoffice.CodeCancellationClosed, "payments cannot be cancelled from the day of the performance on")
+		return nil, nil, boxoffice.Errorf(boxoffice.CodePaymentNotFound, "there is no such payment")
+	case !now.Before(s.terms.CancellationClosesAt):
+		return nil, nil, boxoffice.Errorf(boxoffice.CodeCancellationClosed, "payments cannot be cancelled from the day of the performance on")
 	}
+	payment := s.payment(own)
+	payment.Status, payment.RefundedAmount, payment.CancelledAt = boxoffice.PaymentCancelled, own.price, now
 	return []boxoffice.Event{{At: now, OperationID: c.ID, Data: Cancelled{
 		PaymentID:     own.paymentID,
 		ReservationID: own.reservationID,
 		UserID:        own.userID,
 		SeatNumber:    own.seatNumber,
 		Amount:        own.price,
-	}}}, nil
+	}}}, payment, nil
 }
 
 func (s *Seats) decideEndPlace(c EndPlace, now time.Time) []boxoffice.Event {
-	own := s.claimBy(c.UserID)
+	var events []boxoffice.Event
 	// A message that was long under way must not take what a newer place holds.
-	if !own.held(now) || own.sequence != c.Sequence {
-		return nil
+	if own := s.claimBy(c.UserID); own.held(now) && own.sequence == c.Sequence {
+		events = append(events, own.released(now, c.ID))
 	}
-	return []boxoffice.Event{own.released(now, c.ID)}
+	for _, e := range s.NotePlaces([]boxoffice.EndedPlace{c.EndedPlace}, now) {
+		e.OperationID = c.ID
+		events = append(events, e)
+	}
+	return events
 }
 
-// Expire gives a HoldExpired for every hold that is over at now, the longest over first.
-func (s *Seats) Expire(now time.Time) []boxoffice.Event {
+// NotePlaces returns the events of places that have ended, as far as that is news.
+func (s *Seats) NotePlaces(ended []boxoffice.EndedPlace, now time.Time) []boxoffice.Event {
+	var events []boxoffice.Event
+	for _, place := range ended {
+		if now.Before(place.EndsAt) && !s.ended(place.Sequence) {
+			events = append(events, boxoffice.Event{At: now, Data: PlaceEnded(place)})
+		}
+	}
+	return events
+}
+
+// Due returns the events of the holds that are over at now, the longest over first.
+func (s *Seats) Due(now time.Time) []boxoffice.Event {
 	var due []*claim
 	for _, c := range s.claims {
 		if c.due(now) {
@@ -178,11 +222,22 @@ func (s *Seats) Expire(now time.Time) []boxoffice.Event {
 	return events
 }
 
+// NextDue is when the next hold is over, past times included; zero without holds.
+func (s *Seats) NextDue() time.Time {
+	var next time.Time
+	for _, c := range s.claims {
+		if !c.confirmed() && (next.IsZero() || c.expiresAt.Before(next)) {
+			next = c.expiresAt
+		}
+	}
+	return next
+}
+
 // CheckAdmission is the guard: it refuses with queue-token-expired what a genuine queue
-// token says once its place was used up or barred, and once its admission is over
-// unless its user holds a seat that was taken with it.
+// token says once its place has ended, and once its admission is over unless its user
+// holds a seat that was taken with it.
 func (s *Seats) CheckAdmission(a boxoffice.Admission, now time.Time) *boxoffice.Error {
-	if _, barred := s.barred[a.Sequence]; barred || slices.Contains(s.spent, a.Sequence) {
+	if s.ended(a.Sequence) {
 		return boxoffice.PlaceEnded()
 	}
 	if now.Before(a.EndsAt) {

@@ -57,7 +57,7 @@ func FuzzRestore(f *testing.F) {
 		require.Equal(t, stored, snapshotOf(t, restored))
 
 		now := at(time.Hour)
-		for _, e := range s.Expire(now) {
+		for _, e := range s.Due(now) {
 			s.Apply(e)
 		}
 		first := hold(1001, 12)
@@ -68,6 +68,6 @@ func FuzzRestore(f *testing.F) {
 		act(s, cancel(1002), now)
 		act(s, release(1), now)
 		require.Len(t, s.AvailableSeats(now), s.Available(now))
-		require.Empty(t, s.Expire(now))
+		require.Empty(t, s.Due(now))
 	})
 }

@@ -33,7 +33,7 @@ func TestPay(t *testing.T) {
 		},
 	}, outcome)
 	require.Equal(t, boxoffice.SeatSold, s.SeatMap(at(time.Hour)).Statuses[11])
-	require.Zero(t, s.NextWake(), "what is sold does not expire")
+	require.Zero(t, s.NextDue(), "what is sold does not expire")
 }
 
 func TestPayAnswers(t *testing.T) {
@@ -173,14 +173,14 @@ func TestEndPlace(t *testing.T) {
 	s := newSchedule(t)
 	act(s, hold(1, 12), at(0))
 
-	events, outcome := s.Decide(seatmap.EndPlace{Operation: operation(9), UserID: user(1), Sequence: 8}, at(0))
+	events, outcome := s.Decide(seatmap.EndPlace{Operation: operation(9), UserID: user(1), EndedPlace: boxoffice.EndedPlace{Sequence: 8, EndsAt: at(20 * time.Minute)}}, at(0))
 	requireSucceeded(t, outcome)
-	require.Empty(t, events, "the hold was taken with another place")
+	require.Len(t, events, 1, "the hold was taken with another place")
+	require.IsType(t, seatmap.PlaceEnded{}, events[0].Data)
 
-	events, outcome = act(s, seatmap.EndPlace{Operation: operation(9), UserID: user(1), Sequence: 1}, at(0))
+	events, outcome = act(s, seatmap.EndPlace{Operation: operation(9), UserID: user(1), EndedPlace: boxoffice.EndedPlace{Sequence: 1, EndsAt: at(20 * time.Minute)}}, at(0))
 	requireSucceeded(t, outcome)
 	require.Equal(t, seatmap.Released{ReservationID: reservation(1), SeatNumber: 12, Sequence: 1}, events[0].Data)
-	s.BarPlaces([]uint64{1})
 
 	again := hold(1, 13)
 	again.Operation, again.ReservationID = operation(10), reservation(10)

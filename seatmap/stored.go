@@ -10,20 +10,23 @@ import (
 	"boxoffice"
 )
 
-// scheduleSnapshot is the stored form of a schedule's state, version 1. It holds what
-// events say and nothing else: the same events give the same bytes.
-type storedState struct {
-	Version    int                  `json:"v"`
-	Terms      boxoffice.Terms      `json:"terms"`
-	Changes    int64                `json:"changes"`
-	Claims     []claimSnapshot      `json:"claims"`
-	Spent      []uint64             `json:"spent"`
-	Remembered []rememberedSnapshot `json:"remembered"`
+// storedSeats is the stored form of the state, version 1. It holds what events say and
+// nothing else: the same events give the same bytes. Releases before 0.2 also stored the
+// answers to recent operations, as "remembered"; they are passed over.
+type storedSeats struct {
+	Version int                `json:"v"`
+	Terms   boxoffice.Terms    `json:"terms"`
+	Changes int64              `json:"changes"`
+	Claims  []storedClaim      `json:"claims"`
+	Spent   []uint64           `json:"spent"`
+	Left    []storedEndedPlace `json:"left,omitempty"`
+	At      time.Time          `json:"at,omitzero"` // of the last event
 }
 
-type claimSnapshot struct {
+type storedClaim struct {
 	SeatNumber    int       `json:"seatNumber"`
 	ReservationID uuid.UUID `json:"reservationId"`
+	OperationID   uuid.UUID `json:"operationId,omitzero"`
 	UserID        uuid.UUID `json:"userId"`
 	Sequence      uint64    `json:"sequence"`
 	Price         int64     `json:"price"`
@@ -33,9 +36,9 @@ type claimSnapshot struct {
 	PaidAt        time.Time `json:"paidAt,omitzero"`
 }
 
-type rememberedSnapshot struct {
-	OperationID uuid.UUID       `json:"operationId"`
-	Outcome     json.RawMessage `json:"outcome"`
+type storedEndedPlace struct {
+	Sequence uint64    `json:"sequence"`
+	EndsAt   time.Time `json:"endsAt"`
 }
 
 // Snapshot encodes the state that the events made.
@@ -43,16 +46,18 @@ func (s *Seats) Snapshot() ([]byte, error) {
 	if s.terms == nil {
 		return nil, fmt.Errorf("snapshot of a schedule before its first event")
 	}
-	stored := storedState{
+	stored := storedSeats{
 		Version: boxoffice.StoredVersion,
-		Terms:   s.terms.whole(),
+		Terms:   *s.terms,
 		Changes: s.changes,
 		Spent:   s.spent,
+		At:      s.at,
 	}
 	for _, c := range s.claims {
-		stored.Claims = append(stored.Claims, claimSnapshot{
+		stored.Claims = append(stored.Claims, storedClaim{
 			SeatNumber:    c.seatNumber,
 			ReservationID: c.reservationID,
+			OperationID:   c.operationID,
 			UserID:        c.userID,
 			Sequence:      c.sequence,
 			Price:         c.price,
@@ -62,12 +67,8 @@ func (s *Seats) Snapshot() ([]byte, error) {
 			PaidAt:        c.paidAt,
 		})
 	}
-	for _, r := range s.remembered {
-		outcome, err := boxoffice.EncodeOutcome(s.outcome(r.effect))
-		if err != nil {
-			return nil, fmt.Errorf("remembered operation %v: %w", r.id, err)
-		}
-		stored.Remembered = append(stored.Remembered, rememberedSnapshot{OperationID: r.id, Outcome: outcome})
+	for _, place := range s.left.since(s.at) {
+		stored.Left = append(stored.Left, storedEndedPlace(place))
 	}
 	data, err := json.Marshal(stored)
 	if err != nil {
@@ -76,10 +77,9 @@ func (s *Seats) Snapshot() ([]byte, error) {
 	return data, nil
 }
 
-// RestoreSchedule rebuilds a schedule from its newest snapshot and the events after it,
-// or from all of its events if the snapshot is nil. What BarPlaces has to be told is up
-// to the caller. It fails on a stored form that it does not know or that contradicts
-// itself; with a bad snapshot, all the events may still do.
+// Restore rebuilds the state from its newest snapshot and the events after it, or from
+// all events if the snapshot is nil. It fails on a stored form that it does not know or
+// that contradicts itself; with a bad snapshot, all the events may still do.
 func Restore(snapshot []byte, events []boxoffice.Event) (*Seats, error) {
 	s := new(Seats)
 	if snapshot != nil {
@@ -99,14 +99,15 @@ func Restore(snapshot []byte, events []boxoffice.Event) (*Seats, error) {
 }
 
 func (s *Seats) load(snapshot []byte) error {
-	var stored storedState
+	var stored storedSeats
 	if err := boxoffice.DecodeStored(snapshot, &stored); err != nil {
 		return err
 	}
-	s.terms, s.changes = keepTerms(stored.Terms), stored.Changes
+	s.terms, s.changes, s.at = &stored.Terms, stored.Changes, stored.At
 	for _, c := range stored.Claims {
 		err := s.claimSeat(&claim{
 			reservationID: c.ReservationID,
+			operationID:   c.OperationID,
 			userID:        c.UserID,
 			sequence:      c.Sequence,
 			seatNumber:    c.SeatNumber,
@@ -121,40 +122,32 @@ func (s *Seats) load(snapshot []byte) error {
 		}
 	}
 	s.spent = stored.Spent[max(0, len(stored.Spent)-maxSpent):]
-	for _, r := range stored.Remembered {
-		outcome, err := boxoffice.DecodeOutcome(r.Outcome)
-		if err != nil {
-			return fmt.Errorf("remembered operation %v: %w", r.OperationID, err)
-		}
-		s.remembered = append(s.remembered, remembered{id: r.OperationID, effect: effectIn(outcome)})
+	for _, place := range stored.Left {
+		s.left.add(place.Sequence, place.EndsAt)
 	}
-	s.remembered = s.remembered[max(0, len(s.remembered)-maxRemembered):]
 	return nil
 }
 
-// effectIn reads an effect out of the answer that tells of it.
-func effectIn(outcome boxoffice.Outcome) effect {
-	done := effect{at: outcome.At}
-	switch p, r := outcome.Payment, outcome.Reservation; {
-	case p != nil:
-		done.cancelled = p.Status == boxoffice.PaymentCancelled
-		done.claim = &claim{
-			reservationID: p.ReservationID,
-			userID:        p.UserID,
-			seatNumber:    p.SeatNumber,
-			price:         p.Amount,
-			paymentID:     p.ID,
-			paidAt:        p.PaidAt,
-		}
-	case r != nil:
-		done.claim = &claim{
-			reservationID: r.ID,
-			userID:        r.UserID,
-			seatNumber:    r.SeatNumber,
-			price:         r.Price,
-			createdAt:     r.CreatedAt,
-			expiresAt:     r.ExpiresAt,
-		}
+// DecodeEvent reads the data of an event that [boxoffice.EncodeEvent] wrote. A type or
+// version that it does not know is an error: guessing what happened is worse than
+// stopping.
+func DecodeEvent(eventType string, data []byte) (boxoffice.EventData, error) {
+	switch eventType {
+	case Opened{}.EventType():
+		return boxoffice.DecodeEventData[Opened](data)
+	case Held{}.EventType():
+		return boxoffice.DecodeEventData[Held](data)
+	case Released{}.EventType():
+		return boxoffice.DecodeEventData[Released](data)
+	case Expired{}.EventType():
+		return boxoffice.DecodeEventData[Expired](data)
+	case Confirmed{}.EventType():
+		return boxoffice.DecodeEventData[Confirmed](data)
+	case Cancelled{}.EventType():
+		return boxoffice.DecodeEventData[Cancelled](data)
+	case PlaceEnded{}.EventType():
+		return boxoffice.DecodeEventData[PlaceEnded](data)
+	default:
+		return nil, fmt.Errorf("a seat map has no event %q", eventType)
 	}
-	return done
 }

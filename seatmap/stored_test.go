@@ -36,6 +36,7 @@ func storedEvents() map[string]boxoffice.Event {
 		"event-sale-cancelled": caused(seatmap.Cancelled{
 			PaymentID: payment(1), ReservationID: reservation(1), UserID: user(1), SeatNumber: 12, Amount: 1012,
 		}),
+		"event-place-ended": caused(seatmap.PlaceEnded{Sequence: 18, EndsAt: at(10 * time.Minute)}),
 	}
 }
 
@@ -84,12 +85,18 @@ func TestStoredEvents(t *testing.T) {
 func TestStoredSnapshots(t *testing.T) {
 	t.Parallel()
 	s := busySchedule(t)
-	stored := golden(t, "snapshot-schedule", snapshotOf(t, s))
+	stored := golden(t, "snapshot-seats", snapshotOf(t, s))
 	require.Equal(t, stored, snapshotOf(t, s))
 	restored, err := seatmap.Restore([]byte(stored), nil)
 	require.NoError(t, err)
 	require.Equal(t, stored, snapshotOf(t, restored))
-	require.Equal(t, s.SeatMap(at(time.Minute)), restored.SeatMap(at(time.Minute)))
+	// As releases before 0.2 wrote it.
+	older, err := seatmap.Restore([]byte(golden(t, "snapshot-schedule", "")), nil)
+	require.NoError(t, err)
+	for _, read := range []*seatmap.Seats{restored, older} {
+		require.Equal(t, s.SeatMap(at(time.Minute)), read.SeatMap(at(time.Minute)))
+		require.Equal(t, s.News(9, at(time.Minute)), read.News(9, at(time.Minute)))
+	}
 }
 
 func TestDecodingRefusesWhatItDoesNotKnow(t *testing.T) {

@@ -1,158 +1,142 @@
 package seatmap
 
 import (
-	"slices"
 	"time"
 
 	"boxoffice"
 )
 
-// SeatView is what a schedule shows of itself: enough to draw its map and to be its
-// guard, without deciding anything. It follows the schedule by what each commit changed
-// ([SeatUpdateOf], and the places that have ended).
-//
-// Until a hold is due it shows what the schedule does. It is not safe for concurrent use.
-type View struct {
-	// Map is replaced by every change and never changed itself.
-	Map *boxoffice.SeatMap
-	// Holds are the seats that are held, in no order.
-	Holds []HeldSeat
-	// DueAt is when the first hold is over; zero without holds. From then on time alone
-	// has changed what the schedule shows, and this view does not know.
-	DueAt time.Time
-
-	ended map[uint64]struct{}
-}
-
-// SeatHold says by which place in line a seat is held, and until when.
-type HeldSeat struct {
-	SeatNumber int
-	Sequence   uint64
-	Until      time.Time
-}
-
-// SeatUpdate is what one event made of one seat.
-type Update struct {
-	SeatNumber int
-	Status     boxoffice.SeatStatus
-	Sequence   uint64    // of the place it is held by, or was sold to; 0 of a free seat
-	HeldUntil  time.Time // zero unless it is held
-}
-
-// NewSeatView makes the view of a schedule whose places in ended have ended.
-func NewView(m *boxoffice.SeatMap, holds []HeldSeat, ended []uint64) *View {
-	v := &View{Map: m, Holds: holds}
-	v.end(ended)
-	v.noteDue()
-	return v
-}
-
-// View shows the schedule as it is, whatever the time: a hold that is due is still held.
-func (s *Seats) View() *View {
+// SeatMap shows the seats at now. A hold that is due counts as one change already, so
+// that maps of different content never share a version.
+func (s *Seats) SeatMap(now time.Time) boxoffice.SeatMap {
 	m := s.freeSeats()
-	var holds []HeldSeat
 	for _, c := range s.claims {
-		if c.confirmed() {
+		switch {
+		case c.due(now):
+			m.Version++
+		case c.held(now):
+			m.Statuses[c.seatNumber-1] = boxoffice.SeatHeld
+		default:
 			m.Statuses[c.seatNumber-1] = boxoffice.SeatSold
-			continue
-		}
-		m.Statuses[c.seatNumber-1] = boxoffice.SeatHeld
-		holds = append(holds, HeldSeat{SeatNumber: c.seatNumber, Sequence: c.sequence, Until: c.expiresAt})
-	}
-	ended := slices.Clone(s.spent)
-	for sequence := range s.barred {
-		ended = append(ended, sequence)
-	}
-	return NewView(&m, holds, ended)
-}
-
-// SeatUpdateOf tells what an event makes of a seat; false if it is not about one. Every
-// one that is counts the version of the map up by one.
-func UpdateOf(e boxoffice.Event) (Update, bool) {
-	switch d := e.Data.(type) {
-	case Held:
-		return Update{SeatNumber: d.SeatNumber, Status: boxoffice.SeatHeld, Sequence: d.Sequence, HeldUntil: d.ExpiresAt}, true
-	case Confirmed:
-		return Update{SeatNumber: d.SeatNumber, Status: boxoffice.SeatSold, Sequence: d.Sequence}, true
-	case Released:
-		return Update{SeatNumber: d.SeatNumber, Status: boxoffice.SeatAvailable}, true
-	case Expired:
-		return Update{SeatNumber: d.SeatNumber, Status: boxoffice.SeatAvailable}, true
-	case Cancelled:
-		return Update{SeatNumber: d.SeatNumber, Status: boxoffice.SeatAvailable}, true
-	default:
-		return Update{}, false
-	}
-}
-
-// Apply takes over what one commit changed: seats in the order of its events, and places
-// that have ended in other ways than by a payment. Each update counts one version up.
-func (v *View) Apply(updates []Update, ended []uint64) {
-	v.end(ended)
-	if len(updates) == 0 {
-		return
-	}
-	m := *v.Map
-	for _, u := range updates {
-		m.Statuses[u.SeatNumber-1] = u.Status
-		v.Holds = slices.DeleteFunc(v.Holds, func(h HeldSeat) bool { return h.SeatNumber == u.SeatNumber })
-		switch u.Status {
-		case boxoffice.SeatHeld:
-			v.Holds = append(v.Holds, HeldSeat{SeatNumber: u.SeatNumber, Sequence: u.Sequence, Until: u.HeldUntil})
-		case boxoffice.SeatSold:
-			v.end([]uint64{u.Sequence})
-		case boxoffice.SeatAvailable:
 		}
 	}
-	m.Version += int64(len(updates))
-	v.Map = &m
-	v.noteDue()
+	return m
 }
 
-func (v *View) noteDue() {
-	v.DueAt = time.Time{}
-	for _, h := range v.Holds {
-		if v.DueAt.IsZero() || h.Until.Before(v.DueAt) {
-			v.DueAt = h.Until
+// freeSeats returns the seat map as it would be without claims.
+func (s *Seats) freeSeats() boxoffice.SeatMap {
+	return boxoffice.SeatMap{ScheduleID: s.terms.ScheduleID, Version: s.changes, Prices: &s.terms.Prices}
+}
+
+// Available counts the free seats at now.
+func (s *Seats) Available(now time.Time) int {
+	count := boxoffice.SeatCount
+	for _, c := range s.claims {
+		if c.live(now) {
+			count--
 		}
 	}
+	return count
 }
 
-func (v *View) end(sequences []uint64) {
-	if len(sequences) == 0 {
-		return
-	}
-	if v.ended == nil {
-		v.ended = make(map[uint64]struct{}, len(sequences))
-	}
-	for _, sequence := range sequences {
-		v.ended[sequence] = struct{}{}
-	}
-	forgetOldest(v.ended, maxBarred+maxSpent)
-}
-
-// Ended lists the places that have ended, in order.
-func (v *View) Ended() []uint64 {
-	sequences := make([]uint64, 0, len(v.ended))
-	for sequence := range v.ended {
-		sequences = append(sequences, sequence)
-	}
-	slices.Sort(sequences)
-	return sequences
-}
-
-// CheckAdmission is the guard, as [Schedule.CheckAdmission] is.
-func (v *View) CheckAdmission(a boxoffice.Admission, now time.Time) *boxoffice.Error {
-	if _, ended := v.ended[a.Sequence]; ended {
-		return boxoffice.PlaceEnded()
-	}
-	if now.Before(a.EndsAt) {
-		return nil
-	}
-	for _, h := range v.Holds {
-		if h.Sequence == a.Sequence && now.Before(h.Until) {
-			return nil
+// Held counts the seats that are held at now.
+func (s *Seats) Held(now time.Time) int {
+	count := 0
+	for _, c := range s.claims {
+		if c.held(now) {
+			count++
 		}
 	}
-	return admissionIsOver()
+	return count
+}
+
+// AvailableSeats lists the numbers of the free seats at now, in order; it is never nil.
+func (s *Seats) AvailableSeats(now time.Time) []int {
+	numbers := make([]int, 0, boxoffice.SeatCount)
+	claims := s.claims
+	for number := 1; number <= boxoffice.SeatCount; number++ {
+		free := true
+		if len(claims) > 0 && claims[0].seatNumber == number {
+			free, claims = !claims[0].live(now), claims[1:]
+		}
+		if free {
+			numbers = append(numbers, number)
+		}
+	}
+	return numbers
+}
+
+// SoldOut reports whether every seat is confirmed.
+func (s *Seats) SoldOut() bool {
+	for _, c := range s.claims {
+		if !c.confirmed() {
+			return false
+		}
+	}
+	return len(s.claims) == boxoffice.SeatCount
+}
+
+func (s *Seats) reservation(c *claim) *boxoffice.Reservation {
+	return &boxoffice.Reservation{
+		ID:         c.reservationID,
+		ConcertID:  s.terms.ConcertID,
+		ScheduleID: s.terms.ScheduleID,
+		SeatNumber: c.seatNumber,
+		UserID:     c.userID,
+		Status:     boxoffice.ReservationHeld,
+		Price:      c.price,
+		CreatedAt:  c.createdAt,
+		ExpiresAt:  c.expiresAt,
+	}
+}
+
+func (s *Seats) payment(c *claim) *boxoffice.Payment {
+	return &boxoffice.Payment{
+		ID:            c.paymentID,
+		ReservationID: c.reservationID,
+		ConcertID:     s.terms.ConcertID,
+		ScheduleID:    s.terms.ScheduleID,
+		SeatNumber:    c.seatNumber,
+		UserID:        c.userID,
+		Amount:        c.price,
+		Status:        boxoffice.PaymentCompleted,
+		StartsAt:      s.terms.StartsAt,
+		EndsAt:        s.terms.EndsAt,
+		PaidAt:        c.paidAt,
+	}
+}
+
+// News tells the waiting room everything, as of a version of the schedule's journal.
+func (s *Seats) News(version int64, now time.Time) boxoffice.ScheduleNews {
+	news := s.NewsOf(nil, 0, version, now)
+	for _, sequence := range s.spent {
+		news.Places = append(news.Places, boxoffice.PlaceNews{Sequence: sequence, Completed: true})
+	}
+	for _, c := range s.claims {
+		if !c.confirmed() {
+			news.Places = append(news.Places, boxoffice.PlaceNews{Sequence: c.sequence, HeldUntil: c.expiresAt})
+		}
+	}
+	return news
+}
+
+// NewsOf tells the waiting room what events did that led from one version of the
+// schedule's journal to another, which is the state of s.
+func (s *Seats) NewsOf(events []boxoffice.Event, after, version int64, now time.Time) boxoffice.ScheduleNews {
+	news := boxoffice.ScheduleNews{
+		After: after, Version: version, AvailableSeats: s.Available(now), SoldOut: s.SoldOut(),
+	}
+	for _, e := range events {
+		switch d := e.Data.(type) {
+		case Held:
+			news.Places = append(news.Places, boxoffice.PlaceNews{Sequence: d.Sequence, HeldUntil: d.ExpiresAt})
+		case Released:
+			news.Places = append(news.Places, boxoffice.PlaceNews{Sequence: d.Sequence})
+		case Expired:
+			news.Places = append(news.Places, boxoffice.PlaceNews{Sequence: d.Sequence})
+		case Confirmed:
+			news.Places = append(news.Places, boxoffice.PlaceNews{Sequence: d.Sequence, Completed: true})
+		}
+	}
+	return news
 }

@@ -107,8 +107,8 @@ func New(cfg Config) (*Edge, error) {
 	}
 	e := &Edge{cfg: cfg, followed: make(map[*replica]struct{})}
 	e.Client = actors.NewClient(noting{e}, cfg.Notifier)
-	e.seats = newShelf(boxoffice.KindSchedule, watchSeats, readSeats)
-	e.rooms = newShelf(boxoffice.KindGatekeeper, watchRoom, readRoom)
+	e.seats = newShelf(boxoffice.KindSchedule, readSeats)
+	e.rooms = newShelf(boxoffice.KindGatekeeper, readRoom)
 	e.sources.known = make(map[string]*source)
 	e.outbox = newOutbox(&e.cfg)
 	e.ctx, e.stop = context.WithCancel(context.Background())
@@ -133,9 +133,8 @@ func (e *Edge) Close() {
 
 // shelf has the replicas of one kind of grain.
 type shelf struct {
-	kind  boxoffice.Kind
-	watch func(watcher string) proto.Message
-	// read makes a view of what a grain answers to watch.
+	kind boxoffice.Kind
+	// read makes a view of what a grain answers to a watch.
 	read func(id int64, answer proto.Message) (view, error)
 
 	mu       sync.RWMutex
@@ -143,10 +142,8 @@ type shelf struct {
 	full     atomic.Bool // somebody was turned away
 }
 
-func newShelf(kind boxoffice.Kind, watch func(string) proto.Message,
-	read func(int64, proto.Message) (view, error),
-) shelf {
-	return shelf{kind: kind, watch: watch, read: read, replicas: make(map[int64]*replica)}
+func newShelf(kind boxoffice.Kind, read func(int64, proto.Message) (view, error)) shelf {
+	return shelf{kind: kind, read: read, replicas: make(map[int64]*replica)}
 }
 
 // of gives the shelf of a kind of grain; nil if there are no replicas of it.
@@ -207,8 +204,9 @@ func (e *Edge) answered(kind boxoffice.Kind, byReplica bool, age time.Duration) 
 // where the grain would: it does not answer, or there is none.
 func (e *Edge) look(ctx context.Context, s *shelf, id int64) (*replica, time.Duration, error) {
 	// The first try may find nothing, the second news that are under way, the third is for
-	// whoever was overtaken.
-	for range 3 {
+	// whoever was overtaken. What time has changed and a grain cannot write down, only the
+	// grain shows.
+	for try := range 3 {
 		r := e.replica(s, id)
 		if r == nil {
 			return nil, 0, nil
@@ -232,6 +230,11 @@ func (e *Edge) look(ctx context.Context, s *shelf, id int64) (*replica, time.Dur
 				continue
 			}
 			r.mu.Lock()
+		case due:
+			if try > 0 {
+				r.mu.Unlock()
+				return nil, 0, nil
+			}
 		case bad:
 		}
 		w := r.beginWatch(now)

@@ -71,6 +71,7 @@ type judgement int
 const (
 	good   judgement = iota
 	behind           // this node has told newer things: the news is under way
+	due              // time has changed what the grain shows, and nobody has told so
 	bad
 )
 
@@ -79,8 +80,8 @@ func (r *replica) judge(now time.Time) (age time.Duration, j judgement) {
 	if r.view == nil {
 		return 0, bad
 	}
-	if due := r.view.dueAt(); !due.IsZero() && !now.Before(due) {
-		return 0, bad
+	if at := r.view.dueAt(); !at.IsZero() && !now.Before(at) {
+		return 0, due
 	}
 	if r.source != nil || !r.edge.cfg.Lease.Valid() {
 		var young bool
@@ -206,7 +207,7 @@ func (r *replica) beginWatch(now time.Time) *watch {
 	e.tasks.Go(func() {
 		ctx, cancel := context.WithTimeout(e.ctx, watchTimeout)
 		defer cancel()
-		answer, err := e.Ask(ctx, r.shelf.kind, r.id, r.shelf.watch(e.cfg.MemberID))
+		answer, err := e.Ask(ctx, r.shelf.kind, r.id, &messages.Watch{Watcher: e.cfg.MemberID})
 		r.endWatch(w, answer, err)
 	})
 	return w

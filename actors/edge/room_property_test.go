@@ -115,7 +115,7 @@ func newRoomWorld(t *rapid.T, quiet *slog.Logger) *roomWorld {
 	})
 	e := &Edge{cfg: Config{Clock: w.clock, Lease: validLease{}, Logger: quiet, MemberID: "me"}, followed: map[*replica]struct{}{}}
 	e.sources.known = map[string]*source{}
-	e.rooms = newShelf(boxoffice.KindGatekeeper, watchRoom, readRoom)
+	e.rooms = newShelf(boxoffice.KindGatekeeper, readRoom)
 	w.replica = &replica{edge: e, shelf: &e.rooms, id: 7}
 	w.spawn()
 	return w
@@ -194,7 +194,7 @@ func (w *roomWorld) configure(t *rapid.T) {
 }
 
 func (w *roomWorld) sell(t *rapid.T) {
-	w.system.Root.Send(w.gate, &messages.ScheduleChanged{
+	w.system.Root.Send(w.gate, &messages.ScheduleNews{
 		Version: int64(len(w.told) + 10), AvailableSeats: int32(rapid.IntRange(0, 50).Draw(t, "free")), SoldOut: rapid.Bool().Draw(t, "sold out"),
 	})
 	w.look(t)
@@ -241,7 +241,7 @@ func (w *roomWorld) take(c *messages.Change) {
 func (w *roomWorld) watch(t *rapid.T) {
 	asked := &watch{sentAt: w.clock.Now(), done: make(chan struct{})}
 	w.replica.watch = asked
-	answer := w.ask(t, &messages.WatchRoom{Watcher: "me"})
+	answer := w.ask(t, &messages.Watch{Watcher: "me"})
 	if rapid.Bool().Draw(t, "meanwhile") {
 		w.join(t)
 	}
@@ -301,7 +301,7 @@ func TestReplicaOfARoomNeverLies(t *testing.T) {
 		w.heard = len(w.told) // what has not come until here never does
 		asked := &watch{sentAt: w.clock.Now(), done: make(chan struct{})}
 		w.replica.watch = asked
-		w.replica.endWatch(asked, w.ask(t, &messages.WatchRoom{Watcher: "me"}), nil)
+		w.replica.endWatch(asked, w.ask(t, &messages.Watch{Watcher: "me"}), nil)
 		w.join(t)
 		for ; w.heard < len(w.told); w.heard++ {
 			w.take(w.told[w.heard])

@@ -9,8 +9,6 @@ import (
 	"boxoffice/actors/messages"
 )
 
-func watchRoom(watcher string) proto.Message { return &messages.WatchRoom{Watcher: watcher} }
-
 func readRoom(id int64, answer proto.Message) (view, error) {
 	state, ok := answer.(*messages.RoomState)
 	if !ok {

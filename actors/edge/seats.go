@@ -34,8 +34,6 @@ type step struct {
 	status     boxoffice.SeatStatus
 }
 
-func watchSeats(watcher string) proto.Message { return &messages.WatchSeats{Watcher: watcher} }
-
 func readSeats(id int64, answer proto.Message) (view, error) {
 	state, ok := answer.(*messages.SeatsState)
 	if !ok || state.GetMap().GetScheduleId() != id {

@@ -21,7 +21,7 @@ func TestTheOwnersNodeShowsWhatItHasAcknowledged(t *testing.T) {
 	inBubble(t, 1, func(t *testing.T, w *world) {
 		a := w.nodes[0]
 		a.sees(0)
-		require.Equal(t, 1, w.asked(a, "WatchSeats"))
+		require.Equal(t, 1, w.asked(a, "Watch"))
 		for seat := 1; seat <= 50; seat++ {
 			w.grain.do(holdSeat(seat))
 			shown := a.sees(seat)
@@ -29,7 +29,7 @@ func TestTheOwnersNodeShowsWhatItHasAcknowledged(t *testing.T) {
 		}
 		pass(50 * time.Second)
 		a.sees(50)
-		require.Zero(t, w.asked(a, "WatchSeats"), "it is told")
+		require.Zero(t, w.asked(a, "Watch"), "it is told")
 		require.Zero(t, w.asked(a, "ReadSeats"))
 	})
 }
@@ -44,14 +44,14 @@ func TestWithoutLeaseTheGrainIsAskedAtLeastEverySecond(t *testing.T) {
 			pass(100 * time.Millisecond)
 			a.sees(0)
 		}
-		asked := w.asked(a, "WatchSeats")
+		asked := w.asked(a, "Watch")
 		require.GreaterOrEqual(t, asked, 4)
 		require.Less(t, asked, 10, "but not for every question")
 		a.lost.Store(false)
 		a.sees(0)
 		pass(20 * time.Second)
 		a.sees(0)
-		require.LessOrEqual(t, w.asked(a, "WatchSeats"), 1)
+		require.LessOrEqual(t, w.asked(a, "Watch"), 1)
 	})
 }
 
@@ -65,12 +65,12 @@ func TestAnotherNodeHearsWhatChanges(t *testing.T) {
 			pass(2 * feedEvery)
 			b.sees(seat)
 		}
-		require.Equal(t, 1, w.asked(b, "WatchSeats"))
+		require.Equal(t, 1, w.asked(b, "Watch"))
 		for range 100 { // 200 s, less than the holds last
 			pass(2 * time.Second)
 			b.sees(50)
 		}
-		require.InDelta(t, 6, w.asked(b, "WatchSeats"), 1, "it renews what is in use, every half minute")
+		require.InDelta(t, 6, w.asked(b, "Watch"), 1, "it renews what is in use, every half minute")
 		require.Zero(t, w.asked(b, "ReadSeats"))
 	})
 }
@@ -90,12 +90,12 @@ func TestAReplicaIsNeverOlderThanASecond(t *testing.T) {
 		pass(feedAtMost + someTime)
 		b.sees(5)
 		pass(someTime)
-		w.asked(b, "WatchSeats")
+		w.asked(b, "Watch")
 		for range 50 {
 			pass(100 * time.Millisecond)
 			b.sees(5)
 		}
-		require.LessOrEqual(t, w.asked(b, "WatchSeats"), 1, "the feed is whole again")
+		require.LessOrEqual(t, w.asked(b, "Watch"), 1, "the feed is whole again")
 	})
 }
 
@@ -109,14 +109,14 @@ func TestALostMessageIsNoticed(t *testing.T) {
 		w.grain.do(holdSeat(1))
 		pass(2*feedAtMost + someTime)
 		b.sees(1)
-		require.Equal(t, 2, w.asked(b, "WatchSeats"))
+		require.Equal(t, 2, w.asked(b, "Watch"))
 		w.grain.do(holdSeat(2))
 		pass(someTime)
 		w.tamperWith(nil)
 		w.grain.do(holdSeat(3))
 		pass(someTime)
 		b.sees(3)
-		require.Equal(t, 1, w.asked(b, "WatchSeats"))
+		require.Equal(t, 1, w.asked(b, "Watch"))
 	})
 }
 
@@ -140,7 +140,7 @@ func TestMessagesThatComeTwiceOrTooLateChangeNothing(t *testing.T) {
 		w.tamperWith(func(_ *node, feed *messages.Feed) []*messages.Feed { return append([]*messages.Feed{feed}, kept...) })
 		pass(feedAtMost + someTime)
 		b.sees(2)
-		require.Equal(t, 1, w.asked(b, "WatchSeats"))
+		require.Equal(t, 1, w.asked(b, "Watch"))
 	})
 }
 
@@ -167,7 +167,7 @@ func TestMessagesOutOfOrderAreAGap(t *testing.T) {
 		w.grain.do(holdSeat(2))
 		pass(someTime)
 		b.sees(2)
-		require.Equal(t, 2, w.asked(b, "WatchSeats"))
+		require.Equal(t, 2, w.asked(b, "Watch"))
 	})
 }
 
@@ -209,7 +209,7 @@ func TestWhatHappensWhileAWatchIsUnderWayIsNotLost(t *testing.T) {
 				require.NoError(t, err)
 				want := w.grain.schedule.SeatMap(now())
 				require.Equal(t, want, *seatMap)
-				require.Equal(t, c.watches, w.asked(b, "WatchSeats"))
+				require.Equal(t, c.watches, w.asked(b, "Watch"))
 				pass(feedAtMost)
 				b.sees(takenOf(&want))
 			})
@@ -236,7 +236,7 @@ func TestANewEpochIsAnotherView(t *testing.T) {
 		pass(someTime)
 		a.sees(1)
 		b.sees(1)
-		require.Equal(t, 2, w.asked(b, "WatchSeats"))
+		require.Equal(t, 2, w.asked(b, "Watch"))
 		// The new owner goes away without a word; the next is on a's node.
 		c.lost.Store(true)
 		pass(time.Second)
@@ -278,7 +278,7 @@ func TestAnOwnerWithoutLeaseTellsNothing(t *testing.T) {
 		w.grain.do(holdSeat(1))
 		pass(time.Second)
 		b.sees(1)
-		require.Equal(t, 2, w.asked(b, "WatchSeats"))
+		require.Equal(t, 2, w.asked(b, "Watch"))
 	})
 }
 
@@ -290,10 +290,10 @@ func TestAClockThatJumpsMakesAReplicaUselessNotWrong(t *testing.T) {
 			b.sees(0)
 			pass(time.Second)
 			b.sees(0)
-			w.asked(b, "WatchSeats")
+			w.asked(b, "Watch")
 			b.skew.Store(jump.Milliseconds())
 			b.sees(0)
-			require.Equal(t, 1, w.asked(b, "WatchSeats"))
+			require.Equal(t, 1, w.asked(b, "Watch"))
 			w.grain.do(holdSeat(1))
 			pass(time.Second)
 			b.sees(1)
@@ -318,7 +318,7 @@ func TestAWatchThatRunsOutIsTold(t *testing.T) {
 		require.False(t, w.grain.watched)
 		pass(someTime)
 		b.sees(1)
-		require.Equal(t, 2, w.asked(b, "WatchSeats"))
+		require.Equal(t, 2, w.asked(b, "Watch"))
 		a.skew.Store((4 * watchedFor).Milliseconds())
 		pass(2 * sweepEvery)
 		require.Empty(t, a.outbox.watched)
@@ -336,14 +336,14 @@ func TestNothingIsShownThatIsOlderThanWhatThisNodeHasTold(t *testing.T) {
 			require.NoError(t, err)
 			b.sees(seat) // waits for the feed
 		}
-		require.Equal(t, 1, w.asked(b, "WatchSeats"))
+		require.Equal(t, 1, w.asked(b, "Watch"))
 		w.loseFeeds(func(*node, *messages.Feed) bool { return true })
 		for seat := 21; seat <= 30; seat++ {
 			_, err := b.Hold(t.Context(), scheduleID, holdSeat(seat))
 			require.NoError(t, err)
 			b.sees(seat) // waits for nothing, and asks
 		}
-		require.Equal(t, 10, w.asked(b, "WatchSeats"))
+		require.Equal(t, 10, w.asked(b, "Watch"))
 	})
 }
 
@@ -400,7 +400,7 @@ func TestTheGuardAnswersAsTheScheduleDoes(t *testing.T) {
 		})
 		pass(someTime)
 		require.Equal(t, boxoffice.CodeQueueTokenExpired, ask(admission(3, time.Hour)))
-		require.Equal(t, 1, w.asked(b, "WatchSeats"))
+		require.Equal(t, 1, w.asked(b, "Watch"))
 	})
 }
 
@@ -523,14 +523,14 @@ func TestReplicasThatNobodyAsksAreDropped(t *testing.T) {
 		// Somebody who only waits is somebody who asks.
 		news, err := b.FollowSeats(t.Context(), scheduleID, nil, -1)
 		require.NoError(t, err)
-		w.asked(b, "WatchSeats")
+		w.asked(b, "Watch")
 		for range 10 {
 			<-news.Changed
 			news, err = b.FollowSeats(t.Context(), scheduleID, nil, news.Map.Version)
 			require.NoError(t, err)
 		}
 		require.Len(t, b.seats.replicas, 1)
-		require.LessOrEqual(t, w.asked(b, "WatchSeats"), 12)
+		require.LessOrEqual(t, w.asked(b, "Watch"), 12)
 	})
 }
 
@@ -590,7 +590,7 @@ func TestOneWatchIsEnoughForAll(t *testing.T) {
 		for range 100 {
 			<-done
 		}
-		require.Equal(t, 1, w.asked(a, "WatchSeats"))
+		require.Equal(t, 1, w.asked(a, "Watch"))
 		require.Zero(t, w.asked(a, "ReadSeats"))
 	})
 }
@@ -607,7 +607,7 @@ func TestAViewThatCannotBeReadIsForTheGrain(t *testing.T) {
 			_, err := b.FollowSeats(t.Context(), scheduleID, nil, 0)
 			require.NoError(t, err)
 		}
-		require.Equal(t, 1, w.asked(b, "WatchSeats"))
+		require.Equal(t, 1, w.asked(b, "Watch"))
 		require.Equal(t, 6, w.asked(b, "ReadSeats"))
 		w.grain.unreadable = false
 		pass(renewAfter)

@@ -125,7 +125,7 @@ func (n *node) Call(_ context.Context, kind string, id int64, m proto.Message) (
 		return &messages.Refusal{Code: string(boxoffice.CodeScheduleNotFound)}, nil
 	}
 	reply, err := w.grain.handle(m)
-	if _, ok := m.(*messages.WatchSeats); ok && err == nil {
+	if _, ok := m.(*messages.Watch); ok && err == nil {
 		w.mu.Lock()
 		meanwhile := w.meanwhile
 		w.meanwhile = nil
@@ -231,7 +231,7 @@ func (g *grain) handle(m proto.Message) (proto.Message, error) {
 	}
 	g.commit(g.schedule.Expire(g.owner.Now()), nil)
 	switch m := m.(type) {
-	case *messages.WatchSeats:
+	case *messages.Watch:
 		mark := g.owner.Watched(g.id(), g.epoch, m.GetWatcher())
 		mark.Epoch, mark.Version = g.epoch, g.version
 		g.watched = true

@@ -474,6 +474,7 @@ type EndPlace struct {
 	Operation     *Operation             `protobuf:"bytes,1,opt,name=operation,proto3" json:"operation,omitempty"`
 	UserId        []byte                 `protobuf:"bytes,2,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
 	Sequence      uint64                 `protobuf:"varint,3,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	EndsAt        int64                  `protobuf:"varint,4,opt,name=ends_at,json=endsAt,proto3" json:"ends_at,omitempty"` // of the admission; 0: not known
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -529,6 +530,13 @@ func (x *EndPlace) GetSequence() uint64 {
 	return 0
 }
 
+func (x *EndPlace) GetEndsAt() int64 {
+	if x != nil {
+		return x.EndsAt
+	}
+	return 0
+}
+
 // ReadSeats asks for the seat map.
 type ReadSeats struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -574,62 +582,17 @@ func (x *ReadSeats) GetAdmission() *Admission {
 	return nil
 }
 
-// WatchSeats asks for all that a replica of the seats consists of, and to be told what
-// changes from then on; answered with SeatsState.
-type WatchSeats struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Watcher       string                 `protobuf:"bytes,1,opt,name=watcher,proto3" json:"watcher,omitempty"` // the id of the member that asks
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *WatchSeats) Reset() {
-	*x = WatchSeats{}
-	mi := &file_messages_proto_msgTypes[9]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *WatchSeats) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*WatchSeats) ProtoMessage() {}
-
-func (x *WatchSeats) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[9]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use WatchSeats.ProtoReflect.Descriptor instead.
-func (*WatchSeats) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{9}
-}
-
-func (x *WatchSeats) GetWatcher() string {
-	if x != nil {
-		return x.Watcher
-	}
-	return ""
-}
-
 type Join struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	UserId        []byte                 `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	OperationId   []byte                 `protobuf:"bytes,2,opt,name=operation_id,json=operationId,proto3" json:"operation_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Join) Reset() {
 	*x = Join{}
-	mi := &file_messages_proto_msgTypes[10]
+	mi := &file_messages_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -641,7 +604,7 @@ func (x *Join) String() string {
 func (*Join) ProtoMessage() {}
 
 func (x *Join) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[10]
+	mi := &file_messages_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -654,12 +617,19 @@ func (x *Join) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Join.ProtoReflect.Descriptor instead.
 func (*Join) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{10}
+	return file_messages_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Join) GetUserId() []byte {
 	if x != nil {
 		return x.UserId
+	}
+	return nil
+}
+
+func (x *Join) GetOperationId() []byte {
+	if x != nil {
+		return x.OperationId
 	}
 	return nil
 }
@@ -675,7 +645,7 @@ type Poll struct {
 
 func (x *Poll) Reset() {
 	*x = Poll{}
-	mi := &file_messages_proto_msgTypes[11]
+	mi := &file_messages_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -687,7 +657,7 @@ func (x *Poll) String() string {
 func (*Poll) ProtoMessage() {}
 
 func (x *Poll) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[11]
+	mi := &file_messages_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -700,7 +670,7 @@ func (x *Poll) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Poll.ProtoReflect.Descriptor instead.
 func (*Poll) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{11}
+	return file_messages_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Poll) GetUserId() []byte {
@@ -727,7 +697,7 @@ type Leave struct {
 
 func (x *Leave) Reset() {
 	*x = Leave{}
-	mi := &file_messages_proto_msgTypes[12]
+	mi := &file_messages_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -739,7 +709,7 @@ func (x *Leave) String() string {
 func (*Leave) ProtoMessage() {}
 
 func (x *Leave) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[12]
+	mi := &file_messages_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -752,7 +722,7 @@ func (x *Leave) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Leave.ProtoReflect.Descriptor instead.
 func (*Leave) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{12}
+	return file_messages_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Leave) GetUserId() []byte {
@@ -777,7 +747,7 @@ type ReadQueue struct {
 
 func (x *ReadQueue) Reset() {
 	*x = ReadQueue{}
-	mi := &file_messages_proto_msgTypes[13]
+	mi := &file_messages_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -789,7 +759,7 @@ func (x *ReadQueue) String() string {
 func (*ReadQueue) ProtoMessage() {}
 
 func (x *ReadQueue) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[13]
+	mi := &file_messages_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -802,53 +772,7 @@ func (x *ReadQueue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadQueue.ProtoReflect.Descriptor instead.
 func (*ReadQueue) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{13}
-}
-
-// WatchRoom asks for all that a replica of the waiting room consists of, and to be told
-// what changes from then on; answered with RoomState.
-type WatchRoom struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Watcher       string                 `protobuf:"bytes,1,opt,name=watcher,proto3" json:"watcher,omitempty"` // the id of the member that asks
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *WatchRoom) Reset() {
-	*x = WatchRoom{}
-	mi := &file_messages_proto_msgTypes[14]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *WatchRoom) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*WatchRoom) ProtoMessage() {}
-
-func (x *WatchRoom) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[14]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use WatchRoom.ProtoReflect.Descriptor instead.
-func (*WatchRoom) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{14}
-}
-
-func (x *WatchRoom) GetWatcher() string {
-	if x != nil {
-		return x.Watcher
-	}
-	return ""
+	return file_messages_proto_rawDescGZIP(), []int{12}
 }
 
 type Configure struct {
@@ -862,7 +786,7 @@ type Configure struct {
 
 func (x *Configure) Reset() {
 	*x = Configure{}
-	mi := &file_messages_proto_msgTypes[15]
+	mi := &file_messages_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -874,7 +798,7 @@ func (x *Configure) String() string {
 func (*Configure) ProtoMessage() {}
 
 func (x *Configure) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[15]
+	mi := &file_messages_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -887,7 +811,7 @@ func (x *Configure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Configure.ProtoReflect.Descriptor instead.
 func (*Configure) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{15}
+	return file_messages_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Configure) GetCapacity() int64 {
@@ -911,33 +835,36 @@ func (x *Configure) GetPaused() bool {
 	return false
 }
 
-// ScheduleChanged is told by a schedule grain to the gatekeeper of the same schedule
-// after a commit. It only hurries: the same stands in the rows of the places.
-type ScheduleChanged struct {
+// ScheduleNews is told by a schedule grain to the gatekeeper of the same schedule when it
+// is activated and after each commit: what the schedule's journal says after one of its
+// versions. It only hurries; a gatekeeper to which some of it is missing reads the journal.
+type ScheduleNews struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
-	Version        int64                  `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"` // of the schedule's journal
-	AvailableSeats int32                  `protobuf:"varint,2,opt,name=available_seats,json=availableSeats,proto3" json:"available_seats,omitempty"`
-	SoldOut        bool                   `protobuf:"varint,3,opt,name=sold_out,json=soldOut,proto3" json:"sold_out,omitempty"`
-	Places         []*PlaceChange         `protobuf:"bytes,4,rep,name=places,proto3" json:"places,omitempty"`
+	After          int64                  `protobuf:"varint,1,opt,name=after,proto3" json:"after,omitempty"` // 0: it tells everything
+	Version        int64                  `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	AvailableSeats int32                  `protobuf:"varint,3,opt,name=available_seats,json=availableSeats,proto3" json:"available_seats,omitempty"`
+	SoldOut        bool                   `protobuf:"varint,4,opt,name=sold_out,json=soldOut,proto3" json:"sold_out,omitempty"`
+	Places         []*PlaceNews           `protobuf:"bytes,5,rep,name=places,proto3" json:"places,omitempty"`
+	LookedUp       bool                   `protobuf:"varint,6,opt,name=looked_up,json=lookedUp,proto3" json:"looked_up,omitempty"` // it comes from the journal
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
 
-func (x *ScheduleChanged) Reset() {
-	*x = ScheduleChanged{}
-	mi := &file_messages_proto_msgTypes[16]
+func (x *ScheduleNews) Reset() {
+	*x = ScheduleNews{}
+	mi := &file_messages_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *ScheduleChanged) String() string {
+func (x *ScheduleNews) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*ScheduleChanged) ProtoMessage() {}
+func (*ScheduleNews) ProtoMessage() {}
 
-func (x *ScheduleChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[16]
+func (x *ScheduleNews) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -948,41 +875,55 @@ func (x *ScheduleChanged) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use ScheduleChanged.ProtoReflect.Descriptor instead.
-func (*ScheduleChanged) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{16}
+// Deprecated: Use ScheduleNews.ProtoReflect.Descriptor instead.
+func (*ScheduleNews) Descriptor() ([]byte, []int) {
+	return file_messages_proto_rawDescGZIP(), []int{14}
 }
 
-func (x *ScheduleChanged) GetVersion() int64 {
+func (x *ScheduleNews) GetAfter() int64 {
+	if x != nil {
+		return x.After
+	}
+	return 0
+}
+
+func (x *ScheduleNews) GetVersion() int64 {
 	if x != nil {
 		return x.Version
 	}
 	return 0
 }
 
-func (x *ScheduleChanged) GetAvailableSeats() int32 {
+func (x *ScheduleNews) GetAvailableSeats() int32 {
 	if x != nil {
 		return x.AvailableSeats
 	}
 	return 0
 }
 
-func (x *ScheduleChanged) GetSoldOut() bool {
+func (x *ScheduleNews) GetSoldOut() bool {
 	if x != nil {
 		return x.SoldOut
 	}
 	return false
 }
 
-func (x *ScheduleChanged) GetPlaces() []*PlaceChange {
+func (x *ScheduleNews) GetPlaces() []*PlaceNews {
 	if x != nil {
 		return x.Places
 	}
 	return nil
 }
 
-// PlaceChange is what a schedule decided about an admitted place.
-type PlaceChange struct {
+func (x *ScheduleNews) GetLookedUp() bool {
+	if x != nil {
+		return x.LookedUp
+	}
+	return false
+}
+
+// PlaceNews is how a place stands by the schedule's journal.
+type PlaceNews struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Sequence      uint64                 `protobuf:"varint,1,opt,name=sequence,proto3" json:"sequence,omitempty"`
 	Completed     bool                   `protobuf:"varint,2,opt,name=completed,proto3" json:"completed,omitempty"`
@@ -991,21 +932,21 @@ type PlaceChange struct {
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *PlaceChange) Reset() {
-	*x = PlaceChange{}
-	mi := &file_messages_proto_msgTypes[17]
+func (x *PlaceNews) Reset() {
+	*x = PlaceNews{}
+	mi := &file_messages_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *PlaceChange) String() string {
+func (x *PlaceNews) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*PlaceChange) ProtoMessage() {}
+func (*PlaceNews) ProtoMessage() {}
 
-func (x *PlaceChange) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[17]
+func (x *PlaceNews) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1016,30 +957,76 @@ func (x *PlaceChange) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use PlaceChange.ProtoReflect.Descriptor instead.
-func (*PlaceChange) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{17}
+// Deprecated: Use PlaceNews.ProtoReflect.Descriptor instead.
+func (*PlaceNews) Descriptor() ([]byte, []int) {
+	return file_messages_proto_rawDescGZIP(), []int{15}
 }
 
-func (x *PlaceChange) GetSequence() uint64 {
+func (x *PlaceNews) GetSequence() uint64 {
 	if x != nil {
 		return x.Sequence
 	}
 	return 0
 }
 
-func (x *PlaceChange) GetCompleted() bool {
+func (x *PlaceNews) GetCompleted() bool {
 	if x != nil {
 		return x.Completed
 	}
 	return false
 }
 
-func (x *PlaceChange) GetHeldUntil() int64 {
+func (x *PlaceNews) GetHeldUntil() int64 {
 	if x != nil {
 		return x.HeldUntil
 	}
 	return 0
+}
+
+// Watch asks for all that a replica of what a grain shows consists of, and to be told what
+// changes from then on; answered with SeatsState or RoomState.
+type Watch struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Watcher       string                 `protobuf:"bytes,1,opt,name=watcher,proto3" json:"watcher,omitempty"` // the id of the member that asks
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Watch) Reset() {
+	*x = Watch{}
+	mi := &file_messages_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Watch) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Watch) ProtoMessage() {}
+
+func (x *Watch) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Watch.ProtoReflect.Descriptor instead.
+func (*Watch) Descriptor() ([]byte, []int) {
+	return file_messages_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *Watch) GetWatcher() string {
+	if x != nil {
+		return x.Watcher
+	}
+	return ""
 }
 
 // Wake activates a grain, so that it does what time has made due; it is not answered.
@@ -1051,7 +1038,7 @@ type Wake struct {
 
 func (x *Wake) Reset() {
 	*x = Wake{}
-	mi := &file_messages_proto_msgTypes[18]
+	mi := &file_messages_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1063,7 +1050,7 @@ func (x *Wake) String() string {
 func (*Wake) ProtoMessage() {}
 
 func (x *Wake) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[18]
+	mi := &file_messages_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1076,7 +1063,7 @@ func (x *Wake) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Wake.ProtoReflect.Descriptor instead.
 func (*Wake) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{18}
+	return file_messages_proto_rawDescGZIP(), []int{17}
 }
 
 // Retry: this activation cannot answer (not the owner, fenced, stopping); the same
@@ -1090,7 +1077,7 @@ type Retry struct {
 
 func (x *Retry) Reset() {
 	*x = Retry{}
-	mi := &file_messages_proto_msgTypes[19]
+	mi := &file_messages_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1102,7 +1089,7 @@ func (x *Retry) String() string {
 func (*Retry) ProtoMessage() {}
 
 func (x *Retry) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[19]
+	mi := &file_messages_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1115,7 +1102,7 @@ func (x *Retry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Retry.ProtoReflect.Descriptor instead.
 func (*Retry) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{19}
+	return file_messages_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Retry) GetReason() string {
@@ -1142,7 +1129,7 @@ type Refusal struct {
 
 func (x *Refusal) Reset() {
 	*x = Refusal{}
-	mi := &file_messages_proto_msgTypes[20]
+	mi := &file_messages_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1154,7 +1141,7 @@ func (x *Refusal) String() string {
 func (*Refusal) ProtoMessage() {}
 
 func (x *Refusal) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[20]
+	mi := &file_messages_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1167,7 +1154,7 @@ func (x *Refusal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refusal.ProtoReflect.Descriptor instead.
 func (*Refusal) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{20}
+	return file_messages_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Refusal) GetCode() string {
@@ -1243,7 +1230,7 @@ type FieldError struct {
 
 func (x *FieldError) Reset() {
 	*x = FieldError{}
-	mi := &file_messages_proto_msgTypes[21]
+	mi := &file_messages_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1255,7 +1242,7 @@ func (x *FieldError) String() string {
 func (*FieldError) ProtoMessage() {}
 
 func (x *FieldError) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[21]
+	mi := &file_messages_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1268,7 +1255,7 @@ func (x *FieldError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldError.ProtoReflect.Descriptor instead.
 func (*FieldError) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{21}
+	return file_messages_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *FieldError) GetLocation() string {
@@ -1301,7 +1288,7 @@ type Outcome struct {
 
 func (x *Outcome) Reset() {
 	*x = Outcome{}
-	mi := &file_messages_proto_msgTypes[22]
+	mi := &file_messages_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1313,7 +1300,7 @@ func (x *Outcome) String() string {
 func (*Outcome) ProtoMessage() {}
 
 func (x *Outcome) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[22]
+	mi := &file_messages_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1326,7 +1313,7 @@ func (x *Outcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Outcome.ProtoReflect.Descriptor instead.
 func (*Outcome) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{22}
+	return file_messages_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Outcome) GetAt() int64 {
@@ -1403,7 +1390,7 @@ type Reservation struct {
 
 func (x *Reservation) Reset() {
 	*x = Reservation{}
-	mi := &file_messages_proto_msgTypes[23]
+	mi := &file_messages_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1415,7 +1402,7 @@ func (x *Reservation) String() string {
 func (*Reservation) ProtoMessage() {}
 
 func (x *Reservation) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[23]
+	mi := &file_messages_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1428,7 +1415,7 @@ func (x *Reservation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reservation.ProtoReflect.Descriptor instead.
 func (*Reservation) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{23}
+	return file_messages_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Reservation) GetId() []byte {
@@ -1523,7 +1510,7 @@ type Payment struct {
 
 func (x *Payment) Reset() {
 	*x = Payment{}
-	mi := &file_messages_proto_msgTypes[24]
+	mi := &file_messages_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1535,7 +1522,7 @@ func (x *Payment) String() string {
 func (*Payment) ProtoMessage() {}
 
 func (x *Payment) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[24]
+	mi := &file_messages_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1548,7 +1535,7 @@ func (x *Payment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Payment.ProtoReflect.Descriptor instead.
 func (*Payment) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{24}
+	return file_messages_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Payment) GetId() []byte {
@@ -1663,7 +1650,7 @@ type SeatMap struct {
 
 func (x *SeatMap) Reset() {
 	*x = SeatMap{}
-	mi := &file_messages_proto_msgTypes[25]
+	mi := &file_messages_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1675,7 +1662,7 @@ func (x *SeatMap) String() string {
 func (*SeatMap) ProtoMessage() {}
 
 func (x *SeatMap) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[25]
+	mi := &file_messages_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1688,7 +1675,7 @@ func (x *SeatMap) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SeatMap.ProtoReflect.Descriptor instead.
 func (*SeatMap) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{25}
+	return file_messages_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *SeatMap) GetScheduleId() int64 {
@@ -1758,7 +1745,7 @@ type Place struct {
 
 func (x *Place) Reset() {
 	*x = Place{}
-	mi := &file_messages_proto_msgTypes[26]
+	mi := &file_messages_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1770,7 +1757,7 @@ func (x *Place) String() string {
 func (*Place) ProtoMessage() {}
 
 func (x *Place) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[26]
+	mi := &file_messages_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1783,7 +1770,7 @@ func (x *Place) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Place.ProtoReflect.Descriptor instead.
 func (*Place) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{26}
+	return file_messages_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Place) GetScheduleId() int64 {
@@ -1912,13 +1899,14 @@ type Left struct {
 	WasWaiting    bool  `protobuf:"varint,1,opt,name=was_waiting,json=wasWaiting,proto3" json:"was_waiting,omitempty"`
 	ViewEpoch     int64 `protobuf:"varint,2,opt,name=view_epoch,json=viewEpoch,proto3" json:"view_epoch,omitempty"`
 	ViewVersion   int64 `protobuf:"varint,3,opt,name=view_version,json=viewVersion,proto3" json:"view_version,omitempty"`
+	EndsAt        int64 `protobuf:"varint,4,opt,name=ends_at,json=endsAt,proto3" json:"ends_at,omitempty"` // of its admission; 0: it had none, or nobody knows
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Left) Reset() {
 	*x = Left{}
-	mi := &file_messages_proto_msgTypes[27]
+	mi := &file_messages_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1930,7 +1918,7 @@ func (x *Left) String() string {
 func (*Left) ProtoMessage() {}
 
 func (x *Left) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[27]
+	mi := &file_messages_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1943,7 +1931,7 @@ func (x *Left) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Left.ProtoReflect.Descriptor instead.
 func (*Left) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{27}
+	return file_messages_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Left) GetWasWaiting() bool {
@@ -1967,6 +1955,13 @@ func (x *Left) GetViewVersion() int64 {
 	return 0
 }
 
+func (x *Left) GetEndsAt() int64 {
+	if x != nil {
+		return x.EndsAt
+	}
+	return 0
+}
+
 type QueueStatus struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
 	ScheduleId     int64                  `protobuf:"varint,1,opt,name=schedule_id,json=scheduleId,proto3" json:"schedule_id,omitempty"`
@@ -1984,7 +1979,7 @@ type QueueStatus struct {
 
 func (x *QueueStatus) Reset() {
 	*x = QueueStatus{}
-	mi := &file_messages_proto_msgTypes[28]
+	mi := &file_messages_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1996,7 +1991,7 @@ func (x *QueueStatus) String() string {
 func (*QueueStatus) ProtoMessage() {}
 
 func (x *QueueStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[28]
+	mi := &file_messages_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2009,7 +2004,7 @@ func (x *QueueStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueueStatus.ProtoReflect.Descriptor instead.
 func (*QueueStatus) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{28}
+	return file_messages_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *QueueStatus) GetScheduleId() int64 {
@@ -2088,7 +2083,7 @@ type Mark struct {
 
 func (x *Mark) Reset() {
 	*x = Mark{}
-	mi := &file_messages_proto_msgTypes[29]
+	mi := &file_messages_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2100,7 +2095,7 @@ func (x *Mark) String() string {
 func (*Mark) ProtoMessage() {}
 
 func (x *Mark) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[29]
+	mi := &file_messages_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2113,7 +2108,7 @@ func (x *Mark) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Mark.ProtoReflect.Descriptor instead.
 func (*Mark) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{29}
+	return file_messages_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Mark) GetMemberId() string {
@@ -2158,7 +2153,7 @@ type Feed struct {
 
 func (x *Feed) Reset() {
 	*x = Feed{}
-	mi := &file_messages_proto_msgTypes[30]
+	mi := &file_messages_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2170,7 +2165,7 @@ func (x *Feed) String() string {
 func (*Feed) ProtoMessage() {}
 
 func (x *Feed) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[30]
+	mi := &file_messages_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2183,7 +2178,7 @@ func (x *Feed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Feed.ProtoReflect.Descriptor instead.
 func (*Feed) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{30}
+	return file_messages_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Feed) GetMemberId() string {
@@ -2233,7 +2228,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_messages_proto_msgTypes[31]
+	mi := &file_messages_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2245,7 +2240,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[31]
+	mi := &file_messages_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2258,7 +2253,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{31}
+	return file_messages_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Change) GetKind() string {
@@ -2354,7 +2349,7 @@ type Ended struct {
 
 func (x *Ended) Reset() {
 	*x = Ended{}
-	mi := &file_messages_proto_msgTypes[32]
+	mi := &file_messages_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2366,7 +2361,7 @@ func (x *Ended) String() string {
 func (*Ended) ProtoMessage() {}
 
 func (x *Ended) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[32]
+	mi := &file_messages_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2379,7 +2374,7 @@ func (x *Ended) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ended.ProtoReflect.Descriptor instead.
 func (*Ended) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{32}
+	return file_messages_proto_rawDescGZIP(), []int{31}
 }
 
 type SeatsState struct {
@@ -2394,7 +2389,7 @@ type SeatsState struct {
 
 func (x *SeatsState) Reset() {
 	*x = SeatsState{}
-	mi := &file_messages_proto_msgTypes[33]
+	mi := &file_messages_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2406,7 +2401,7 @@ func (x *SeatsState) String() string {
 func (*SeatsState) ProtoMessage() {}
 
 func (x *SeatsState) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[33]
+	mi := &file_messages_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2419,7 +2414,7 @@ func (x *SeatsState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SeatsState.ProtoReflect.Descriptor instead.
 func (*SeatsState) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{33}
+	return file_messages_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *SeatsState) GetMark() *Mark {
@@ -2461,7 +2456,7 @@ type SeatHold struct {
 
 func (x *SeatHold) Reset() {
 	*x = SeatHold{}
-	mi := &file_messages_proto_msgTypes[34]
+	mi := &file_messages_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2473,7 +2468,7 @@ func (x *SeatHold) String() string {
 func (*SeatHold) ProtoMessage() {}
 
 func (x *SeatHold) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[34]
+	mi := &file_messages_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2486,7 +2481,7 @@ func (x *SeatHold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SeatHold.ProtoReflect.Descriptor instead.
 func (*SeatHold) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{34}
+	return file_messages_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *SeatHold) GetSeatNumber() int32 {
@@ -2521,7 +2516,7 @@ type SeatsChange struct {
 
 func (x *SeatsChange) Reset() {
 	*x = SeatsChange{}
-	mi := &file_messages_proto_msgTypes[35]
+	mi := &file_messages_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2533,7 +2528,7 @@ func (x *SeatsChange) String() string {
 func (*SeatsChange) ProtoMessage() {}
 
 func (x *SeatsChange) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[35]
+	mi := &file_messages_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2546,7 +2541,7 @@ func (x *SeatsChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SeatsChange.ProtoReflect.Descriptor instead.
 func (*SeatsChange) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{35}
+	return file_messages_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *SeatsChange) GetUpdates() []*SeatUpdate {
@@ -2575,7 +2570,7 @@ type SeatUpdate struct {
 
 func (x *SeatUpdate) Reset() {
 	*x = SeatUpdate{}
-	mi := &file_messages_proto_msgTypes[36]
+	mi := &file_messages_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2587,7 +2582,7 @@ func (x *SeatUpdate) String() string {
 func (*SeatUpdate) ProtoMessage() {}
 
 func (x *SeatUpdate) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[36]
+	mi := &file_messages_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2600,7 +2595,7 @@ func (x *SeatUpdate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SeatUpdate.ProtoReflect.Descriptor instead.
 func (*SeatUpdate) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{36}
+	return file_messages_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *SeatUpdate) GetSeatNumber() int32 {
@@ -2645,7 +2640,7 @@ type RoomState struct {
 
 func (x *RoomState) Reset() {
 	*x = RoomState{}
-	mi := &file_messages_proto_msgTypes[37]
+	mi := &file_messages_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2657,7 +2652,7 @@ func (x *RoomState) String() string {
 func (*RoomState) ProtoMessage() {}
 
 func (x *RoomState) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[37]
+	mi := &file_messages_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2670,7 +2665,7 @@ func (x *RoomState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoomState.ProtoReflect.Descriptor instead.
 func (*RoomState) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{37}
+	return file_messages_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *RoomState) GetMark() *Mark {
@@ -2720,7 +2715,7 @@ type RoomView struct {
 
 func (x *RoomView) Reset() {
 	*x = RoomView{}
-	mi := &file_messages_proto_msgTypes[38]
+	mi := &file_messages_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2732,7 +2727,7 @@ func (x *RoomView) String() string {
 func (*RoomView) ProtoMessage() {}
 
 func (x *RoomView) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[38]
+	mi := &file_messages_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2745,7 +2740,7 @@ func (x *RoomView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoomView.ProtoReflect.Descriptor instead.
 func (*RoomView) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{38}
+	return file_messages_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *RoomView) GetSalesOpenAt() int64 {
@@ -2829,7 +2824,7 @@ type Admissions struct {
 
 func (x *Admissions) Reset() {
 	*x = Admissions{}
-	mi := &file_messages_proto_msgTypes[39]
+	mi := &file_messages_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2841,7 +2836,7 @@ func (x *Admissions) String() string {
 func (*Admissions) ProtoMessage() {}
 
 func (x *Admissions) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[39]
+	mi := &file_messages_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2854,7 +2849,7 @@ func (x *Admissions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Admissions.ProtoReflect.Descriptor instead.
 func (*Admissions) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{39}
+	return file_messages_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Admissions) GetAt() int64 {
@@ -2885,7 +2880,7 @@ type RoomChange struct {
 
 func (x *RoomChange) Reset() {
 	*x = RoomChange{}
-	mi := &file_messages_proto_msgTypes[40]
+	mi := &file_messages_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2897,7 +2892,7 @@ func (x *RoomChange) String() string {
 func (*RoomChange) ProtoMessage() {}
 
 func (x *RoomChange) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_proto_msgTypes[40]
+	mi := &file_messages_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2910,7 +2905,7 @@ func (x *RoomChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoomChange.ProtoReflect.Descriptor instead.
 func (*RoomChange) Descriptor() ([]byte, []int) {
-	return file_messages_proto_rawDescGZIP(), []int{40}
+	return file_messages_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *RoomChange) GetFirst() uint64 {
@@ -2986,44 +2981,45 @@ const file_messages_proto_rawDesc = "" +
 	"\toperation\x18\x01 \x01(\v2\x1d.boxoffice.messages.OperationR\toperation\x12\x1d\n" +
 	"\n" +
 	"payment_id\x18\x02 \x01(\fR\tpaymentId\x12\x17\n" +
-	"\auser_id\x18\x03 \x01(\fR\x06userId\"|\n" +
+	"\auser_id\x18\x03 \x01(\fR\x06userId\"\x95\x01\n" +
 	"\bEndPlace\x12;\n" +
 	"\toperation\x18\x01 \x01(\v2\x1d.boxoffice.messages.OperationR\toperation\x12\x17\n" +
 	"\auser_id\x18\x02 \x01(\fR\x06userId\x12\x1a\n" +
-	"\bsequence\x18\x03 \x01(\x04R\bsequence\"H\n" +
+	"\bsequence\x18\x03 \x01(\x04R\bsequence\x12\x17\n" +
+	"\aends_at\x18\x04 \x01(\x03R\x06endsAt\"H\n" +
 	"\tReadSeats\x12;\n" +
-	"\tadmission\x18\x01 \x01(\v2\x1d.boxoffice.messages.AdmissionR\tadmission\"&\n" +
-	"\n" +
-	"WatchSeats\x12\x18\n" +
-	"\awatcher\x18\x01 \x01(\tR\awatcher\"\x1f\n" +
+	"\tadmission\x18\x01 \x01(\v2\x1d.boxoffice.messages.AdmissionR\tadmission\"B\n" +
 	"\x04Join\x12\x17\n" +
-	"\auser_id\x18\x01 \x01(\fR\x06userId\";\n" +
+	"\auser_id\x18\x01 \x01(\fR\x06userId\x12!\n" +
+	"\foperation_id\x18\x02 \x01(\fR\voperationId\";\n" +
 	"\x04Poll\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\fR\x06userId\x12\x1a\n" +
 	"\bsequence\x18\x02 \x01(\x04R\bsequence\"<\n" +
 	"\x05Leave\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\fR\x06userId\x12\x1a\n" +
 	"\bsequence\x18\x02 \x01(\x04R\bsequence\"\v\n" +
-	"\tReadQueue\"%\n" +
-	"\tWatchRoom\x12\x18\n" +
-	"\awatcher\x18\x01 \x01(\tR\awatcher\"\xa5\x01\n" +
+	"\tReadQueue\"\xa5\x01\n" +
 	"\tConfigure\x12\x1f\n" +
 	"\bcapacity\x18\x01 \x01(\x03H\x00R\bcapacity\x88\x01\x01\x12-\n" +
 	"\x10admit_per_second\x18\x02 \x01(\x03H\x01R\x0eadmitPerSecond\x88\x01\x01\x12\x1b\n" +
 	"\x06paused\x18\x03 \x01(\bH\x02R\x06paused\x88\x01\x01B\v\n" +
 	"\t_capacityB\x13\n" +
 	"\x11_admit_per_secondB\t\n" +
-	"\a_paused\"\xa8\x01\n" +
-	"\x0fScheduleChanged\x12\x18\n" +
-	"\aversion\x18\x01 \x01(\x03R\aversion\x12'\n" +
-	"\x0favailable_seats\x18\x02 \x01(\x05R\x0eavailableSeats\x12\x19\n" +
-	"\bsold_out\x18\x03 \x01(\bR\asoldOut\x127\n" +
-	"\x06places\x18\x04 \x03(\v2\x1f.boxoffice.messages.PlaceChangeR\x06places\"f\n" +
-	"\vPlaceChange\x12\x1a\n" +
+	"\a_paused\"\xd6\x01\n" +
+	"\fScheduleNews\x12\x14\n" +
+	"\x05after\x18\x01 \x01(\x03R\x05after\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\x03R\aversion\x12'\n" +
+	"\x0favailable_seats\x18\x03 \x01(\x05R\x0eavailableSeats\x12\x19\n" +
+	"\bsold_out\x18\x04 \x01(\bR\asoldOut\x125\n" +
+	"\x06places\x18\x05 \x03(\v2\x1d.boxoffice.messages.PlaceNewsR\x06places\x12\x1b\n" +
+	"\tlooked_up\x18\x06 \x01(\bR\blookedUp\"d\n" +
+	"\tPlaceNews\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12\x1c\n" +
 	"\tcompleted\x18\x02 \x01(\bR\tcompleted\x12\x1d\n" +
 	"\n" +
-	"held_until\x18\x03 \x01(\x03R\theldUntil\"\x06\n" +
+	"held_until\x18\x03 \x01(\x03R\theldUntil\"!\n" +
+	"\x05Watch\x12\x18\n" +
+	"\awatcher\x18\x01 \x01(\tR\awatcher\"\x06\n" +
 	"\x04Wake\"\x1f\n" +
 	"\x05Retry\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\"\xab\x02\n" +
@@ -3122,13 +3118,14 @@ const file_messages_proto_rawDesc = "" +
 	"\acreated\x18\x0f \x01(\bR\acreated\x12\x1d\n" +
 	"\n" +
 	"view_epoch\x18\x10 \x01(\x03R\tviewEpoch\x12!\n" +
-	"\fview_version\x18\x11 \x01(\x03R\vviewVersion\"i\n" +
+	"\fview_version\x18\x11 \x01(\x03R\vviewVersion\"\x82\x01\n" +
 	"\x04Left\x12\x1f\n" +
 	"\vwas_waiting\x18\x01 \x01(\bR\n" +
 	"wasWaiting\x12\x1d\n" +
 	"\n" +
 	"view_epoch\x18\x02 \x01(\x03R\tviewEpoch\x12!\n" +
-	"\fview_version\x18\x03 \x01(\x03R\vviewVersion\"\xab\x02\n" +
+	"\fview_version\x18\x03 \x01(\x03R\vviewVersion\x12\x17\n" +
+	"\aends_at\x18\x04 \x01(\x03R\x06endsAt\"\xab\x02\n" +
 	"\vQueueStatus\x12\x1f\n" +
 	"\vschedule_id\x18\x01 \x01(\x03R\n" +
 	"scheduleId\x12\x14\n" +
@@ -3226,49 +3223,48 @@ func file_messages_proto_rawDescGZIP() []byte {
 	return file_messages_proto_rawDescData
 }
 
-var file_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
+var file_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
 var file_messages_proto_goTypes = []any{
-	(*Operation)(nil),       // 0: boxoffice.messages.Operation
-	(*Key)(nil),             // 1: boxoffice.messages.Key
-	(*Admission)(nil),       // 2: boxoffice.messages.Admission
-	(*Hold)(nil),            // 3: boxoffice.messages.Hold
-	(*Release)(nil),         // 4: boxoffice.messages.Release
-	(*Pay)(nil),             // 5: boxoffice.messages.Pay
-	(*CancelSale)(nil),      // 6: boxoffice.messages.CancelSale
-	(*EndPlace)(nil),        // 7: boxoffice.messages.EndPlace
-	(*ReadSeats)(nil),       // 8: boxoffice.messages.ReadSeats
-	(*WatchSeats)(nil),      // 9: boxoffice.messages.WatchSeats
-	(*Join)(nil),            // 10: boxoffice.messages.Join
-	(*Poll)(nil),            // 11: boxoffice.messages.Poll
-	(*Leave)(nil),           // 12: boxoffice.messages.Leave
-	(*ReadQueue)(nil),       // 13: boxoffice.messages.ReadQueue
-	(*WatchRoom)(nil),       // 14: boxoffice.messages.WatchRoom
-	(*Configure)(nil),       // 15: boxoffice.messages.Configure
-	(*ScheduleChanged)(nil), // 16: boxoffice.messages.ScheduleChanged
-	(*PlaceChange)(nil),     // 17: boxoffice.messages.PlaceChange
-	(*Wake)(nil),            // 18: boxoffice.messages.Wake
-	(*Retry)(nil),           // 19: boxoffice.messages.Retry
-	(*Refusal)(nil),         // 20: boxoffice.messages.Refusal
-	(*FieldError)(nil),      // 21: boxoffice.messages.FieldError
-	(*Outcome)(nil),         // 22: boxoffice.messages.Outcome
-	(*Reservation)(nil),     // 23: boxoffice.messages.Reservation
-	(*Payment)(nil),         // 24: boxoffice.messages.Payment
-	(*SeatMap)(nil),         // 25: boxoffice.messages.SeatMap
-	(*Place)(nil),           // 26: boxoffice.messages.Place
-	(*Left)(nil),            // 27: boxoffice.messages.Left
-	(*QueueStatus)(nil),     // 28: boxoffice.messages.QueueStatus
-	(*Mark)(nil),            // 29: boxoffice.messages.Mark
-	(*Feed)(nil),            // 30: boxoffice.messages.Feed
-	(*Change)(nil),          // 31: boxoffice.messages.Change
-	(*Ended)(nil),           // 32: boxoffice.messages.Ended
-	(*SeatsState)(nil),      // 33: boxoffice.messages.SeatsState
-	(*SeatHold)(nil),        // 34: boxoffice.messages.SeatHold
-	(*SeatsChange)(nil),     // 35: boxoffice.messages.SeatsChange
-	(*SeatUpdate)(nil),      // 36: boxoffice.messages.SeatUpdate
-	(*RoomState)(nil),       // 37: boxoffice.messages.RoomState
-	(*RoomView)(nil),        // 38: boxoffice.messages.RoomView
-	(*Admissions)(nil),      // 39: boxoffice.messages.Admissions
-	(*RoomChange)(nil),      // 40: boxoffice.messages.RoomChange
+	(*Operation)(nil),    // 0: boxoffice.messages.Operation
+	(*Key)(nil),          // 1: boxoffice.messages.Key
+	(*Admission)(nil),    // 2: boxoffice.messages.Admission
+	(*Hold)(nil),         // 3: boxoffice.messages.Hold
+	(*Release)(nil),      // 4: boxoffice.messages.Release
+	(*Pay)(nil),          // 5: boxoffice.messages.Pay
+	(*CancelSale)(nil),   // 6: boxoffice.messages.CancelSale
+	(*EndPlace)(nil),     // 7: boxoffice.messages.EndPlace
+	(*ReadSeats)(nil),    // 8: boxoffice.messages.ReadSeats
+	(*Join)(nil),         // 9: boxoffice.messages.Join
+	(*Poll)(nil),         // 10: boxoffice.messages.Poll
+	(*Leave)(nil),        // 11: boxoffice.messages.Leave
+	(*ReadQueue)(nil),    // 12: boxoffice.messages.ReadQueue
+	(*Configure)(nil),    // 13: boxoffice.messages.Configure
+	(*ScheduleNews)(nil), // 14: boxoffice.messages.ScheduleNews
+	(*PlaceNews)(nil),    // 15: boxoffice.messages.PlaceNews
+	(*Watch)(nil),        // 16: boxoffice.messages.Watch
+	(*Wake)(nil),         // 17: boxoffice.messages.Wake
+	(*Retry)(nil),        // 18: boxoffice.messages.Retry
+	(*Refusal)(nil),      // 19: boxoffice.messages.Refusal
+	(*FieldError)(nil),   // 20: boxoffice.messages.FieldError
+	(*Outcome)(nil),      // 21: boxoffice.messages.Outcome
+	(*Reservation)(nil),  // 22: boxoffice.messages.Reservation
+	(*Payment)(nil),      // 23: boxoffice.messages.Payment
+	(*SeatMap)(nil),      // 24: boxoffice.messages.SeatMap
+	(*Place)(nil),        // 25: boxoffice.messages.Place
+	(*Left)(nil),         // 26: boxoffice.messages.Left
+	(*QueueStatus)(nil),  // 27: boxoffice.messages.QueueStatus
+	(*Mark)(nil),         // 28: boxoffice.messages.Mark
+	(*Feed)(nil),         // 29: boxoffice.messages.Feed
+	(*Change)(nil),       // 30: boxoffice.messages.Change
+	(*Ended)(nil),        // 31: boxoffice.messages.Ended
+	(*SeatsState)(nil),   // 32: boxoffice.messages.SeatsState
+	(*SeatHold)(nil),     // 33: boxoffice.messages.SeatHold
+	(*SeatsChange)(nil),  // 34: boxoffice.messages.SeatsChange
+	(*SeatUpdate)(nil),   // 35: boxoffice.messages.SeatUpdate
+	(*RoomState)(nil),    // 36: boxoffice.messages.RoomState
+	(*RoomView)(nil),     // 37: boxoffice.messages.RoomView
+	(*Admissions)(nil),   // 38: boxoffice.messages.Admissions
+	(*RoomChange)(nil),   // 39: boxoffice.messages.RoomChange
 }
 var file_messages_proto_depIdxs = []int32{
 	1,  // 0: boxoffice.messages.Operation.key:type_name -> boxoffice.messages.Key
@@ -3279,24 +3275,24 @@ var file_messages_proto_depIdxs = []int32{
 	0,  // 5: boxoffice.messages.CancelSale.operation:type_name -> boxoffice.messages.Operation
 	0,  // 6: boxoffice.messages.EndPlace.operation:type_name -> boxoffice.messages.Operation
 	2,  // 7: boxoffice.messages.ReadSeats.admission:type_name -> boxoffice.messages.Admission
-	17, // 8: boxoffice.messages.ScheduleChanged.places:type_name -> boxoffice.messages.PlaceChange
-	21, // 9: boxoffice.messages.Refusal.fields:type_name -> boxoffice.messages.FieldError
-	20, // 10: boxoffice.messages.Outcome.refusal:type_name -> boxoffice.messages.Refusal
-	23, // 11: boxoffice.messages.Outcome.reservation:type_name -> boxoffice.messages.Reservation
-	24, // 12: boxoffice.messages.Outcome.payment:type_name -> boxoffice.messages.Payment
-	31, // 13: boxoffice.messages.Feed.changes:type_name -> boxoffice.messages.Change
-	32, // 14: boxoffice.messages.Change.ended:type_name -> boxoffice.messages.Ended
-	35, // 15: boxoffice.messages.Change.seats:type_name -> boxoffice.messages.SeatsChange
-	40, // 16: boxoffice.messages.Change.room:type_name -> boxoffice.messages.RoomChange
-	29, // 17: boxoffice.messages.SeatsState.mark:type_name -> boxoffice.messages.Mark
-	25, // 18: boxoffice.messages.SeatsState.map:type_name -> boxoffice.messages.SeatMap
-	34, // 19: boxoffice.messages.SeatsState.holds:type_name -> boxoffice.messages.SeatHold
-	36, // 20: boxoffice.messages.SeatsChange.updates:type_name -> boxoffice.messages.SeatUpdate
-	29, // 21: boxoffice.messages.RoomState.mark:type_name -> boxoffice.messages.Mark
-	38, // 22: boxoffice.messages.RoomState.view:type_name -> boxoffice.messages.RoomView
-	39, // 23: boxoffice.messages.RoomState.pace:type_name -> boxoffice.messages.Admissions
-	39, // 24: boxoffice.messages.RoomChange.admissions:type_name -> boxoffice.messages.Admissions
-	38, // 25: boxoffice.messages.RoomChange.view:type_name -> boxoffice.messages.RoomView
+	15, // 8: boxoffice.messages.ScheduleNews.places:type_name -> boxoffice.messages.PlaceNews
+	20, // 9: boxoffice.messages.Refusal.fields:type_name -> boxoffice.messages.FieldError
+	19, // 10: boxoffice.messages.Outcome.refusal:type_name -> boxoffice.messages.Refusal
+	22, // 11: boxoffice.messages.Outcome.reservation:type_name -> boxoffice.messages.Reservation
+	23, // 12: boxoffice.messages.Outcome.payment:type_name -> boxoffice.messages.Payment
+	30, // 13: boxoffice.messages.Feed.changes:type_name -> boxoffice.messages.Change
+	31, // 14: boxoffice.messages.Change.ended:type_name -> boxoffice.messages.Ended
+	34, // 15: boxoffice.messages.Change.seats:type_name -> boxoffice.messages.SeatsChange
+	39, // 16: boxoffice.messages.Change.room:type_name -> boxoffice.messages.RoomChange
+	28, // 17: boxoffice.messages.SeatsState.mark:type_name -> boxoffice.messages.Mark
+	24, // 18: boxoffice.messages.SeatsState.map:type_name -> boxoffice.messages.SeatMap
+	33, // 19: boxoffice.messages.SeatsState.holds:type_name -> boxoffice.messages.SeatHold
+	35, // 20: boxoffice.messages.SeatsChange.updates:type_name -> boxoffice.messages.SeatUpdate
+	28, // 21: boxoffice.messages.RoomState.mark:type_name -> boxoffice.messages.Mark
+	37, // 22: boxoffice.messages.RoomState.view:type_name -> boxoffice.messages.RoomView
+	38, // 23: boxoffice.messages.RoomState.pace:type_name -> boxoffice.messages.Admissions
+	38, // 24: boxoffice.messages.RoomChange.admissions:type_name -> boxoffice.messages.Admissions
+	37, // 25: boxoffice.messages.RoomChange.view:type_name -> boxoffice.messages.RoomView
 	26, // [26:26] is the sub-list for method output_type
 	26, // [26:26] is the sub-list for method input_type
 	26, // [26:26] is the sub-list for extension type_name
@@ -3309,8 +3305,8 @@ func file_messages_proto_init() {
 	if File_messages_proto != nil {
 		return
 	}
-	file_messages_proto_msgTypes[15].OneofWrappers = []any{}
-	file_messages_proto_msgTypes[31].OneofWrappers = []any{
+	file_messages_proto_msgTypes[13].OneofWrappers = []any{}
+	file_messages_proto_msgTypes[30].OneofWrappers = []any{
 		(*Change_Ended)(nil),
 		(*Change_Seats)(nil),
 		(*Change_Room)(nil),
@@ -3321,7 +3317,7 @@ func file_messages_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_messages_proto_rawDesc), len(file_messages_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   41,
+			NumMessages:   40,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -85,7 +85,7 @@ func demoConcerts() []demoConcert {
 
 // at gives the schedule's values for a first start at now.
 func (d demoSchedule) at(now time.Time) (boxoffice.NewSchedule, error) {
-	zone, err := time.LoadLocation(d.TimeZone)
+	zone, err := boxoffice.LoadZone(d.TimeZone)
 	if err != nil {
 		return boxoffice.NewSchedule{}, fmt.Errorf("demo data: %w", err)
 	}

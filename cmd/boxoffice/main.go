@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"os"
-	// Venues are in time zones that bare containers know nothing of.
-	_ "time/tzdata"
 )
 
 func main() {

@@ -4,9 +4,12 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"google.golang.org/protobuf/proto"
 
 	"boxoffice"
 	"boxoffice/actors/messages"
+	"boxoffice/seatmap"
+	"boxoffice/waitingroom"
 )
 
 // The one table between domain types and grain messages. A message that cannot be
@@ -42,9 +45,7 @@ func timeOf(ms int64) time.Time {
 	return time.UnixMilli(ms).UTC()
 }
 
-// operationMessage and admissionMessage refer to what they are given, which must not
-// change any more.
-func operationMessage(op *boxoffice.Operation) *messages.Operation {
+func operationMessage(op boxoffice.Operation) *messages.Operation {
 	m := &messages.Operation{Id: op.ID[:]}
 	if !op.Key.IsZero() {
 		m.Key = &messages.Key{
@@ -70,7 +71,7 @@ func operationOf(m *messages.Operation) boxoffice.Operation {
 	return op
 }
 
-func admissionMessage(a *boxoffice.Admission) *messages.Admission {
+func admissionMessage(a boxoffice.Admission) *messages.Admission {
 	return &messages.Admission{UserId: a.UserID[:], Sequence: a.Sequence, EndsAt: millis(a.EndsAt)}
 }
 
@@ -79,6 +80,46 @@ func admissionOf(m *messages.Admission) boxoffice.Admission {
 		UserID:   idOf(m.GetUserId()),
 		Sequence: m.GetSequence(),
 		EndsAt:   timeOf(m.GetEndsAt()),
+	}
+}
+
+// commandOf reads a message that a schedule decides on; nil if it is none.
+func commandOf(m proto.Message) seatmap.Command {
+	switch m := m.(type) {
+	case *messages.Hold:
+		return seatmap.Hold{
+			Operation:     operationOf(m.GetOperation()),
+			Admission:     admissionOf(m.GetAdmission()),
+			ReservationID: idOf(m.GetReservationId()),
+			SeatNumber:    int(m.GetSeatNumber()),
+		}
+	case *messages.Release:
+		return seatmap.Release{
+			Operation:     operationOf(m.GetOperation()),
+			ReservationID: idOf(m.GetReservationId()),
+			UserID:        idOf(m.GetUserId()),
+		}
+	case *messages.Pay:
+		return seatmap.Pay{
+			Operation:     operationOf(m.GetOperation()),
+			PaymentID:     idOf(m.GetPaymentId()),
+			ReservationID: idOf(m.GetReservationId()),
+			UserID:        idOf(m.GetUserId()),
+		}
+	case *messages.CancelSale:
+		return seatmap.Cancel{
+			Operation: operationOf(m.GetOperation()),
+			PaymentID: idOf(m.GetPaymentId()),
+			UserID:    idOf(m.GetUserId()),
+		}
+	case *messages.EndPlace:
+		return seatmap.EndPlace{
+			Operation:  operationOf(m.GetOperation()),
+			UserID:     idOf(m.GetUserId()),
+			EndedPlace: boxoffice.EndedPlace{Sequence: m.GetSequence(), EndsAt: timeOf(m.GetEndsAt())},
+		}
+	default:
+		return nil
 	}
 }
 
@@ -212,7 +253,7 @@ func outcomeOf(m *messages.Outcome) boxoffice.Outcome {
 	return o
 }
 
-func seatMapMessage(s *boxoffice.SeatMap) *messages.SeatMap {
+func seatMapMessage(s boxoffice.SeatMap) *messages.SeatMap {
 	m := &messages.SeatMap{
 		ScheduleId: s.ScheduleID,
 		Version:    s.Version,
@@ -327,4 +368,104 @@ func configureOf(m *messages.Configure) boxoffice.Configure {
 		c.AdmitPerSecond = &n
 	}
 	return c
+}
+
+// newsMessage tells a gatekeeper what its schedule has decided.
+func newsMessage(n boxoffice.ScheduleNews) *messages.ScheduleNews {
+	m := &messages.ScheduleNews{
+		After: n.After, Version: n.Version, AvailableSeats: int32(n.AvailableSeats), SoldOut: n.SoldOut,
+	}
+	for _, p := range n.Places {
+		m.Places = append(m.Places, &messages.PlaceNews{
+			Sequence: p.Sequence, Completed: p.Completed, HeldUntil: millis(p.HeldUntil),
+		})
+	}
+	return m
+}
+
+func newsOf(m *messages.ScheduleNews) boxoffice.ScheduleNews {
+	n := boxoffice.ScheduleNews{
+		After: m.GetAfter(), Version: m.GetVersion(), AvailableSeats: int(m.GetAvailableSeats()), SoldOut: m.GetSoldOut(),
+	}
+	for _, p := range m.GetPlaces() {
+		n.Places = append(n.Places, boxoffice.PlaceNews{
+			Sequence: p.GetSequence(), Completed: p.GetCompleted(), HeldUntil: timeOf(p.GetHeldUntil()),
+		})
+	}
+	return n
+}
+
+// seatsStateMessage is all that a replica of the seats consists of.
+func seatsStateMessage(v *seatmap.View, mark *messages.Mark) *messages.SeatsState {
+	m := &messages.SeatsState{Mark: mark, Map: seatMapMessage(*v.Map)}
+	for _, h := range v.Holds {
+		m.Holds = append(m.Holds, &messages.SeatHold{
+			SeatNumber: int32(h.SeatNumber), Sequence: h.Sequence, Until: millis(h.Until),
+		})
+	}
+	// Differences of sorted numbers are small, and so are small numbers on the wire.
+	m.Ended = v.Ended()
+	for i := len(m.Ended) - 1; i > 0; i-- {
+		m.Ended[i] -= m.Ended[i-1]
+	}
+	return m
+}
+
+// SeatViewOf reads a whole view of seats.
+func SeatViewOf(m *messages.SeatsState) *seatmap.View {
+	var holds []seatmap.HeldSeat
+	for _, h := range m.GetHolds() {
+		holds = append(holds, seatmap.HeldSeat{
+			SeatNumber: int(h.GetSeatNumber()), Sequence: h.GetSequence(), Until: timeOf(h.GetUntil()),
+		})
+	}
+	ended := make([]uint64, len(m.GetEnded()))
+	var last uint64
+	for i, difference := range m.GetEnded() {
+		last += difference
+		ended[i] = last
+	}
+	return seatmap.NewView(seatMapOf(m.GetMap()), holds, ended)
+}
+
+// seatsChangeMessage is what one commit changed.
+func seatsChangeMessage(updates []seatmap.Update, ended []uint64) *messages.Change {
+	m := &messages.SeatsChange{Ended: ended}
+	for _, u := range updates {
+		m.Updates = append(m.Updates, &messages.SeatUpdate{
+			SeatNumber: int32(u.SeatNumber), Status: int32(u.Status), Sequence: u.Sequence, HeldUntil: millis(u.HeldUntil),
+		})
+	}
+	return &messages.Change{Of: &messages.Change_Seats{Seats: m}}
+}
+
+// SeatUpdatesOf reads what one commit made of seats. An update of a seat that does not
+// exist is left out.
+func SeatUpdatesOf(m *messages.SeatsChange) []seatmap.Update {
+	updates := make([]seatmap.Update, 0, len(m.GetUpdates()))
+	for _, u := range m.GetUpdates() {
+		if n := u.GetSeatNumber(); n < 1 || n > boxoffice.SeatCount {
+			continue
+		}
+		updates = append(updates, seatmap.Update{
+			SeatNumber: int(u.GetSeatNumber()), Status: seatStatusOf(byte(u.GetStatus())),
+			Sequence: u.GetSequence(), HeldUntil: timeOf(u.GetHeldUntil()),
+		})
+	}
+	return updates
+}
+
+func roomViewMessage(v *waitingroom.View) *messages.RoomView {
+	return &messages.RoomView{
+		SalesOpenAt:    millis(v.SalesOpenAt),
+		SalesCloseAt:   millis(v.SalesCloseAt),
+		Capacity:       int64(v.Capacity),
+		AdmitPerSecond: int64(v.AdmitPerSecond),
+		Paused:         v.Paused,
+		SoldOut:        v.SoldOut,
+		AvailableSeats: int32(v.AvailableSeats),
+		Waiting:        int64(v.Waiting),
+		Admitted:       int64(v.Admitted),
+		ClaimTtl:       v.ClaimTTL.Milliseconds(),
+	}
 }

@@ -7,7 +7,6 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 	"google.golang.org/protobuf/proto"
 
-	"boxoffice"
 	"boxoffice/actors/messages"
 
 	"boxoffice/waitingroom"
@@ -18,24 +17,28 @@ import (
 // replicas, and every question is a question to the grain.
 const maxReplicatedSequence = math.MaxUint32
 
-// watch answers a member with all that its replica of the waiting room starts with.
-func (g *gatekeeperGrain) watch(m *messages.WatchRoom) func() proto.Message {
-	return func() proto.Message {
-		waiting, err := encodeWaiting(g.room)
-		if err != nil {
-			return refusalMessage(boxoffice.Errorf(boxoffice.CodeInternal, "%v", err))
-		}
-		g.told = g.room.View()
-		state := &messages.RoomState{
-			Mark:    g.shell.watch(m.GetWatcher()),
-			View:    roomViewMessage(&g.told),
-			Waiting: waiting,
-		}
-		for at, count := range g.told.Pace.Admissions() {
-			state.Pace = append(state.Pace, &messages.Admissions{At: millis(at), Count: int64(count)})
-		}
-		return state
+// watch returns the room without the pending batch, which is taken back for as long as it
+// takes to look.
+func (g *gatekeeperGrain) watch(mark *messages.Mark) (proto.Message, error) {
+	if b := g.pending; b != nil {
+		g.room.Rollback()
+		defer func() {
+			g.room.Begin()
+			for _, e := range b.events {
+				g.room.Apply(e)
+			}
+		}()
 	}
+	waiting, err := encodeWaiting(g.room)
+	if err != nil {
+		return nil, err
+	}
+	view := g.room.View()
+	state := &messages.RoomState{Mark: mark, View: roomViewMessage(&view), Waiting: waiting}
+	for at, count := range view.Pace.Admissions() {
+		state.Pace = append(state.Pace, &messages.Admissions{At: millis(at), Count: int64(count)})
+	}
+	return state, nil
 }
 
 // encodeWaiting tells who waits. It takes some 10 ms for a million.
@@ -61,9 +64,9 @@ func encodeWaiting(room *waitingroom.Room) ([]byte, error) {
 	return waiting.ToBytes()
 }
 
-// shown tells what a batch changed of what the room shows. What time alone has changed is
+// change returns what a batch changed of what the room shows. What time alone has changed is
 // for whoever looks at it.
-func (g *gatekeeperGrain) shown(b *batch) *messages.Change {
+func (g *gatekeeperGrain) change(b *batch) *messages.Change {
 	view := g.room.View()
 	change := &messages.RoomChange{}
 	for _, e := range b.events {
@@ -89,19 +92,4 @@ func (g *gatekeeperGrain) shown(b *batch) *messages.Change {
 	g.told = view
 	change.View = roomViewMessage(&view)
 	return &messages.Change{Of: &messages.Change_Room{Room: change}}
-}
-
-func roomViewMessage(v *waitingroom.View) *messages.RoomView {
-	return &messages.RoomView{
-		SalesOpenAt:    millis(v.SalesOpenAt),
-		SalesCloseAt:   millis(v.SalesCloseAt),
-		Capacity:       int64(v.Capacity),
-		AdmitPerSecond: int64(v.AdmitPerSecond),
-		Paused:         v.Paused,
-		SoldOut:        v.SoldOut,
-		AvailableSeats: int32(v.AvailableSeats),
-		Waiting:        int64(v.Waiting),
-		Admitted:       int64(v.Admitted),
-		ClaimTtl:       v.ClaimTTL.Milliseconds(),
-	}
 }

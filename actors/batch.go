@@ -179,7 +179,7 @@ func (s *shell) recover(b *batch) {
 	now := s.cfg.Clock.Now()
 	var still []command
 	for _, c := range append(append(b.commands, b.reads...), s.pending...) {
-		if now.Sub(c.since) < patience {
+		if now.Sub(c.since) < commandLife {
 			still = append(still, c)
 			continue
 		}
@@ -212,7 +212,7 @@ func (s *shell) again(b *batch) {
 		b.refusals[refusal.OperationID] = refusal
 		settled = true
 	}
-	if !settled {
+	if b.rounds++; !settled || b.rounds > maxRounds {
 		b.result.Err = fmt.Errorf("the journal refused the same operations twice: %+v", b.result.Refusals)
 		s.fail(b)
 		return

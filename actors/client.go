@@ -9,8 +9,6 @@ import (
 
 	"boxoffice"
 	"boxoffice/actors/messages"
-
-	"boxoffice/seatmap"
 )
 
 // Caller sends a message to whichever node owns a grain and waits for its answer. It

@@ -49,7 +49,11 @@ func TestLeaveReleasesTheSeatWhereOneMayBeHeld(t *testing.T) {
 					return &messages.Left{WasWaiting: c.wasWaiting}, nil
 				}
 			}), nil)
-			require.NoError(t, client.Leave(t.Context(), 1, boxoffice.PlaceRef{UserID: uuid.New(), Sequence: 9}, c.admitted))
+			ref := boxoffice.PlaceRef{UserID: uuid.New(), Sequence: 9}
+			if c.admitted {
+				ref.EndsAt = time.UnixMilli(1)
+			}
+			require.NoError(t, client.Leave(t.Context(), 1, ref))
 			require.Equal(t, c.want, got)
 		})
 	}
@@ -76,10 +80,15 @@ func TestMessagesCarryEverything(t *testing.T) {
 	t.Parallel()
 	roundTrips := []func(*rapid.T){
 		roundTrip(func(m *messages.Outcome) proto.Message { return outcomeMessage(outcomeOf(m)) }),
-		roundTrip(func(m *messages.Operation) proto.Message { return operationMessage(new(operationOf(m))) }),
-		roundTrip(func(m *messages.Admission) proto.Message { return admissionMessage(new(admissionOf(m))) }),
+		roundTrip(func(m *messages.Operation) proto.Message { return operationMessage(operationOf(m)) }),
+		roundTrip(func(m *messages.Admission) proto.Message { return admissionMessage(admissionOf(m)) }),
 		roundTrip(func(m *messages.Place) proto.Message { return placeMessage(placeOf(m), m.GetCreated()) }),
 		roundTrip(func(m *messages.QueueStatus) proto.Message { return queueStatusMessage(queueStatusOf(m)) }),
+		roundTrip(func(m *messages.ScheduleNews) proto.Message {
+			news := newsMessage(newsOf(m))
+			news.LookedUp = m.GetLookedUp()
+			return news
+		}),
 		roundTrip(func(m *messages.Configure) proto.Message { return configureMessage(configureOf(m)) }),
 	}
 	for _, check := range roundTrips {
@@ -93,7 +102,7 @@ func TestSeatMapMessageCarriesEverything(t *testing.T) {
 	for i := range seats.Statuses {
 		seats.Statuses[i], seats.Prices[i] = boxoffice.SeatStatus(i%3), int64(i)*10
 	}
-	require.Equal(t, seats, seatMapOf(seatMapMessage(seats)))
+	require.Equal(t, seats, seatMapOf(seatMapMessage(*seats)))
 }
 
 func roundTrip[T interface {

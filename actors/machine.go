@@ -86,6 +86,7 @@ type batch struct {
 	last      bool   // it only saves the state of a grain that passivates
 	submitted time.Time
 	attempts  int
+	rounds    int // how often the journal has refused it
 	result    boxoffice.CommitResult
 	done      chan struct{} // closed when result is set
 }

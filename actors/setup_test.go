@@ -39,14 +39,14 @@ type scriptedJournal struct {
 	versions map[boxoffice.Grain]int64
 	events   map[boxoffice.Grain][]boxoffice.Event
 	commits  []boxoffice.Commit
-	rows     map[uint64]boxoffice.PlaceRow
 	// verdict, if set, ends a commit; a zero result lets it through.
 	verdict func(boxoffice.Commit) boxoffice.CommitResult
 	loadErr error
+	ended   []boxoffice.EndedPlace // places of the schedule's rows
 
 	gate    chan struct{} // nil: open; else a commit waits for a value or the close
 	waiting atomic.Int32  // commits at the gate
-	looks   atomic.Int32  // at the rows of places
+	looks   atomic.Int32  // at a schedule's journal
 	tasks   sync.WaitGroup
 }
 
@@ -56,7 +56,6 @@ func newJournal(tb testing.TB) *scriptedJournal {
 		epochs:   map[boxoffice.Grain]int64{},
 		versions: map[boxoffice.Grain]int64{},
 		events:   map[boxoffice.Grain][]boxoffice.Event{},
-		rows:     map[uint64]boxoffice.PlaceRow{},
 	}
 	tb.Cleanup(j.tasks.Wait)
 	return j
@@ -85,26 +84,49 @@ func (j *scriptedJournal) activate(grain boxoffice.Grain) (boxoffice.Activation,
 	return boxoffice.Activation{Epoch: j.epochs[grain], Version: j.versions[grain]}, events, nil
 }
 
-func (j *scriptedJournal) ActivateSchedule(_ context.Context, id int64, _ string) (boxoffice.Activation, *seatmap.Seats, error) {
+func (j *scriptedJournal) ActivateSchedule(
+	_ context.Context, id int64, _ string,
+) (boxoffice.Activation, *seatmap.Seats, []boxoffice.EndedPlace, error) {
 	activation, events, err := j.activate(boxoffice.Grain{Kind: boxoffice.KindSchedule, ID: id})
 	if err != nil {
-		return activation, nil, err
+		return activation, nil, nil, err
 	}
 	state, err := seatmap.Restore(nil, events)
-	return activation, state, err
+	return activation, state, j.ended, err
 }
 
-func (j *scriptedJournal) ActivateWaitingRoom(_ context.Context, id int64, _ string, limits waitingroom.Limits) (boxoffice.Activation, *waitingroom.Room, error) {
+func (j *scriptedJournal) ActivateWaitingRoom(
+	ctx context.Context, id int64, _ string, limits waitingroom.Limits,
+) (boxoffice.Activation, *waitingroom.Room, boxoffice.ScheduleNews, error) {
 	activation, events, err := j.activate(boxoffice.Grain{Kind: boxoffice.KindGatekeeper, ID: id})
 	if err != nil {
-		return activation, nil, err
+		return activation, nil, boxoffice.ScheduleNews{}, err
 	}
 	room := waitingroom.New(limits)
 	room.ScheduleID = id
 	for _, e := range events {
 		room.Apply(e)
 	}
-	return activation, room, nil
+	news, err := j.news(id, 0)
+	return activation, room, news, err
+}
+
+// ScheduleNews counts the looks.
+func (j *scriptedJournal) ScheduleNews(_ context.Context, id, after int64) (boxoffice.ScheduleNews, error) {
+	j.looks.Add(1)
+	return j.news(id, after)
+}
+
+// news reads what the schedule's journal says after a version.
+func (j *scriptedJournal) news(id, after int64) (boxoffice.ScheduleNews, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	events := j.events[boxoffice.Grain{Kind: boxoffice.KindSchedule, ID: id}]
+	state, err := seatmap.Restore(nil, events)
+	if err != nil {
+		return boxoffice.ScheduleNews{}, err
+	}
+	return state.NewsOf(events[after:], after, int64(len(events)), events[len(events)-1].At), nil
 }
 
 func (j *scriptedJournal) Commit(c boxoffice.Commit, done func(boxoffice.CommitResult)) {
@@ -143,21 +165,6 @@ func (j *scriptedJournal) commit(c boxoffice.Commit) boxoffice.CommitResult {
 
 // balanceAfter is what the scripted journal says an account has after any payment.
 const balanceAfter = 4_321
-
-func (j *scriptedJournal) PlaceRows(_ context.Context, _ int64, sequences []uint64) ([]boxoffice.PlaceRow, error) {
-	j.looks.Add(1)
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	rows := make([]boxoffice.PlaceRow, 0, len(sequences))
-	for _, sequence := range sequences {
-		row, ok := j.rows[sequence]
-		if !ok {
-			row = boxoffice.PlaceRow{Sequence: sequence, Status: boxoffice.PlaceAdmitted}
-		}
-		rows = append(rows, row)
-	}
-	return rows, nil
-}
 
 func (j *scriptedJournal) DueGrains(context.Context, int) ([]boxoffice.Grain, error) {
 	return nil, errors.New("not in these tests")

@@ -15,13 +15,14 @@ import (
 // Limits of one grain.
 const (
 	maxBatch     = 4096             // commands of one batch
+	maxRounds    = 4 * maxBatch     // refusals of one batch by the journal
 	maxPending   = 65536            // commands that wait; past it they are shed with 503
 	loadTimeout  = 30 * time.Second // one activation
 	flushTimeout = 2 * time.Second  // how long a stop waits for the commit in flight
 	moveLinger   = time.Second      // how long a moved grain still answers "retry"
-	// patience is how long a command may wait for a grain that recovers: its caller has given
+	// commandLife is how long a command may wait for a grain that recovers: its caller has given
 	// up by then.
-	patience = 5 * time.Second
+	commandLife = 5 * time.Second
 	// snapshotInterval is the events between snapshots. A sale out of all seats makes a
 	// hundred and some, so that most schedules write the one of their passivation.
 	snapshotInterval = 250

@@ -157,7 +157,7 @@ func (h *history) act(t *rapid.T) {
 		n := h.node(t)
 		before := int64(len(h.shownAt()) - 1) // what others do meanwhile may be seen or not
 		var err error
-		h.meet(func() { _, err = n.Hold(context.Background(), scheduleID, cmd) })
+		h.meet(func() { _, err = n.Hold(context.Background(), scheduleID, cmd.Operation, cmd.Admission, cmd.SeatNumber) })
 		if err == nil {
 			h.told[n] = max(h.told[n], before)
 		}
@@ -172,7 +172,7 @@ func (h *history) endPlace(t *rapid.T) {
 	}
 	var err error
 	h.meet(func() {
-		_, err = n.Ask(context.Background(), boxoffice.KindSchedule, scheduleID, &messages.EndPlace{Sequence: sequence})
+		_, err = n.Ask(context.Background(), boxoffice.KindSchedule, scheduleID, &messages.EndPlace{Sequence: sequence, EndsAt: now().Add(1000 * time.Hour).UnixMilli()})
 	})
 	if err == nil {
 		h.barred[n][sequence] = true

@@ -55,7 +55,7 @@ func newLongLine(tb testing.TB, waiting int) (longLine, []boxoffice.PlaceRef) {
 		Waiting: data,
 		View: &messages.RoomView{
 			SalesOpenAt: now.UnixMilli(), SalesCloseAt: now.Add(time.Hour).UnixMilli(), Capacity: 100,
-			Waiting: int64(waiting), Admitted: 100, ClaimTtl: 60_000,
+			Waiting: int64(waiting), Admitted: 100, MaxPollAfter: 30_000,
 		},
 	}
 	for second := range 600 {

@@ -57,18 +57,19 @@ type keptRoom struct {
 
 	epoch  int64
 	events []boxoffice.Event
+	news   boxoffice.ScheduleNews // all of the schedule's
 }
 
 func (j *keptRoom) ActivateWaitingRoom(
 	_ context.Context, id int64, _ string, limits waitingroom.Limits,
-) (boxoffice.Activation, *waitingroom.Room, error) {
+) (boxoffice.Activation, *waitingroom.Room, boxoffice.ScheduleNews, error) {
 	room := waitingroom.New(limits)
 	room.ScheduleID = id
 	for _, e := range j.events {
 		room.Apply(e)
 	}
 	j.epoch++
-	return boxoffice.Activation{Epoch: j.epoch, Version: int64(len(j.events))}, room, nil
+	return boxoffice.Activation{Epoch: j.epoch, Version: int64(len(j.events))}, room, j.news, nil
 }
 
 func (j *keptRoom) Commit(c boxoffice.Commit, done func(boxoffice.CommitResult)) {
@@ -76,8 +77,8 @@ func (j *keptRoom) Commit(c boxoffice.Commit, done func(boxoffice.CommitResult))
 	done(boxoffice.CommitResult{})
 }
 
-func (j *keptRoom) PlaceRows(context.Context, int64, []uint64) ([]boxoffice.PlaceRow, error) {
-	return nil, nil
+func (j *keptRoom) ScheduleNews(context.Context, int64, int64) (boxoffice.ScheduleNews, error) {
+	return j.news, nil
 }
 func (j *keptRoom) DueGrains(context.Context, int) ([]boxoffice.Grain, error) { return nil, nil }
 
@@ -194,8 +195,13 @@ func (w *roomWorld) configure(t *rapid.T) {
 }
 
 func (w *roomWorld) sell(t *rapid.T) {
+	after := w.journal.news.Version
+	w.journal.news = boxoffice.ScheduleNews{
+		Version: after + 1, AvailableSeats: rapid.IntRange(0, 50).Draw(t, "free"), SoldOut: rapid.Bool().Draw(t, "sold out"),
+	}
 	w.system.Root.Send(w.gate, &messages.ScheduleNews{
-		Version: int64(len(w.told) + 10), AvailableSeats: int32(rapid.IntRange(0, 50).Draw(t, "free")), SoldOut: rapid.Bool().Draw(t, "sold out"),
+		After: after, Version: after + 1,
+		AvailableSeats: int32(w.journal.news.AvailableSeats), SoldOut: w.journal.news.SoldOut,
 	})
 	w.look(t)
 }

@@ -332,14 +332,15 @@ func TestNothingIsShownThatIsOlderThanWhatThisNodeHasTold(t *testing.T) {
 		b.sees(0)
 		for seat := 1; seat <= 20; seat++ {
 			cmd := holdSeat(seat)
-			_, err := b.Hold(t.Context(), scheduleID, cmd)
+			_, err := b.Hold(t.Context(), scheduleID, cmd.Operation, cmd.Admission, cmd.SeatNumber)
 			require.NoError(t, err)
 			b.sees(seat) // waits for the feed
 		}
 		require.Equal(t, 1, w.asked(b, "Watch"))
 		w.loseFeeds(func(*node, *messages.Feed) bool { return true })
 		for seat := 21; seat <= 30; seat++ {
-			_, err := b.Hold(t.Context(), scheduleID, holdSeat(seat))
+			cmd := holdSeat(seat)
+			_, err := b.Hold(t.Context(), scheduleID, cmd.Operation, cmd.Admission, cmd.SeatNumber)
 			require.NoError(t, err)
 			b.sees(seat) // waits for nothing, and asks
 		}
@@ -391,7 +392,7 @@ func TestTheGuardAnswersAsTheScheduleDoes(t *testing.T) {
 		require.Empty(t, ask(admission(1, time.Minute)))
 		require.Empty(t, ask(admission(3, 0)), "a hold lengthens it")
 		require.Equal(t, boxoffice.CodeQueueTokenExpired, ask(admission(4, 0)))
-		_, err := b.Ask(t.Context(), boxoffice.KindSchedule, scheduleID, &messages.EndPlace{Sequence: 1})
+		_, err := b.Ask(t.Context(), boxoffice.KindSchedule, scheduleID, &messages.EndPlace{Sequence: 1, EndsAt: now().Add(time.Hour).UnixMilli()})
 		require.NoError(t, err)
 		require.Equal(t, boxoffice.CodeQueueTokenExpired, ask(admission(1, time.Minute)), "it was told so")
 		w.grain.do(seatmap.Pay{

@@ -229,7 +229,7 @@ func (g *grain) handle(m proto.Message) (proto.Message, error) {
 	if g.down {
 		return nil, boxoffice.Unavailable(errors.New("down"))
 	}
-	g.commit(g.schedule.Expire(g.owner.Now()), nil)
+	g.commit(g.schedule.Due(g.owner.Now()))
 	switch m := m.(type) {
 	case *messages.Watch:
 		mark := g.owner.Watched(g.id(), g.epoch, m.GetWatcher())
@@ -251,8 +251,9 @@ func (g *grain) handle(m proto.Message) (proto.Message, error) {
 		s.ViewEpoch, s.ViewVersion = g.epoch, g.version
 		return s, nil
 	case *messages.EndPlace:
-		g.schedule.BarPlaces([]uint64{m.GetSequence()})
-		g.commit(nil, []uint64{m.GetSequence()})
+		g.decide(seatmap.EndPlace{EndedPlace: boxoffice.EndedPlace{
+			Sequence: m.GetSequence(), EndsAt: time.UnixMilli(m.GetEndsAt()),
+		}})
 		return &messages.Outcome{ViewEpoch: g.epoch, ViewVersion: g.version}, nil
 	case *messages.Hold: // of the seat that the sequence says
 		g.decide(hold(int(m.GetAdmission().GetSequence()), int(m.GetSeatNumber()), g.owner.Now()))
@@ -276,20 +277,21 @@ func (g *grain) do(commands ...seatmap.Command) {
 
 func (g *grain) decide(cmd seatmap.Command) {
 	at := g.owner.Now()
-	g.commit(g.schedule.Expire(at), nil)
+	g.commit(g.schedule.Due(at))
 	events, _ := g.schedule.Decide(cmd, at)
-	g.commit(events, nil)
+	g.commit(events)
 }
 
-func (g *grain) commit(events []boxoffice.Event, ended []uint64) {
-	if len(events) == 0 && len(ended) == 0 {
+func (g *grain) commit(events []boxoffice.Event) {
+	if len(events) == 0 {
 		return
 	}
-	change := &messages.SeatsChange{Ended: ended}
 	for _, e := range events {
 		g.schedule.Apply(e)
-		u, ok := seatmap.UpdateOf(e)
-		require.True(g.t, ok)
+	}
+	updates, ended := seatmap.ChangesOf(events)
+	change := &messages.SeatsChange{Ended: ended}
+	for _, u := range updates {
 		update := &messages.SeatUpdate{SeatNumber: int32(u.SeatNumber), Status: int32(u.Status), Sequence: u.Sequence}
 		if !u.HeldUntil.IsZero() {
 			update.HeldUntil = u.HeldUntil.UnixMilli()

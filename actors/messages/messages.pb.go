@@ -2708,7 +2708,7 @@ type RoomView struct {
 	AvailableSeats int32                  `protobuf:"varint,7,opt,name=available_seats,json=availableSeats,proto3" json:"available_seats,omitempty"`
 	Waiting        int64                  `protobuf:"varint,8,opt,name=waiting,proto3" json:"waiting,omitempty"`
 	Admitted       int64                  `protobuf:"varint,9,opt,name=admitted,proto3" json:"admitted,omitempty"`
-	ClaimTtl       int64                  `protobuf:"varint,10,opt,name=claim_ttl,json=claimTtl,proto3" json:"claim_ttl,omitempty"`
+	MaxPollAfter   int64                  `protobuf:"varint,10,opt,name=max_poll_after,json=maxPollAfter,proto3" json:"max_poll_after,omitempty"` // milliseconds
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -2806,9 +2806,9 @@ func (x *RoomView) GetAdmitted() int64 {
 	return 0
 }
 
-func (x *RoomView) GetClaimTtl() int64 {
+func (x *RoomView) GetMaxPollAfter() int64 {
 	if x != nil {
-		return x.ClaimTtl
+		return x.MaxPollAfter
 	}
 	return 0
 }
@@ -3184,7 +3184,7 @@ const file_messages_proto_rawDesc = "" +
 	"\x04mark\x18\x01 \x01(\v2\x18.boxoffice.messages.MarkR\x04mark\x120\n" +
 	"\x04view\x18\x02 \x01(\v2\x1c.boxoffice.messages.RoomViewR\x04view\x122\n" +
 	"\x04pace\x18\x03 \x03(\v2\x1e.boxoffice.messages.AdmissionsR\x04pace\x12\x18\n" +
-	"\awaiting\x18\x04 \x01(\fR\awaiting\"\xc9\x02\n" +
+	"\awaiting\x18\x04 \x01(\fR\awaiting\"\xd2\x02\n" +
 	"\bRoomView\x12\"\n" +
 	"\rsales_open_at\x18\x01 \x01(\x03R\vsalesOpenAt\x12$\n" +
 	"\x0esales_close_at\x18\x02 \x01(\x03R\fsalesCloseAt\x12\x1a\n" +
@@ -3194,9 +3194,9 @@ const file_messages_proto_rawDesc = "" +
 	"\bsold_out\x18\x06 \x01(\bR\asoldOut\x12'\n" +
 	"\x0favailable_seats\x18\a \x01(\x05R\x0eavailableSeats\x12\x18\n" +
 	"\awaiting\x18\b \x01(\x03R\awaiting\x12\x1a\n" +
-	"\badmitted\x18\t \x01(\x03R\badmitted\x12\x1b\n" +
-	"\tclaim_ttl\x18\n" +
-	" \x01(\x03R\bclaimTtl\"2\n" +
+	"\badmitted\x18\t \x01(\x03R\badmitted\x12$\n" +
+	"\x0emax_poll_after\x18\n" +
+	" \x01(\x03R\fmaxPollAfter\"2\n" +
 	"\n" +
 	"Admissions\x12\x0e\n" +
 	"\x02at\x18\x01 \x01(\x03R\x02at\x12\x14\n" +

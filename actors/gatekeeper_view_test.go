@@ -40,7 +40,7 @@ func TestWatchingARoom(t *testing.T) {
 	for n := range 4 {
 		join(n) // two are admitted
 	}
-	state := h.ask(h.gate, &messages.WatchRoom{Watcher: "b"})().(*messages.RoomState)
+	state := h.ask(h.gate, &messages.Watch{Watcher: "b"})().(*messages.RoomState)
 	waiting := roaring.New()
 	require.NoError(t, waiting.UnmarshalBinary(state.GetWaiting()))
 	require.Equal(t, []uint32{3, 4}, waiting.ToArray())
@@ -63,7 +63,7 @@ func TestWatchingARoom(t *testing.T) {
 	require.Equal(t, int64(2), change.GetRoom().GetView().GetWaiting())
 
 	// What a schedule tells of its seats changes no place, but what everybody is told.
-	h.system.Root.Send(h.gate, &messages.ScheduleChanged{Version: 9, SoldOut: true})
+	h.system.Root.Send(h.gate, &messages.ScheduleNews{After: 1, Version: 9, SoldOut: true})
 	change = <-views.changes
 	require.True(t, change.GetRoom().GetView().GetSoldOut())
 	require.Zero(t, change.GetRoom().GetAdmissions())
@@ -80,7 +80,6 @@ func TestWatchingARoomPastWhatReplicasCount(t *testing.T) {
 	snapshot := []byte(`{"v":1,"salesOpenAt":"2026-11-21T09:00:00Z","salesCloseAt":"2026-12-24T19:00:00Z","capacity":1,"nextSequence":4294967296}`)
 	room, err := waitingroom.Restore(waitingroom.Limits{}, snapshot, nil)
 	require.NoError(t, err)
-	g := gatekeeperGrain{shell: &shell{}, room: room}
-	refusal := g.watch(&messages.WatchRoom{})().(*messages.Refusal)
-	require.Equal(t, string(boxoffice.CodeInternal), refusal.GetCode())
+	_, err = (&gatekeeperGrain{room: room}).watch(&messages.Mark{})
+	require.Error(t, err)
 }

@@ -97,8 +97,8 @@ func (r *Room) apply(e boxoffice.Event) error {
 	return nil
 }
 
-// applyToSettings applies what an event says of the room's settings and counters; the
-// places are left to the caller.
+// applyToSettings applies what an event says of everything but live places: those are left
+// to the caller.
 func (r *Room) applyToSettings(e boxoffice.Event) error {
 	if _, first := e.Data.(Opened); first == r.opened {
 		return fmt.Errorf("%T when opened is %t", e.Data, r.opened)
@@ -122,7 +122,13 @@ func (r *Room) applyToSettings(e boxoffice.Event) error {
 			return fmt.Errorf("%d users joined by %d operations", len(d.UserIDs), n)
 		}
 		r.next += uint64(len(d.UserIDs))
-	case Admitted, Claimed, Ended:
+	case Ended:
+		if d.Status == boxoffice.PlaceCompleted {
+			for _, sequence := range d.Sequences {
+				r.undo.note(change{kind: undoSettle, sequence: sequence, owed: r.heard.settle(sequence)})
+			}
+		}
+	case Admitted, Claimed:
 	default:
 		return fmt.Errorf("%T is no event of a waiting room", e.Data)
 	}
@@ -205,9 +211,6 @@ func (r *Room) applyEnded(d Ended, at time.Time) {
 			r.admitted.remove(p)
 			delete(r.users, p.userID)
 			r.undo.note(change{kind: undoEnd, place: p})
-		}
-		if r.heard.settle(sequence) {
-			r.undo.note(change{kind: undoSettle, sequence: sequence})
 		}
 	}
 }

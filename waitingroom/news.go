@@ -24,7 +24,7 @@ type heard struct {
 	// owed are the places that payments used up and that no event of the room has ended
 	// yet. Their ends count all the same.
 	owed map[uint64]struct{}
-	// settled are those of them that one has ended since: told again they are not owed again.
+	// settled are those that one has ended: told again, they are not owed again.
 	settled        map[uint64]struct{}
 	settledVersion int64     // while something is owed: nothing was at this version
 	owedSince      time.Time // when NextWake first saw that; zero: not yet
@@ -115,23 +115,24 @@ func (r *Room) Settle(now time.Time) []boxoffice.Event {
 // Owes reports whether Settle has something to give.
 func (r *Room) Owes() bool { return len(r.heard.owed) > 0 }
 
-// settle notes that an event has ended a place, and reports whether it was owed.
-func (h *heard) settle(sequence uint64) bool {
-	if !h.owes(sequence) {
-		return false
-	}
+// settle notes that an event has told the end of a place that a payment used up, and
+// reports whether it was owed.
+func (h *heard) settle(sequence uint64) (owed bool) {
+	owed = h.owes(sequence)
 	delete(h.owed, sequence)
 	if h.settled == nil {
 		h.settled = make(map[uint64]struct{})
 	}
 	h.settled[sequence] = struct{}{}
-	return true
+	return owed
 }
 
 // unsettle takes settle back.
-func (h *heard) unsettle(sequence uint64) {
+func (h *heard) unsettle(sequence uint64, owed bool) {
 	delete(h.settled, sequence)
-	h.owed[sequence] = struct{}{}
+	if owed {
+		h.owed[sequence] = struct{}{}
+	}
 }
 
 // completeVersion is the version up to which the room's events tell of every place that a

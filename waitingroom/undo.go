@@ -27,6 +27,7 @@ type change struct {
 	at       lineSlot       // of a place that was taken out of the line
 	place    *admittedPlace // admitted, claimed, or ended
 	sequence uint64         // settled
+	owed     bool           // and it was owed
 	count    int            // joined
 }
 
@@ -98,7 +99,7 @@ func (r *Room) takeBack(c change) {
 		r.letIn(c.place)
 		r.users[c.place.userID] = c.place.sequence
 	case undoSettle:
-		r.heard.unsettle(c.sequence)
+		r.heard.unsettle(c.sequence, c.owed)
 	}
 }
 

@@ -29,41 +29,50 @@ func NewClient(caller Caller, notifier Notifier) *Client {
 	return &Client{caller: caller, notifier: notifier}
 }
 
-// Hold keeps a seat for an admitted user. The grain sets the time to live.
-func (c *Client) Hold(ctx context.Context, scheduleID int64, cmd boxoffice.Hold) (boxoffice.Outcome, error) {
+// Hold keeps a seat for an admitted user under a new reservation. The grain sets the time
+// to live.
+func (c *Client) Hold(ctx context.Context, scheduleID int64, op boxoffice.Operation, admission boxoffice.Admission, seatNumber int) (boxoffice.Outcome, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return boxoffice.Outcome{}, fmt.Errorf("make a reservation's id: %w", err)
+	}
 	return c.operate(ctx, scheduleID, &messages.Hold{
-		Operation:     operationMessage(&cmd.Operation),
-		Admission:     admissionMessage(&cmd.Admission),
-		ReservationId: cmd.ReservationID[:],
-		SeatNumber:    int32(cmd.SeatNumber),
+		Operation:     operationMessage(&op),
+		Admission:     admissionMessage(&admission),
+		ReservationId: id[:],
+		SeatNumber:    int32(seatNumber),
 	})
 }
 
 // Release gives a held seat back.
-func (c *Client) Release(ctx context.Context, scheduleID int64, cmd boxoffice.Release) (boxoffice.Outcome, error) {
+func (c *Client) Release(ctx context.Context, scheduleID int64, op boxoffice.Operation, reservationID, userID uuid.UUID) (boxoffice.Outcome, error) {
 	return c.operate(ctx, scheduleID, &messages.Release{
-		Operation:     operationMessage(&cmd.Operation),
-		ReservationId: cmd.ReservationID[:],
-		UserId:        cmd.UserID[:],
+		Operation:     operationMessage(&op),
+		ReservationId: reservationID[:],
+		UserId:        userID[:],
 	})
 }
 
-// Pay buys a held seat.
-func (c *Client) Pay(ctx context.Context, scheduleID int64, cmd boxoffice.Pay) (boxoffice.Outcome, error) {
+// Pay buys a held seat with a new payment.
+func (c *Client) Pay(ctx context.Context, scheduleID int64, op boxoffice.Operation, reservationID, userID uuid.UUID) (boxoffice.Outcome, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return boxoffice.Outcome{}, fmt.Errorf("make a payment's id: %w", err)
+	}
 	return c.operate(ctx, scheduleID, &messages.Pay{
-		Operation:     operationMessage(&cmd.Operation),
-		PaymentId:     cmd.PaymentID[:],
-		ReservationId: cmd.ReservationID[:],
-		UserId:        cmd.UserID[:],
+		Operation:     operationMessage(&op),
+		PaymentId:     id[:],
+		ReservationId: reservationID[:],
+		UserId:        userID[:],
 	})
 }
 
 // CancelSale refunds a payment and frees its seat.
-func (c *Client) CancelSale(ctx context.Context, scheduleID int64, cmd boxoffice.CancelSale) (boxoffice.Outcome, error) {
+func (c *Client) CancelSale(ctx context.Context, scheduleID int64, op boxoffice.Operation, paymentID, userID uuid.UUID) (boxoffice.Outcome, error) {
 	return c.operate(ctx, scheduleID, &messages.CancelSale{
-		Operation: operationMessage(&cmd.Operation),
-		PaymentId: cmd.PaymentID[:],
-		UserId:    cmd.UserID[:],
+		Operation: operationMessage(&op),
+		PaymentId: paymentID[:],
+		UserId:    userID[:],
 	})
 }
 

@@ -42,7 +42,8 @@ type configureQueueJSON struct {
 
 func (a *api) addAdmin() {
 	handle(a, operation{
-		route:   route{method: http.MethodPost, pattern: "/api/v1/admin/concerts", access: adminsOnly, body: bodyObject, schema: schemaOf[newConcertJSON](a)},
+		method: http.MethodPost, pattern: "/api/v1/admin/concerts",
+		access:  adminsOnly,
 		id:      "createConcert",
 		tag:     tagAdmin,
 		summary: "Announce a concert",
@@ -52,7 +53,8 @@ func (a *api) addAdmin() {
 		example: exampleConcert(),
 	}, a.createConcert)
 	handle(a, operation{
-		route:   route{method: http.MethodPost, pattern: "/api/v1/admin/concerts/{concertId}/schedules", access: adminsOnly, body: bodyObject, schema: schemaOf[newScheduleJSON](a)},
+		method: http.MethodPost, pattern: "/api/v1/admin/concerts/{concertId}/schedules",
+		access:  adminsOnly,
 		id:      "createSchedule",
 		tag:     tagAdmin,
 		summary: "Put a concert on sale: 50 seats at a time and place",
@@ -65,7 +67,8 @@ func (a *api) addAdmin() {
 		example: exampleSchedule(),
 	}, a.createSchedule)
 	handle(a, operation{
-		route:   route{method: http.MethodPatch, pattern: "/api/v1/admin/schedules/{scheduleId}/queue", access: adminsOnly, body: bodyObject, schema: schemaOf[configureQueueJSON](a)},
+		method: http.MethodPatch, pattern: "/api/v1/admin/schedules/{scheduleId}/queue",
+		access:  adminsOnly,
 		id:      "configureQueue",
 		tag:     tagAdmin,
 		summary: "Change a waiting room, in force at once",
@@ -74,7 +77,8 @@ func (a *api) addAdmin() {
 		example: exampleQueue(),
 	}, a.configureQueue)
 	handle(a, operation{
-		route:   route{method: http.MethodGet, pattern: "/api/v1/admin/cluster", access: adminsOnly},
+		method: http.MethodGet, pattern: "/api/v1/admin/cluster",
+		access:  adminsOnly,
 		id:      "getCluster",
 		tag:     tagAdmin,
 		summary: "See the nodes and which of them has how many grains",
@@ -104,37 +108,30 @@ type grainCountJSON struct {
 	Member string `json:"member" doc:"its id"`
 }
 
-func (a *api) getCluster(context.Context, *call, *noQuery) (clusterJSON, error) {
+func (a *api) getCluster(context.Context, *request, none) (clusterJSON, error) {
 	rendered := clusterJSON{Members: []memberJSON{}, Grains: []grainCountJSON{}}
-	for _, m := range a.cluster.Members() {
+	for _, m := range a.Cluster.Members() {
 		rendered.Members = append(rendered.Members, memberJSON{ID: m.ID, Address: m.Address, StartedAt: timestamp(m.StartedAt), Ready: m.Ready})
 	}
-	for _, g := range a.cluster.Grains() {
+	for _, g := range a.Cluster.Grains() {
 		rendered.Grains = append(rendered.Grains, grainCountJSON(g))
 	}
 	return rendered, nil
 }
 
-func (a *api) createConcert(ctx context.Context, c *call, _ *noQuery) (concertJSON, error) {
-	body, err := values[newConcertJSON](a, c)
+func (a *api) createConcert(ctx context.Context, req *request, body newConcertJSON) (concertJSON, error) {
+	concert, err := a.Organiser.CreateConcert(ctx, boxoffice.NewConcert(body))
 	if err != nil {
 		return concertJSON{}, err
 	}
-	concert, err := a.organiser.CreateConcert(ctx, boxoffice.NewConcert(body))
-	if err != nil {
-		return concertJSON{}, err
-	}
-	c.header.Set("Location", fmt.Sprintf("/api/v1/concerts/%d", concert.ID))
+	req.header.Set("Location", fmt.Sprintf("/api/v1/concerts/%d", concert.ID))
 	return renderConcert(concert), nil
 }
 
-func (a *api) createSchedule(ctx context.Context, c *call, _ *noQuery) (scheduleJSON, error) {
-	body, err := values[newScheduleJSON](a, c)
-	if err != nil {
-		return scheduleJSON{}, err
-	}
+func (a *api) createSchedule(ctx context.Context, req *request, body newScheduleJSON) (scheduleJSON, error) {
+	var err error
 	asked := boxoffice.NewSchedule{
-		ConcertID:      c.concertID,
+		ConcertID:      req.concertID,
 		StartsAt:       time.Time(body.StartsAt),
 		EndsAt:         time.Time(body.EndsAt),
 		TimeZone:       body.TimeZone,
@@ -151,11 +148,11 @@ func (a *api) createSchedule(ctx context.Context, c *call, _ *noQuery) (schedule
 	for _, price := range body.SeatPrices {
 		asked.SeatPrices = append(asked.SeatPrices, boxoffice.SeatPrice(price))
 	}
-	schedule, err := a.organiser.CreateSchedule(ctx, asked, c.now)
+	schedule, err := a.Organiser.CreateSchedule(ctx, asked, req.now)
 	if err != nil {
 		return scheduleJSON{}, err
 	}
-	c.header.Set("Location", fmt.Sprintf("/api/v1/schedules/%d", schedule.Terms.ScheduleID))
+	req.header.Set("Location", fmt.Sprintf("/api/v1/schedules/%d", schedule.Terms.ScheduleID))
 	return renderSchedule(schedule), nil
 }
 
@@ -171,11 +168,7 @@ func givenTime(t *timestamp, location string) (time.Time, error) {
 	return time.Time(*t), nil
 }
 
-func (a *api) configureQueue(ctx context.Context, c *call, _ *noQuery) (queueJSON, error) {
-	body, err := values[configureQueueJSON](a, c)
-	if err != nil {
-		return queueJSON{}, err
-	}
-	status, err := a.queues.ConfigureQueue(ctx, c.scheduleID, boxoffice.Configure(body))
+func (a *api) configureQueue(ctx context.Context, req *request, body configureQueueJSON) (queueJSON, error) {
+	status, err := a.Queues.ConfigureQueue(ctx, req.scheduleID, boxoffice.Configure(body))
 	return renderQueue(status), err
 }

@@ -2,6 +2,7 @@ package http
 
 import (
 	"log/slog"
+	"net/http"
 	"sync"
 	"time"
 )
@@ -36,14 +37,14 @@ func (c *complaints) admit(now time.Time) (unlogged int, ok bool) {
 }
 
 // complain logs a request that was not answered, unless many are.
-func (a *api) complain(c *call, err error) {
-	unlogged, ok := a.complaints.admit(a.stopwatch())
+func (a *api) complain(r *http.Request, err error) {
+	unlogged, ok := a.complaints.admit(a.Stopwatch())
 	if !ok {
 		return
 	}
-	attributes := append(c.attributes(), slog.Any("error", err))
+	attributes := append(requestOf(r.Context()).attributes(), slog.Any("error", err))
 	if unlogged > 0 {
 		attributes = append(attributes, slog.Int("unlogged", unlogged))
 	}
-	a.log.LogAttrs(&c.ctx, slog.LevelWarn, "request not answered", attributes...)
+	a.Log.LogAttrs(r.Context(), slog.LevelWarn, "request not answered", attributes...)
 }

@@ -15,8 +15,8 @@ import (
 
 // The interfaces below are all that this package knows of the rest of the program.
 // Their methods fail with a [boxoffice.Error] where the contract has a word for it
-// (unavailable included); any other error is told as internal. A context is cancelled
-// when its client is gone or [requestTimeout] is over.
+// (unavailable included); any other error is told as internal, but for a context's: that is
+// unavailable. A context ends with [requestTimeout]; a stream's also with its client.
 
 // Clock tells the time that everything is decided by: the database's, in UTC and whole
 // milliseconds.
@@ -86,11 +86,12 @@ type Answers interface {
 // Seats decide what happens to the seats of a schedule. A refusal comes as an error or
 // in the outcome. Whoever has no answer gives up within 5 s, without being told to.
 type Seats interface {
-	// Hold sets the hold's time to live itself.
-	Hold(ctx context.Context, scheduleID int64, hold boxoffice.Hold) (boxoffice.Outcome, error)
-	Release(ctx context.Context, scheduleID int64, release boxoffice.Release) (boxoffice.Outcome, error)
-	Pay(ctx context.Context, scheduleID int64, pay boxoffice.Pay) (boxoffice.Outcome, error)
-	CancelSale(ctx context.Context, scheduleID int64, cancel boxoffice.CancelSale) (boxoffice.Outcome, error)
+	// Hold makes a new reservation, and sets its time to live itself.
+	Hold(ctx context.Context, scheduleID int64, op boxoffice.Operation, admission boxoffice.Admission, seatNumber int) (boxoffice.Outcome, error)
+	Release(ctx context.Context, scheduleID int64, op boxoffice.Operation, reservationID, userID uuid.UUID) (boxoffice.Outcome, error)
+	// Pay makes a new payment.
+	Pay(ctx context.Context, scheduleID int64, op boxoffice.Operation, reservationID, userID uuid.UUID) (boxoffice.Outcome, error)
+	CancelSale(ctx context.Context, scheduleID int64, op boxoffice.Operation, paymentID, userID uuid.UUID) (boxoffice.Outcome, error)
 }
 
 // SeatMaps show the seats of a schedule to who may see them.

@@ -31,12 +31,13 @@ type api struct {
 	streams      *streams
 	complaints   complaints
 
-	kinds    map[boxoffice.Code]problemKind
-	router   *chi.Mux
-	openapi  *huma.OpenAPI
-	schemas  huma.Registry
-	document asset
-	assets   map[string]asset
+	kinds      map[boxoffice.Code]problemKind
+	router     *chi.Mux
+	operations []*operation // that are routed
+	openapi    *huma.OpenAPI
+	schemas    huma.Registry
+	document   asset
+	assets     map[string]asset
 }
 
 // API is the handler of all calls.
@@ -108,5 +109,8 @@ func newAPI(config Config) (*api, error) {
 	a.addPayments()
 	a.addAdmin()
 	a.addOperations()
+	for _, op := range a.operations {
+		a.describe(op)
+	}
 	return a, nil
 }

@@ -25,12 +25,12 @@ const maxBody = 64 << 10
 // readInput reads everything that a client says beside its path and its tokens. What is
 // wrong with that is for [api.tellMistake].
 func (a *api) readInput(w http.ResponseWriter, r *http.Request, req *request) error {
-	data, value, err := readValue(w, r, req.op)
+	value, err := readValue(w, r, req.op)
 	if err == nil {
 		err = readKey(r, req, value)
 	}
 	if err == nil {
-		req.in, err = a.valid(req.op, data, value)
+		req.in, err = a.valid(req.op, value)
 	}
 	req.mistake = err
 	return nil
@@ -45,24 +45,25 @@ func (a *api) tellMistake(_ http.ResponseWriter, r *http.Request, req *request) 
 }
 
 // readValue reads the one JSON value that a request is about: its body, or the parameters of
-// its query as an object. There is none where value is nil.
-func readValue(w http.ResponseWriter, r *http.Request, op *operation) (data []byte, value any, err error) {
+// its query as an object. Members that are null are left out, because the contract takes
+// them for absent. Nil: there is no value, or it is null.
+func readValue(w http.ResponseWriter, r *http.Request, op *operation) (any, error) {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	switch {
 	case err != nil:
-		return nil, nil, boxoffice.Invalid("query", "cannot be decoded")
+		return nil, boxoffice.Invalid("query", "cannot be decoded")
 	case op.input == nil:
-		return nil, nil, nil
+		return nil, nil
 	case op.method == http.MethodGet:
 		return readQuery(op.input.schema, query)
 	case op.bodyRule() == bodyIgnored:
-		return nil, nil, nil
+		return nil, nil
 	}
 	return readBody(w, r, op.bodyRule())
 }
 
 // readQuery makes an object of the parameters that a call has. Others are ignored.
-func readQuery(schema *huma.Schema, query url.Values) (data []byte, value any, err error) {
+func readQuery(schema *huma.Schema, query url.Values) (any, error) {
 	object := map[string]any{}
 	var wrong []boxoffice.FieldError
 	for name, parameter := range schema.Properties {
@@ -90,31 +91,30 @@ func readQuery(schema *huma.Schema, query url.Values) (data []byte, value any, e
 		}
 	}
 	if err := invalid(wrong); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return encode(object), object, nil
+	return object, nil
 }
 
 // readBody reads and decodes a body.
-func readBody(w http.ResponseWriter, r *http.Request, rule bodyRule) (data []byte, value any, err error) {
+func readBody(w http.ResponseWriter, r *http.Request, rule bodyRule) (any, error) {
 	// Some clients name a type where there is nothing to have one.
 	bodyless := rule == bodyEmpty && r.ContentLength == 0
 	if !bodyless && !isJSON(r.Header.Get("Content-Type")) {
-		return nil, nil, boxoffice.Errorf(boxoffice.CodeUnsupportedMediaType, "send the body as application/json")
+		return nil, boxoffice.Errorf(boxoffice.CodeUnsupportedMediaType, "send the body as application/json")
 	}
-	data, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
 		w.Header().Set("Connection", "close") // rather than read the rest
 		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-			return nil, nil, boxoffice.Errorf(boxoffice.CodeBodyTooLarge, "the body has more than %d bytes", maxBody)
+			return nil, boxoffice.Errorf(boxoffice.CodeBodyTooLarge, "the body has more than %d bytes", maxBody)
 		}
-		return nil, nil, malformed("the body did not arrive whole")
+		return nil, malformed("the body did not arrive whole")
 	}
 	if len(data) == 0 && rule == bodyEmpty {
-		return nil, nil, nil
+		return nil, nil
 	}
-	value, err = decodeValue(data)
-	return data, value, err
+	return decodeValue(data)
 }
 
 // isJSON reports whether a content type is JSON. None counts as JSON.
@@ -129,8 +129,8 @@ func isJSON(contentType string) bool {
 	return mediaType == jsonType || strings.HasPrefix(mediaType, "application/") && strings.HasSuffix(mediaType, "+json")
 }
 
-// decodeValue reads exactly one JSON value (RFC 8259, I-JSON's rules for names and strings).
-// Members that are null are left out, because the contract takes them for absent.
+// decodeValue reads exactly one JSON value, with the rules of I-JSON (RFC 7493) for names and
+// strings.
 func decodeValue(data []byte) (any, error) {
 	var value any
 	if err := json.Unmarshal(data, &value, json.WithUnmarshalers(json.UnmarshalFromFunc(exactNumber))); err != nil {

@@ -10,6 +10,22 @@ import (
 	"boxoffice"
 )
 
+// holding is what a hold is asked with.
+type holding struct {
+	boxoffice.Operation
+
+	Admission  boxoffice.Admission
+	SeatNumber int
+}
+
+// selling is what a release, a payment or a cancellation is asked with.
+type selling struct {
+	boxoffice.Operation
+
+	ID     uuid.UUID // of the reservation or the payment
+	UserID uuid.UUID
+}
+
 // fakes is every interface that the API consumes. A test sets the functions that it
 // expects to be called; a call of any other fails it.
 type fakes struct {
@@ -33,10 +49,10 @@ type fakes struct {
 	payment        func(uuid.UUID) (boxoffice.Payment, error)
 	payments       func(uuid.UUID, boxoffice.PageRequest) (boxoffice.Page[boxoffice.Payment], error)
 	storedAnswer   func(boxoffice.IdempotencyKey) (boxoffice.Outcome, bool, error)
-	hold           func(int64, boxoffice.Hold) (boxoffice.Outcome, error)
-	release        func(int64, boxoffice.Release) (boxoffice.Outcome, error)
-	pay            func(int64, boxoffice.Pay) (boxoffice.Outcome, error)
-	cancelSale     func(int64, boxoffice.CancelSale) (boxoffice.Outcome, error)
+	hold           func(int64, holding) (boxoffice.Outcome, error)
+	release        func(int64, selling) (boxoffice.Outcome, error)
+	pay            func(int64, selling) (boxoffice.Outcome, error)
+	cancelSale     func(int64, selling) (boxoffice.Outcome, error)
 	seatMap        func(int64, *boxoffice.Admission) (*boxoffice.SeatMap, error)
 	join           func(int64, uuid.UUID) (boxoffice.Place, bool, error)
 	followSeats    func(int64, *boxoffice.Admission, int64) (boxoffice.SeatNews, error)
@@ -131,20 +147,20 @@ func (f *fakes) StoredAnswer(_ context.Context, key boxoffice.IdempotencyKey) (b
 	return called(f, "StoredAnswer", f.storedAnswer != nil, f.storedAnswer)(key)
 }
 
-func (f *fakes) Hold(_ context.Context, id int64, cmd boxoffice.Hold) (boxoffice.Outcome, error) {
-	return called(f, "Hold", f.hold != nil, f.hold)(id, cmd)
+func (f *fakes) Hold(_ context.Context, id int64, op boxoffice.Operation, admission boxoffice.Admission, seatNumber int) (boxoffice.Outcome, error) {
+	return called(f, "Hold", f.hold != nil, f.hold)(id, holding{op, admission, seatNumber})
 }
 
-func (f *fakes) Release(_ context.Context, id int64, cmd boxoffice.Release) (boxoffice.Outcome, error) {
-	return called(f, "Release", f.release != nil, f.release)(id, cmd)
+func (f *fakes) Release(_ context.Context, id int64, op boxoffice.Operation, reservationID, userID uuid.UUID) (boxoffice.Outcome, error) {
+	return called(f, "Release", f.release != nil, f.release)(id, selling{op, reservationID, userID})
 }
 
-func (f *fakes) Pay(_ context.Context, id int64, cmd boxoffice.Pay) (boxoffice.Outcome, error) {
-	return called(f, "Pay", f.pay != nil, f.pay)(id, cmd)
+func (f *fakes) Pay(_ context.Context, id int64, op boxoffice.Operation, reservationID, userID uuid.UUID) (boxoffice.Outcome, error) {
+	return called(f, "Pay", f.pay != nil, f.pay)(id, selling{op, reservationID, userID})
 }
 
-func (f *fakes) CancelSale(_ context.Context, id int64, cmd boxoffice.CancelSale) (boxoffice.Outcome, error) {
-	return called(f, "CancelSale", f.cancelSale != nil, f.cancelSale)(id, cmd)
+func (f *fakes) CancelSale(_ context.Context, id int64, op boxoffice.Operation, paymentID, userID uuid.UUID) (boxoffice.Outcome, error) {
+	return called(f, "CancelSale", f.cancelSale != nil, f.cancelSale)(id, selling{op, paymentID, userID})
 }
 
 func (f *fakes) SeatMap(_ context.Context, id int64, admission *boxoffice.Admission) (*boxoffice.SeatMap, error) {

@@ -54,7 +54,7 @@ func TestScheduleHasTheLastWordOnAdmissions(t *testing.T) {
 		require.Equal(t, want, *admission)
 		return nil, expired("over")
 	}
-	f.hold = func(_ int64, hold boxoffice.Hold) (boxoffice.Outcome, error) {
+	f.hold = func(_ int64, hold holding) (boxoffice.Outcome, error) {
 		require.Equal(t, want, hold.Admission)
 		return boxoffice.Outcome{Refusal: expired("over")}, nil
 	}

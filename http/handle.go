@@ -22,11 +22,9 @@ type none struct{}
 // is encoded as JSON.
 func handle[In, Out any](a *api, op operation, fn func(ctx context.Context, req *request, in In) (Out, error)) {
 	op.input = inputOf[In](a, op.method)
-	var content map[string]*huma.MediaType
 	if op.status != http.StatusNoContent {
-		content = jsonContent(schemaOf[Out](a), op.example)
+		op.content = jsonContent(schemaOf[Out](a), op.example)
 	}
-	a.describe(&op, content)
 	a.add(&op, func(w http.ResponseWriter, r *http.Request, req *request) error {
 		in, _ := req.in.(In) // zero where the call was sent nothing
 		out, err := fn(r.Context(), req, in)
@@ -39,13 +37,13 @@ func handle[In, Out any](a *api, op operation, fn func(ctx context.Context, req 
 }
 
 // handleRaw adds a call that writes its own answer, of the content that is given.
-func handleRaw(a *api, op operation, content map[string]*huma.MediaType, answer step) {
-	a.describe(&op, content)
+func (a *api) handleRaw(op operation, content map[string]*huma.MediaType, answer step) {
+	op.content = content
 	a.add(&op, answer)
 }
 
-// add routes a call.
 func (a *api) add(op *operation, answer step) {
+	a.operations = append(a.operations, op)
 	a.router.With(a.middleware(op)...).Method(op.method, op.pattern, a.last(answer))
 }
 

@@ -25,7 +25,11 @@ const requestTimeout = 8 * time.Second
 // without a route.
 func (a *api) newRouter() *chi.Mux {
 	router := chi.NewRouter()
-	router.Use(a.begin, a.observed, a.recovered, a.paced, a.plainPath, middleware.GetHead)
+	router.Use(a.begin, a.observed, a.recovered)
+	if a.RateLimit > 0 {
+		router.Use(a.paced)
+	}
+	router.Use(a.plainPath, middleware.GetHead)
 	router.NotFound(a.notFound)
 	router.MethodNotAllowed(a.methodNotAllowed)
 	return router

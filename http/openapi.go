@@ -82,7 +82,7 @@ func newDocument(version string) *huma.OpenAPI {
 
 // describe adds a call to the document. What follows from its route (parameters of the path,
 // tokens, and the problems that these bring) need not be said by the operation.
-func (a *api) describe(op *operation, content map[string]*huma.MediaType) {
+func (a *api) describe(op *operation) {
 	described := &huma.Operation{
 		OperationID: op.id,
 		Method:      op.method,
@@ -97,7 +97,7 @@ func (a *api) describe(op *operation, content map[string]*huma.MediaType) {
 	success := &huma.Response{
 		Description: http.StatusText(op.status),
 		Headers:     responseHeaders(append(op.headers, requestIDHeader)),
-		Content:     content,
+		Content:     op.content,
 	}
 	described.Responses[strconv.Itoa(op.status)] = success
 	if op.repeated != 0 {

@@ -16,8 +16,9 @@ type operation struct {
 	access  access
 	guarded bool // (Q) in the contract; an admin passes if the method is GET
 	key     keyRule
-	cached  bool   // by clients, with a strong ETag of the body
-	input   *input // nil: it reads neither body nor query
+	cached  bool                       // by clients, with a strong ETag of the body
+	input   *input                     // nil: it reads neither body nor query
+	content map[string]*huma.MediaType // of a success; nil: none
 
 	id          string
 	tag         string

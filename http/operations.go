@@ -50,16 +50,16 @@ func (a *api) addOperations() {
 			return indexJSON{Name: "boxoffice", Docs: "/docs", OpenAPI: "/openapi.json"}, nil
 		})
 	handle(a, operations("/problems/{code}", "getProblem", "What a kind of problem means", nil, boxoffice.CodeNotFound), a.getProblem)
-	handleRaw(a, operations("/metrics", "getMetrics", "Metrics for Prometheus", nil), contentOf("text/plain"),
+	a.handleRaw(operations("/metrics", "getMetrics", "Metrics for Prometheus", nil), contentOf("text/plain"),
 		func(w http.ResponseWriter, r *http.Request, _ *request) error { a.Metrics.ServeHTTP(w, r); return nil })
 	file := func(pattern, id, summary string, refusals ...boxoffice.Code) operation {
 		op := operations(pattern, id, summary, nil, refusals...)
 		op.headers = []string{"ETag", "Cache-Control"}
 		return op
 	}
-	handleRaw(a, file("/openapi.json", "getDocument", "This document"), contentOf(jsonType), a.getDocument)
-	handleRaw(a, file("/docs", "getDocs", "This document, to read"), contentOf("text/html"), a.getDocs)
-	handleRaw(a, file("/docs/{asset}", "getDocsAsset", "What the page is made of", boxoffice.CodeNotFound), contentOf("*/*"), a.getDocsAsset)
+	a.handleRaw(file("/openapi.json", "getDocument", "This document"), contentOf(jsonType), a.getDocument)
+	a.handleRaw(file("/docs", "getDocs", "This document, to read"), contentOf("text/html"), a.getDocs)
+	a.handleRaw(file("/docs/{asset}", "getDocsAsset", "What the page is made of", boxoffice.CodeNotFound), contentOf("*/*"), a.getDocsAsset)
 }
 
 // contentOf is content that has no schema.

@@ -7,7 +7,7 @@ import (
 )
 
 func (a *api) addPlaceEvents() {
-	handleStream(a, operation{
+	a.handleStream(operation{
 		method: http.MethodGet, pattern: placePattern + "/events",
 		access:  placeHolder,
 		id:      "followPlace",

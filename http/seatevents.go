@@ -34,7 +34,7 @@ func (a *api) addSeatEvents() {
 			Schema: &huma.Schema{Type: huma.TypeString},
 		}},
 	}
-	handleStream(a, op, "event: seat\nid: 8\ndata: {\"version\":8,\"seatNumber\":17,\"status\":\"held\"}\n\n", a.followSeats)
+	a.handleStream(op, "event: seat\nid: 8\ndata: {\"version\":8,\"seatNumber\":17,\"status\":\"held\"}\n\n", a.followSeats)
 }
 
 // followSeats tells the changes of the seats for as long as the reader may see them.

@@ -25,7 +25,7 @@ func (a *api) addSeats() {
 	example := map[string]any{"scheduleId": 1, "version": 7, "seats": []any{
 		map[string]any{"seatNumber": 1, "status": "sold", "price": 15_000}, map[string]any{"seatNumber": 2, "status": "available", "price": 15_000},
 	}}
-	handleRaw(a, operation{
+	a.handleRaw(operation{
 		method: http.MethodGet, pattern: seatsPattern,
 		access: signedIn, guarded: true,
 		id:          "getSeats",

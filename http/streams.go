@@ -201,9 +201,9 @@ func (s *stream) ask() (context.Context, context.CancelFunc) {
 }
 
 // handleStream adds a call that answers with events.
-func handleStream(a *api, op operation, example string, answer step) {
+func (a *api) handleStream(op operation, example string, answer step) {
 	op.refusals = append(op.refusals, boxoffice.CodeUnavailable)
-	handleRaw(a, op, map[string]*huma.MediaType{
+	a.handleRaw(op, map[string]*huma.MediaType{
 		eventsType: {Schema: &huma.Schema{Type: huma.TypeString}, Example: example},
 	}, answer)
 }

@@ -51,10 +51,9 @@ func decodeAs[T any](data []byte) (any, error) {
 	return v, err
 }
 
-// valid returns a call's input, or tells every value that is wrong by its schema. A nil
-// value is no input.
-func (a *api) valid(op *operation, data []byte, value any) (any, error) {
-	if data == nil || value == nil && op.bodyRule() == bodyEmpty {
+// valid returns a call's input, or tells every value that is wrong by its schema.
+func (a *api) valid(op *operation, value any) (any, error) {
+	if value == nil && op.bodyRule() != bodyObject {
 		return nil, nil
 	}
 	location := "body"
@@ -68,7 +67,7 @@ func (a *api) valid(op *operation, data []byte, value any) (any, error) {
 	if err := invalid(fieldErrors(result.Errors)); err != nil {
 		return nil, err
 	}
-	in, err := op.input.decode(data)
+	in, err := op.input.decode(encode(value))
 	if wrong, ok := errors.AsType[*json.SemanticError](err); ok {
 		message := "cannot be read"
 		if errors.Is(wrong, json.ErrUnknownName) { // but for its case, which the schema does not see

@@ -7,6 +7,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-chi/chi/v5"
+	"github.com/go-json-experiment/json"
 	"github.com/google/uuid"
 	lru "github.com/hashicorp/golang-lru/v2"
 
@@ -36,6 +37,7 @@ type api struct {
 	operations []*operation // that are routed
 	openapi    *huma.OpenAPI
 	schemas    huma.Registry
+	exact      json.Options // of numbers in bodies
 	document   asset
 	assets     map[string]asset
 }
@@ -78,6 +80,7 @@ func newAPI(config Config) (*api, error) {
 		proxies: config.TrustedProxies,
 		streams: newStreams(config.MaxStreams),
 		keySeed: maphash.MakeSeed(),
+		exact:   exactNumbers(),
 		kinds:   map[boxoffice.Code]problemKind{},
 
 		knownUsers:        newRecent[uuid.UUID, struct{}](maxKnownUsers),

@@ -25,7 +25,7 @@ const maxBody = 64 << 10
 // readInput reads everything that a client says beside its path and its tokens. What is
 // wrong with that is for [api.tellMistake].
 func (a *api) readInput(w http.ResponseWriter, r *http.Request, req *request) error {
-	value, err := readValue(w, r, req.op)
+	value, err := a.readValue(w, r, req.op)
 	if err == nil {
 		err = readKey(r, req, value)
 	}
@@ -47,19 +47,18 @@ func (a *api) tellMistake(_ http.ResponseWriter, r *http.Request, req *request) 
 // readValue reads the one JSON value that a request is about: its body, or the parameters of
 // its query as an object. Members that are null are left out, because the contract takes
 // them for absent. Nil: there is no value, or it is null.
-func readValue(w http.ResponseWriter, r *http.Request, op *operation) (any, error) {
+func (a *api) readValue(w http.ResponseWriter, r *http.Request, op *operation) (any, error) {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	switch {
 	case err != nil:
 		return nil, boxoffice.Invalid("query", "cannot be decoded")
-	case op.input == nil:
-		return nil, nil
-	case op.method == http.MethodGet:
+	case op.bodyRule() != bodyIgnored:
+		return a.readBody(w, r, op.bodyRule())
+	case op.input != nil:
 		return readQuery(op.input.schema, query)
-	case op.bodyRule() == bodyIgnored:
+	default:
 		return nil, nil
 	}
-	return readBody(w, r, op.bodyRule())
 }
 
 // readQuery makes an object of the parameters that a call has. Others are ignored.
@@ -97,7 +96,7 @@ func readQuery(schema *huma.Schema, query url.Values) (any, error) {
 }
 
 // readBody reads and decodes a body.
-func readBody(w http.ResponseWriter, r *http.Request, rule bodyRule) (any, error) {
+func (a *api) readBody(w http.ResponseWriter, r *http.Request, rule bodyRule) (any, error) {
 	// Some clients name a type where there is nothing to have one.
 	bodyless := rule == bodyEmpty && r.ContentLength == 0
 	if !bodyless && !isJSON(r.Header.Get("Content-Type")) {
@@ -114,7 +113,7 @@ func readBody(w http.ResponseWriter, r *http.Request, rule bodyRule) (any, error
 	if len(data) == 0 && rule == bodyEmpty {
 		return nil, nil
 	}
-	return decodeValue(data)
+	return decodeValue(data, a.exact)
 }
 
 // isJSON reports whether a content type is JSON. None counts as JSON.
@@ -131,9 +130,9 @@ func isJSON(contentType string) bool {
 
 // decodeValue reads exactly one JSON value, with the rules of I-JSON (RFC 7493) for names and
 // strings.
-func decodeValue(data []byte) (any, error) {
+func decodeValue(data []byte, numbers json.Options) (any, error) {
 	var value any
-	if err := json.Unmarshal(data, &value, json.WithUnmarshalers(json.UnmarshalFromFunc(exactNumber))); err != nil {
+	if err := json.Unmarshal(data, &value, numbers); err != nil {
 		at := ""
 		if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 			at = " (byte " + strconv.FormatInt(syntax.ByteOffset, 10) + ")"
@@ -142,6 +141,9 @@ func decodeValue(data []byte) (any, error) {
 	}
 	return withoutNulls(value), nil
 }
+
+// exactNumbers makes numbers what [exactNumber] reads them as. It is dear to make anew.
+func exactNumbers() json.Options { return json.WithUnmarshalers(json.UnmarshalFromFunc(exactNumber)) }
 
 // exactNumber reads a whole number that fits as an int64. Whatever else is a number is kept
 // as it is spelt: no call has a member that it would be right for.

@@ -17,7 +17,7 @@ type operation struct {
 	guarded bool // (Q) in the contract; an admin passes if the method is GET
 	key     keyRule
 	cached  bool                       // by clients, with a strong ETag of the body
-	input   *input                     // nil: it reads neither body nor query
+	input   *input                     // nil: it takes nothing
 	content map[string]*huma.MediaType // of a success; nil: none
 
 	id          string
@@ -65,9 +65,9 @@ const (
 
 func (op *operation) bodyRule() bodyRule {
 	switch {
-	case op.input == nil || op.method == http.MethodGet:
+	case op.method == http.MethodGet:
 		return bodyIgnored
-	case len(op.input.names) > 0:
+	case op.input != nil:
 		return bodyObject
 	case op.method == http.MethodPost:
 		return bodyEmpty

@@ -81,8 +81,21 @@ func (k *Keys) queueMAC(signed string) string {
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// verifyQueue reads a token that signQueue made, and nothing else.
+// verifyQueue reads a token that signQueue made, and nothing else. Tokens of admitted
+// places are remembered: their holders look at seats again and again. Those who wait are
+// too many, and ask too seldom.
 func (k *Keys) verifyQueue(token string) (queueClaims, bool) {
+	if claims, ok := k.admitted.get(token); ok {
+		return claims, true
+	}
+	claims, ok := k.readQueue(token)
+	if ok && claims.admitted() {
+		k.admitted.add(token, claims)
+	}
+	return claims, ok
+}
+
+func (k *Keys) readQueue(token string) (queueClaims, bool) {
 	dot := strings.LastIndexByte(token, '.')
 	if len(token) > maxQueueToken || dot < 0 {
 		return queueClaims{}, false

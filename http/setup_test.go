@@ -257,7 +257,7 @@ func (f *fixture) documented(r *http.Request) *huma.Operation {
 			if method == http.MethodHead {
 				method = http.MethodGet
 			}
-			if op.Method == method && matchesPattern(pattern, r.URL.Path) && isPlain(r.URL.EscapedPath()) {
+			if op.Method == method && matchesPattern(pattern, r.URL.EscapedPath()) && isPlain(r.URL.EscapedPath()) {
 				return op
 			}
 		}

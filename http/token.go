@@ -21,8 +21,8 @@ const (
 	accessTokenType = "at+jwt"
 	// maxAccessToken bounds what is looked at; the program's own have about 350 bytes.
 	maxAccessToken = 2048
-	// maxVerified bounds the access tokens whose signature is not checked again. A cache
-	// finds a token by a hash that nobody outside can compute, so that how long it
+	// maxVerified bounds the tokens of each kind whose signature is not checked again. A
+	// cache finds a token by a hash that nobody outside can compute, so that how long it
 	// takes tells nothing of how much of a guess is right.
 	maxVerified = 20_000
 
@@ -47,6 +47,7 @@ type Keys struct {
 	queueHead string // what every queue token begins with, its first dot included
 	parser    *jwt.Parser
 	verified  *recent[string, verifiedToken]
+	admitted  *recent[string, queueClaims] // by genuine token
 }
 
 type verifiedToken struct {
@@ -73,6 +74,7 @@ func NewKeys(private ed25519.PrivateKey) (*Keys, error) {
 			jwt.WithoutClaimsValidation(), // verifyAccess does it, by the right clock
 		),
 		verified: newRecent[string, verifiedToken](maxVerified),
+		admitted: newRecent[string, queueClaims](maxVerified),
 	}
 	thumbprint := sha256.Sum256(fmt.Appendf(nil, `{"crv":"Ed25519","kty":"OKP","x":"%s"}`, k.x()))
 	k.id = base64.RawURLEncoding.EncodeToString(thumbprint[:])

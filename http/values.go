@@ -30,8 +30,8 @@ type input struct {
 	decode func(data []byte) (any, error)
 }
 
-// inputOf describes a T. Parameters of a query are described one by one, so they have no
-// name in the document's components.
+// inputOf describes a T; nil if that has no fields. Parameters of a query are described one
+// by one, so they have no name in the document's components.
 func inputOf[T any](a *api, method string) *input {
 	t := reflect.TypeFor[T]()
 	in := &input{decode: decodeAs[T]}
@@ -40,7 +40,10 @@ func inputOf[T any](a *api, method string) *input {
 			in.names = append(in.names, name)
 		}
 	}
-	in.schema = a.schemas.Schema(t, method != http.MethodGet && len(in.names) > 0, "")
+	if len(in.names) == 0 {
+		return nil
+	}
+	in.schema = a.schemas.Schema(t, method != http.MethodGet, "")
 	return in
 }
 
@@ -56,16 +59,22 @@ func (a *api) valid(op *operation, value any) (any, error) {
 	if value == nil && op.bodyRule() != bodyObject {
 		return nil, nil
 	}
-	location := "body"
+	location, schema := "body", &huma.Schema{Type: huma.TypeObject, AdditionalProperties: false}
+	if op.input != nil {
+		schema = op.input.schema
+	}
 	if op.method == http.MethodGet {
 		location = "query"
 	}
 	path := huma.NewPathBuffer(nil, 0)
 	path.Push(location)
 	result := &huma.ValidateResult{}
-	huma.Validate(a.schemas, op.input.schema, path, huma.ModeWriteToServer, value, result)
+	huma.Validate(a.schemas, schema, path, huma.ModeWriteToServer, value, result)
 	if err := invalid(fieldErrors(result.Errors)); err != nil {
 		return nil, err
+	}
+	if op.input == nil {
+		return nil, nil
 	}
 	in, err := op.input.decode(encode(value))
 	if wrong, ok := errors.AsType[*json.SemanticError](err); ok {

@@ -22,7 +22,7 @@ type problemKind struct {
 // problemKinds is the table. A code that is not in it is told as internal.
 func problemKinds() []problemKind {
 	return []problemKind{
-		{boxoffice.CodeMalformedRequest, 400, "Malformed request", "The body is not exactly one JSON value in UTF-8, with no member given twice."},
+		{boxoffice.CodeMalformedRequest, 400, "Malformed request", "The body is not exactly one JSON value in UTF-8 with no member given twice, or a header that counts once was sent twice."},
 		{boxoffice.CodeIdempotencyKeyRequired, 400, "Idempotency key required", "Send an Idempotency-Key of 1–255 printable ASCII characters, a new one for each thing you want done."},
 		{boxoffice.CodeUnauthenticated, 401, "Unauthenticated", "The access token is missing, malformed, expired or forged."},
 		{boxoffice.CodeQueueTokenRequired, 401, "Queue token required", "Join the schedule's waiting room and send the newest token that it gave you as Queue-Token."},

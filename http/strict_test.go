@@ -29,7 +29,9 @@ func mangled(pattern, path string) []string {
 	for i := 1; i < len(parts) && path != "/"; i++ {
 		with := func(part string) {
 			changed := append(append([]string{}, parts[:i]...), part)
-			spoiled = append(spoiled, strings.Join(append(changed, parts[i+1:]...), "/"))
+			if part != parts[i] {
+				spoiled = append(spoiled, strings.Join(append(changed, parts[i+1:]...), "/"))
+			}
 		}
 		for _, before := range []string{"/", "./", "../", "%2e%2e/", "%2f", "%2F", "%5c", "x/../"} {
 			with(before + parts[i])
@@ -37,8 +39,8 @@ func mangled(pattern, path string) []string {
 		for _, after := range []string{";", ";v=1", "%2f", "%2f..", "%3b", "%5C", "//api/v1/payments", "%2fapi%2fv1%2fpayments", "%20", "%00"} {
 			with(parts[i] + after)
 		}
-		if upper := strings.ToUpper(parts[i]); upper != parts[i] && !strings.HasPrefix(names[i], "{") {
-			with(upper)
+		if !strings.HasPrefix(names[i], "{") {
+			with(strings.ToUpper(parts[i]))
 			last := len(parts[i]) - 1
 			with(parts[i][:last] + strings.ToUpper(parts[i][last:]))
 			with(fmt.Sprintf("%%%02x%s", parts[i][0], parts[i][1:]))

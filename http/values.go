@@ -43,7 +43,9 @@ func inputOf[T any](a *api, method string) *input {
 	if len(in.names) == 0 {
 		return nil
 	}
-	in.schema = a.schemas.Schema(t, method != http.MethodGet, "")
+	if in.schema = huma.SchemaFromType(a.schemas, t); method != http.MethodGet {
+		in.schema = schemaOf[T](a)
+	}
 	return in
 }
 

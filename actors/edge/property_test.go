@@ -154,8 +154,15 @@ func (h *history) act(t *rapid.T) {
 		}
 		n := h.node(t)
 		before := int64(len(h.shownAt()) - 1) // what others do meanwhile may be seen or not
+		var outcome boxoffice.Outcome
 		var err error
-		h.meet(func() { _, err = n.Hold(context.Background(), scheduleID, cmd) })
+		h.meet(func() {
+			outcome, err = n.Hold(context.Background(), scheduleID, cmd.Operation, cmd.Admission, cmd.SeatNumber)
+		})
+		if outcome.Created { // under an id of the client's
+			cmd.ReservationID = outcome.Reservation.ID
+			h.holds[seat] = cmd
+		}
 		if err == nil {
 			h.told[n] = max(h.told[n], before)
 		}

@@ -330,14 +330,15 @@ func TestNothingIsShownThatIsOlderThanWhatThisNodeHasTold(t *testing.T) {
 		b.sees(0)
 		for seat := 1; seat <= 20; seat++ {
 			cmd := holdSeat(seat)
-			_, err := b.Hold(t.Context(), scheduleID, cmd)
+			_, err := b.Hold(t.Context(), scheduleID, cmd.Operation, cmd.Admission, cmd.SeatNumber)
 			require.NoError(t, err)
 			b.sees(seat) // waits for the feed
 		}
 		require.Equal(t, 1, w.asked(b, "WatchSeats"))
 		w.loseFeeds(func(*node, *messages.Feed) bool { return true })
 		for seat := 21; seat <= 30; seat++ {
-			_, err := b.Hold(t.Context(), scheduleID, holdSeat(seat))
+			cmd := holdSeat(seat)
+			_, err := b.Hold(t.Context(), scheduleID, cmd.Operation, cmd.Admission, cmd.SeatNumber)
 			require.NoError(t, err)
 			b.sees(seat) // waits for nothing, and asks
 		}

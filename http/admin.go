@@ -42,22 +42,16 @@ type configureQueueJSON struct {
 
 func (a *api) addAdmin() {
 	handle(a, operation{
-		route:   route{method: http.MethodPost, pattern: "/api/v1/admin/concerts", access: adminsOnly, body: bodyObject, schema: schemaOf[newConcertJSON](a)},
-		id:      "createConcert",
-		tag:     tagAdmin,
-		summary: "Announce a concert",
-		status:  http.StatusCreated,
-		headers: []string{"Location"},
+		method: http.MethodPost, pattern: "/api/v1/admin/concerts", access: adminsOnly,
+		id: "createConcert", tag: tagAdmin, summary: "Announce a concert",
+		status: http.StatusCreated, headers: []string{"Location"},
 		request: map[string]any{"title": "Winter Lights", "artist": "The Lanterns", "description": "Two hours by candlelight.", "price": 12_000},
 		example: exampleConcert(),
 	}, a.createConcert)
 	handle(a, operation{
-		route:   route{method: http.MethodPost, pattern: "/api/v1/admin/concerts/{concertId}/schedules", access: adminsOnly, body: bodyObject, schema: schemaOf[newScheduleJSON](a)},
-		id:      "createSchedule",
-		tag:     tagAdmin,
-		summary: "Put a concert on sale: 50 seats at a time and place",
-		status:  http.StatusCreated,
-		headers: []string{"Location"},
+		method: http.MethodPost, pattern: "/api/v1/admin/concerts/{concertId}/schedules", access: adminsOnly,
+		id: "createSchedule", tag: tagAdmin, summary: "Put a concert on sale: 50 seats at a time and place",
+		status: http.StatusCreated, headers: []string{"Location"},
 		request: map[string]any{
 			"startsAt": "2026-12-24T19:00:00.000Z", "endsAt": "2026-12-24T21:00:00.000Z", "timeZone": "Asia/Seoul",
 			"seatPrices": []any{map[string]any{"from": 1, "to": 10, "price": 15_000}}, "capacity": 100,
@@ -65,20 +59,14 @@ func (a *api) addAdmin() {
 		example: exampleSchedule(),
 	}, a.createSchedule)
 	handle(a, operation{
-		route:   route{method: http.MethodPatch, pattern: "/api/v1/admin/schedules/{scheduleId}/queue", access: adminsOnly, body: bodyObject, schema: schemaOf[configureQueueJSON](a)},
-		id:      "configureQueue",
-		tag:     tagAdmin,
-		summary: "Change a waiting room, in force at once",
-		status:  http.StatusOK,
+		method: http.MethodPatch, pattern: "/api/v1/admin/schedules/{scheduleId}/queue", access: adminsOnly,
+		id: "configureQueue", tag: tagAdmin, summary: "Change a waiting room, in force at once",
 		request: map[string]any{"capacity": 200, "paused": false},
 		example: exampleQueue(),
 	}, a.configureQueue)
 	handle(a, operation{
-		route:   route{method: http.MethodGet, pattern: "/api/v1/admin/cluster", access: adminsOnly},
-		id:      "getCluster",
-		tag:     tagAdmin,
-		summary: "See the nodes and which of them has how many grains",
-		status:  http.StatusOK,
+		method: http.MethodGet, pattern: "/api/v1/admin/cluster", access: adminsOnly,
+		id: "getCluster", tag: tagAdmin, summary: "See the nodes and which of them has how many grains",
 		example: map[string]any{
 			"members": []any{map[string]any{"id": "7YTdZ1", "address": "10.0.0.5:9090", "startedAt": "2026-11-21T09:00:00.000Z", "ready": true}},
 			"grains":  []any{map[string]any{"kind": "schedule", "count": 120, "member": "7YTdZ1"}},
@@ -87,8 +75,8 @@ func (a *api) addAdmin() {
 }
 
 type clusterJSON struct {
-	Members []memberJSON     `json:"members" nullable:"false"`
-	Grains  []grainCountJSON `json:"grains" nullable:"false"`
+	Members []memberJSON `json:"members" nullable:"false"`
+	Grains  []GrainCount `json:"grains" nullable:"false"`
 }
 
 type memberJSON struct {
@@ -98,43 +86,27 @@ type memberJSON struct {
 	Ready     bool      `json:"ready" doc:"takes grains"`
 }
 
-type grainCountJSON struct {
-	Kind   string `json:"kind" enum:"schedule,gatekeeper"`
-	Count  int    `json:"count"`
-	Member string `json:"member" doc:"its id"`
-}
-
-func (a *api) getCluster(context.Context, *call, *noQuery) (clusterJSON, error) {
-	rendered := clusterJSON{Members: []memberJSON{}, Grains: []grainCountJSON{}}
-	for _, m := range a.cluster.Members() {
+func (a *api) getCluster(context.Context, *request, none) (clusterJSON, error) {
+	rendered := clusterJSON{Grains: a.Cluster.Grains()}
+	for _, m := range a.Cluster.Members() {
 		rendered.Members = append(rendered.Members, memberJSON{ID: m.ID, Address: m.Address, StartedAt: timestamp(m.StartedAt), Ready: m.Ready})
-	}
-	for _, g := range a.cluster.Grains() {
-		rendered.Grains = append(rendered.Grains, grainCountJSON(g))
 	}
 	return rendered, nil
 }
 
-func (a *api) createConcert(ctx context.Context, c *call, _ *noQuery) (concertJSON, error) {
-	body, err := values[newConcertJSON](a, c)
+func (a *api) createConcert(ctx context.Context, req *request, body newConcertJSON) (concertJSON, error) {
+	concert, err := a.Organiser.CreateConcert(ctx, boxoffice.NewConcert(body))
 	if err != nil {
 		return concertJSON{}, err
 	}
-	concert, err := a.organiser.CreateConcert(ctx, boxoffice.NewConcert(body))
-	if err != nil {
-		return concertJSON{}, err
-	}
-	c.header.Set("Location", fmt.Sprintf("/api/v1/concerts/%d", concert.ID))
+	req.header.Set("Location", fmt.Sprintf("/api/v1/concerts/%d", concert.ID))
 	return renderConcert(concert), nil
 }
 
-func (a *api) createSchedule(ctx context.Context, c *call, _ *noQuery) (scheduleJSON, error) {
-	body, err := values[newScheduleJSON](a, c)
-	if err != nil {
-		return scheduleJSON{}, err
-	}
+func (a *api) createSchedule(ctx context.Context, req *request, body newScheduleJSON) (scheduleJSON, error) {
+	var err error
 	asked := boxoffice.NewSchedule{
-		ConcertID:      c.concertID,
+		ConcertID:      req.concertID,
 		StartsAt:       time.Time(body.StartsAt),
 		EndsAt:         time.Time(body.EndsAt),
 		TimeZone:       body.TimeZone,
@@ -151,11 +123,11 @@ func (a *api) createSchedule(ctx context.Context, c *call, _ *noQuery) (schedule
 	for _, price := range body.SeatPrices {
 		asked.SeatPrices = append(asked.SeatPrices, boxoffice.SeatPrice(price))
 	}
-	schedule, err := a.organiser.CreateSchedule(ctx, asked, c.now)
+	schedule, err := a.Organiser.CreateSchedule(ctx, asked, req.now)
 	if err != nil {
 		return scheduleJSON{}, err
 	}
-	c.header.Set("Location", fmt.Sprintf("/api/v1/schedules/%d", schedule.Terms.ScheduleID))
+	req.header.Set("Location", fmt.Sprintf("/api/v1/schedules/%d", schedule.Terms.ScheduleID))
 	return renderSchedule(schedule), nil
 }
 
@@ -171,11 +143,7 @@ func givenTime(t *timestamp, location string) (time.Time, error) {
 	return time.Time(*t), nil
 }
 
-func (a *api) configureQueue(ctx context.Context, c *call, _ *noQuery) (queueJSON, error) {
-	body, err := values[configureQueueJSON](a, c)
-	if err != nil {
-		return queueJSON{}, err
-	}
-	status, err := a.queues.ConfigureQueue(ctx, c.scheduleID, boxoffice.Configure(body))
+func (a *api) configureQueue(ctx context.Context, req *request, body configureQueueJSON) (queueJSON, error) {
+	status, err := a.Queues.ConfigureQueue(ctx, req.scheduleID, boxoffice.Configure(body))
 	return renderQueue(status), err
 }

@@ -1,17 +1,20 @@
 package http
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"mime"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
-	"unicode/utf16"
 	"unicode/utf8"
+
+	stdjson "encoding/json"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"boxoffice"
 )
@@ -19,191 +22,165 @@ import (
 // maxBody bounds the bytes of a body.
 const maxBody = 64 << 10
 
-// readBody reads what a call has for a body, and tells what is wrong with it in the
-// order content type, size, JSON.
-func readBody(r *http.Request, c *call) error {
-	if c.route.body == bodyIgnored {
-		return nil
+// readInput reads everything that a client says beside its path and its tokens. What is
+// wrong with that is for [api.tellMistake].
+func (a *api) readInput(w http.ResponseWriter, r *http.Request, req *request) error {
+	value, err := a.readValue(w, r, req.op)
+	if err == nil {
+		err = readKey(r, req, value)
 	}
+	if err == nil {
+		req.in, err = a.valid(req.op, value)
+	}
+	req.mistake = err
+	return nil
+}
+
+// tellMistake refuses a request that is wrong in itself.
+func (a *api) tellMistake(_ http.ResponseWriter, r *http.Request, req *request) error {
+	if req.mistake != nil && req.op.guarded {
+		return a.afterGuard(r.Context(), req, req.mistake)
+	}
+	return req.mistake
+}
+
+// readValue reads the one JSON value that a request is about: its body, or the parameters of
+// its query as an object. Members that are null are left out, because the contract takes
+// them for absent. Nil: there is no value, or it is null.
+func (a *api) readValue(w http.ResponseWriter, r *http.Request, op *operation) (any, error) {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	switch {
+	case err != nil:
+		return nil, boxoffice.Invalid("query", "cannot be decoded")
+	case op.bodyRule() != bodyIgnored:
+		return a.readBody(w, r, op.bodyRule())
+	case op.input != nil:
+		return readQuery(op.input.schema, query)
+	default:
+		return nil, nil
+	}
+}
+
+// readQuery makes an object of the parameters that a call has. Others are ignored.
+func readQuery(schema *huma.Schema, query url.Values) (any, error) {
+	object := map[string]any{}
+	var wrong []boxoffice.FieldError
+	for name, parameter := range schema.Properties {
+		given, present := query[name]
+		problem := ""
+		switch {
+		case !present:
+			if parameter.Default != nil {
+				object[name] = parameter.Default
+			}
+		case len(given) > 1:
+			problem = "must be given once"
+		case given[0] == "":
+			problem = "must not be empty"
+		case !utf8.ValidString(given[0]):
+			problem = "must be UTF-8"
+		default:
+			object[name] = given[0]
+			if whole, err := strconv.ParseInt(given[0], 10, 64); err == nil && parameter.Type == huma.TypeInteger {
+				object[name] = whole
+			}
+		}
+		if problem != "" {
+			wrong = append(wrong, boxoffice.FieldError{Location: "query." + name, Message: problem})
+		}
+	}
+	if err := invalid(wrong); err != nil {
+		return nil, err
+	}
+	return object, nil
+}
+
+// readBody reads and decodes a body.
+func (a *api) readBody(w http.ResponseWriter, r *http.Request, rule bodyRule) (any, error) {
 	// Some clients name a type where there is nothing to have one.
-	bodyless := c.route.body == bodyEmpty && r.ContentLength == 0
-	if !bodyless && !isJSON(first(r.Header, "Content-Type")) {
-		return boxoffice.Errorf(boxoffice.CodeUnsupportedMediaType, "send the body as application/json")
+	bodyless := rule == bodyEmpty && r.ContentLength == 0
+	if !bodyless && !isJSON(r.Header.Get("Content-Type")) {
+		return nil, boxoffice.Errorf(boxoffice.CodeUnsupportedMediaType, "send the body as application/json")
 	}
-	data, err := readAll(&c.writer, r)
+	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
-		c.header.Set("Connection", "close") // rather than read the rest
+		w.Header().Set("Connection", "close") // rather than read the rest
 		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-			return boxoffice.Errorf(boxoffice.CodeBodyTooLarge, "the body has more than %d bytes", maxBody)
+			return nil, boxoffice.Errorf(boxoffice.CodeBodyTooLarge, "the body has more than %d bytes", maxBody)
 		}
-		return boxoffice.Errorf(boxoffice.CodeMalformedRequest, "the body did not arrive whole")
+		return nil, malformed("the body did not arrive whole")
 	}
-	if len(data) == 0 && c.route.body == bodyEmpty {
-		return nil
+	if len(data) == 0 && rule == bodyEmpty {
+		return nil, nil
 	}
-	c.raw = data
-	if c.route.quick != nil {
-		if c.body = c.route.quick(data); c.body != nil {
-			c.quick = true
-			return nil
-		}
-	}
-	c.body, err = decodeBody(data)
-	return err
+	return decodeValue(data, a.exact)
 }
 
-// readAll reads a body of at most [maxBody] bytes.
-func readAll(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	if r.ContentLength < 0 || r.ContentLength > maxBody {
-		return io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	}
-	data := make([]byte, r.ContentLength)
-	_, err := io.ReadFull(r.Body, data)
-	return data, err
-}
-
-// isJSON tells whether a content type is JSON. None counts as JSON.
+// isJSON reports whether a content type is JSON. None counts as JSON.
 func isJSON(contentType string) bool {
-	if contentType == "" {
-		return true
-	}
-	if contentType == "application/json" {
+	if contentType == "" || contentType == jsonType {
 		return true
 	}
 	mediaType, _, err := mime.ParseMediaType(contentType)
 	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) {
 		return false
 	}
-	return mediaType == "application/json" ||
-		strings.HasPrefix(mediaType, "application/") && strings.HasSuffix(mediaType, "+json")
+	return mediaType == jsonType || strings.HasPrefix(mediaType, "application/") && strings.HasSuffix(mediaType, "+json")
 }
 
-// decodeBody reads exactly one JSON value. Members that are null are left out, because
-// the contract takes them for absent. A whole number that fits is an int64, whatever
-// else is a number is a json.Number: no call has a member that it would be right for.
-//
-// A member that is given twice is refused: which one counts would be anybody's guess.
-func decodeBody(data []byte) (any, error) {
-	if !utf8.Valid(data) {
-		return nil, malformed("the body is not UTF-8")
+// decodeValue reads exactly one JSON value, with the rules of I-JSON (RFC 7493) for names and
+// strings.
+func decodeValue(data []byte, numbers json.Options) (any, error) {
+	var value any
+	if err := json.Unmarshal(data, &value, numbers); err != nil {
+		at := ""
+		if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+			at = " (byte " + strconv.FormatInt(syntax.ByteOffset, 10) + ")"
+		}
+		return nil, malformed("the body is not exactly one JSON value in UTF-8, with no member given twice%s", at)
 	}
-	if !json.Valid(data) {
-		return nil, malformed("the body is not one JSON value")
+	return withoutNulls(value), nil
+}
+
+// exactNumbers makes numbers what [exactNumber] reads them as. It is dear to make anew.
+func exactNumbers() json.Options { return json.WithUnmarshalers(json.UnmarshalFromFunc(exactNumber)) }
+
+// exactNumber reads a whole number that fits as an int64. Whatever else is a number is kept
+// as it is spelt: no call has a member that it would be right for.
+func exactNumber(decoder *jsontext.Decoder, value *any) error {
+	if decoder.PeekKind() != '0' {
+		return errors.ErrUnsupported // and so read as usual
 	}
-	if !pairedSurrogates(data) {
-		return nil, malformed("a string of the body has half of a surrogate pair")
+	text, err := decoder.ReadValue()
+	if err != nil {
+		return err
 	}
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.UseNumber()
-	return decodeValue(decoder)
+	if whole, err := strconv.ParseInt(string(text), 10, 64); err == nil {
+		*value = whole
+	} else {
+		*value = stdjson.Number(text)
+	}
+	return nil
+}
+
+func withoutNulls(value any) any {
+	switch value := value.(type) {
+	case map[string]any:
+		for name, member := range value {
+			if member == nil {
+				delete(value, name)
+			} else {
+				withoutNulls(member)
+			}
+		}
+	case []any:
+		for _, item := range value {
+			withoutNulls(item)
+		}
+	}
+	return value
 }
 
 func malformed(format string, args ...any) error {
 	return boxoffice.Errorf(boxoffice.CodeMalformedRequest, format, args...)
-}
-
-// decodeValue reads the next value. The JSON is known to be valid, which bounds the
-// depth to what package json takes.
-func decodeValue(decoder *json.Decoder) (any, error) {
-	token, err := decoder.Token()
-	if err != nil {
-		return nil, fmt.Errorf("decode valid JSON: %w", err)
-	}
-	switch token := token.(type) {
-	case json.Number:
-		if whole, err := strconv.ParseInt(token.String(), 10, 64); err == nil {
-			return whole, nil
-		}
-		return token, nil
-	case json.Delim:
-		if token == '{' {
-			return decodeObject(decoder)
-		}
-		return decodeArray(decoder)
-	default:
-		return token, nil
-	}
-}
-
-func decodeObject(decoder *json.Decoder) (any, error) {
-	object := map[string]any{}
-	for decoder.More() {
-		token, err := decoder.Token()
-		if err != nil {
-			return nil, fmt.Errorf("decode valid JSON: %w", err)
-		}
-		name := token.(string) // what else is the name of a member
-		if _, twice := object[name]; twice {
-			return nil, malformed("the body has the member %q twice", clip(name))
-		}
-		if object[name], err = decodeValue(decoder); err != nil {
-			return nil, err
-		}
-	}
-	for name, value := range object {
-		if value == nil {
-			delete(object, name)
-		}
-	}
-	_, err := decoder.Token()
-	return object, err
-}
-
-func decodeArray(decoder *json.Decoder) (any, error) {
-	array := []any{}
-	for decoder.More() {
-		value, err := decodeValue(decoder)
-		if err != nil {
-			return nil, err
-		}
-		array = append(array, value)
-	}
-	_, err := decoder.Token()
-	return array, err
-}
-
-// pairedSurrogates tells whether every \u escape of a UTF-16 surrogate in valid JSON is
-// half of a pair. Package json would replace the others, and so store what was not sent.
-func pairedSurrogates(data []byte) bool {
-	for {
-		start := bytes.IndexByte(data, '\\')
-		if start < 0 {
-			return true
-		}
-		if data[start+1] != 'u' {
-			data = data[start+2:]
-			continue
-		}
-		first := escaped(data[start:])
-		data = data[start+6:]
-		if !utf16.IsSurrogate(first) {
-			continue
-		}
-		if utf16.DecodeRune(first, escaped(data)) == utf8.RuneError {
-			return false
-		}
-		data = data[6:]
-	}
-}
-
-// escaped gives the code of the \uXXXX that data starts with, or 0.
-func escaped(data []byte) rune {
-	if len(data) < 6 || data[0] != '\\' || data[1] != 'u' {
-		return 0
-	}
-	code, err := strconv.ParseUint(string(data[2:6]), 16, 16)
-	if err != nil {
-		return 0
-	}
-	return rune(code)
-}
-
-// maxEcho bounds how much of what a client sent is told back to it.
-const maxEcho = 64
-
-func clip(text string) string {
-	if len(text) <= maxEcho {
-		return text
-	}
-	return strings.ToValidUTF8(text[:maxEcho], "") + "…"
 }

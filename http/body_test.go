@@ -10,9 +10,9 @@ import (
 	"boxoffice"
 )
 
-func TestDecodeBodyKeepsNumbersExact(t *testing.T) {
+func TestDecodeValueKeepsNumbersExact(t *testing.T) {
 	t.Parallel()
-	got, err := decodeBody([]byte(`{"a":[1,-0,9223372036854775807,9223372036854775808,1.0,1e2,1e400,null],"b":null,"c":{"d":null,"e":"x"}}`))
+	got, err := decodeValue([]byte(`{"a":[1,-0,9223372036854775807,9223372036854775808,1.0,1e2,1e400,null],"b":null,"c":{"d":null,"e":"x"}}`), exactNumbers())
 	require.NoError(t, err)
 	require.Equal(t, map[string]any{
 		"a": []any{
@@ -30,7 +30,7 @@ func FuzzDecodeBody(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		value, err := decodeBody(data)
+		value, err := decodeValue(data, exactNumbers())
 		if err != nil {
 			require.Equal(t, boxoffice.CodeMalformedRequest, boxoffice.CodeOf(err))
 			return
@@ -40,7 +40,7 @@ func FuzzDecodeBody(f *testing.F) {
 		// What is digested decodes to itself.
 		canonical, err := json.Marshal(value)
 		require.NoError(t, err)
-		again, err := decodeBody(canonical)
+		again, err := decodeValue(canonical, exactNumbers())
 		require.NoError(t, err)
 		require.Equal(t, value, again)
 	})

@@ -1,13 +1,13 @@
 package http
 
 import (
-	"cmp"
 	"context"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 
+	"github.com/go-chi/chi/v5"
 	"github.com/google/uuid"
 
 	"boxoffice"
@@ -30,88 +30,83 @@ const (
 	paymentParam     = "paymentId"
 )
 
-// findPath reads the concert and the schedule of a path, which must exist.
-func (a *api) findPath(r *http.Request, c *call) error {
-	if text := c.param(r, concertParam); text != "" {
-		id, ok := parseID(text)
-		if !ok {
-			return boxoffice.Errorf(boxoffice.CodeConcertNotFound, "there is no such concert")
-		}
-		if _, known := a.knownConcerts.get(id); !known {
-			if _, err := a.catalogue.Concert(&c.ctx, id); err != nil {
-				return err
-			}
-			a.knownConcerts.add(id, struct{}{})
-		}
-		c.concertID = id
+// findConcert reads the concert of a path, which must exist.
+func (a *api) findConcert(_ http.ResponseWriter, r *http.Request, req *request) error {
+	id, ok := parseID(pathValue(r.Context(), concertParam))
+	if !ok {
+		return boxoffice.Errorf(boxoffice.CodeConcertNotFound, "there is no such concert")
 	}
-	if text := c.param(r, scheduleParam); text != "" {
-		id, ok := parseID(text)
-		if !ok {
-			return boxoffice.Errorf(boxoffice.CodeScheduleNotFound, "there is no such schedule")
-		}
-		if _, known := a.knownSchedules.get(id); !known {
-			if _, err := a.catalogue.Schedule(&c.ctx, id); err != nil {
-				return err
-			}
-			a.knownSchedules.add(id, struct{}{})
-		}
-		c.scheduleID = id
+	req.concertID = id
+	return known(a.knownConcerts, id, func() error {
+		_, err := a.Catalogue.Concert(r.Context(), id)
+		return err
+	})
+}
+
+// findSchedule reads the schedule of a path, which must exist.
+func (a *api) findSchedule(_ http.ResponseWriter, r *http.Request, req *request) error {
+	id, ok := parseID(pathValue(r.Context(), scheduleParam))
+	if !ok {
+		return boxoffice.Errorf(boxoffice.CodeScheduleNotFound, "there is no such schedule")
 	}
-	// What is no id names nothing.
-	c.pathID, _ = parseUUID(cmp.Or(pathValue(r, reservationParam), pathValue(r, paymentParam)))
+	req.scheduleID = id
+	return known(a.knownSchedules, id, func() error {
+		_, err := a.Catalogue.Schedule(r.Context(), id)
+		return err
+	})
+}
+
+// known looks up what this node does not remember to exist.
+func known[K comparable](memory *recent[K, struct{}], key K, lookUp func() error) error {
+	if _, ok := memory.get(key); ok {
+		return nil
+	}
+	if err := lookUp(); err != nil {
+		return err
+	}
+	memory.add(key, struct{}{})
 	return nil
 }
 
-// identify finds out who is calling and whether they may.
-func (a *api) identify(r *http.Request, c *call) error {
-	switch c.route.access {
-	case public:
-		return nil
-	case placeHolder:
-		return a.identifyPlace(r, c)
-	case signedIn, usersOnly, adminsOnly:
-	}
-	token, ok := bearerToken(r.Header)
-	if !ok {
-		return boxoffice.Errorf(boxoffice.CodeUnauthenticated, "send an access token as Authorization: Bearer <token>")
-	}
-	caller, err := a.keys.verifyAccess(token, c.now)
+// identify finds out who is calling by their access token, and whether they may.
+func (a *api) identify(_ http.ResponseWriter, r *http.Request, req *request) error {
+	token, err := bearerToken(r.Header)
 	if err != nil {
 		return err
 	}
-	c.caller = caller
-	if c.route.access == adminsOnly && !caller.Admin {
-		return forbidden("only an admin may do this")
-	}
-	if err := a.identifyPathUser(r, c); err != nil {
+	if req.caller, err = a.Keys.verifyAccess(token, req.now); err != nil {
 		return err
 	}
-	if c.route.access == usersOnly && caller.Admin {
+	access, admin := req.op.access, req.caller.Admin
+	if access == adminsOnly && !admin {
+		return forbidden("only an admin may do this")
+	}
+	if req.op.hasPath(userParam) {
+		if err := a.findUser(r, req); err != nil {
+			return err
+		}
+	}
+	if access == usersOnly && admin {
 		return forbidden("an admin reads; only users do this")
 	}
-	if caller.Admin {
+	if admin {
 		return nil
 	}
-	return a.knowUser(&c.ctx, caller.UserID)
+	return a.knowUser(r.Context(), req.caller.UserID)
 }
 
-// identifyPathUser reads the user that a path names: the caller, or anybody who is
-// registered if an admin reads.
-func (a *api) identifyPathUser(r *http.Request, c *call) error {
-	text := pathValue(r, userParam)
-	if text == "" {
-		return nil
-	}
-	id, ok := parseUUID(text)
+// findUser reads the user that a path names: the caller, or anybody who is registered if an
+// admin reads.
+func (a *api) findUser(r *http.Request, req *request) error {
+	id, ok := parseUUID(pathValue(r.Context(), userParam))
 	if !ok {
 		return boxoffice.Errorf(boxoffice.CodeUserNotFound, "there is no such user")
 	}
-	c.userID = id
-	if c.caller.Admin && c.route.access == signedIn {
-		return a.knowUser(&c.ctx, id)
+	req.userID = id
+	if req.caller.Admin && req.op.access == signedIn {
+		return a.knowUser(r.Context(), id)
 	}
-	if id != c.caller.UserID {
+	if id != req.caller.UserID {
 		return forbidden("this is another user's")
 	}
 	return nil
@@ -119,49 +114,43 @@ func (a *api) identifyPathUser(r *http.Request, c *call) error {
 
 // knowUser fails with user-not-found for a user who was never registered.
 func (a *api) knowUser(ctx context.Context, id uuid.UUID) error {
-	if _, known := a.knownUsers.get(id); known {
-		return nil
-	}
-	if _, err := a.users.User(ctx, id); err != nil {
+	return known(a.knownUsers, id, func() error {
+		_, err := a.Users.User(ctx, id)
 		return err
-	}
-	a.knownUsers.add(id, struct{}{})
-	return nil
+	})
 }
 
 func forbidden(detail string) error {
 	return boxoffice.Errorf(boxoffice.CodeForbidden, "%s", detail)
 }
 
-// bearerToken reads an access token. Two Authorization headers are none.
-func bearerToken(header http.Header) (string, bool) {
-	values := header["Authorization"]
-	if len(values) != 1 {
-		return "", false
+// bearerToken reads an access token.
+func bearerToken(header http.Header) (string, error) {
+	value, err := single(header, "Authorization")
+	if err != nil {
+		return "", err
 	}
-	scheme, token, found := strings.Cut(values[0], " ")
+	scheme, token, _ := strings.Cut(value, " ")
 	token = strings.Trim(token, " ")
-	return token, found && token != "" && strings.EqualFold(scheme, "Bearer")
+	if token == "" || !strings.EqualFold(scheme, "Bearer") {
+		return "", boxoffice.Errorf(boxoffice.CodeUnauthenticated, "send an access token as Authorization: Bearer <token>")
+	}
+	return token, nil
 }
 
-// param gives a path parameter.
-func (c *call) param(r *http.Request, name string) string {
-	if name == scheduleParam && c.scheduleText != "" {
-		return c.scheduleText
-	}
-	return pathValue(r, name)
-}
-
-// pathValue gives a path parameter as it is meant: chi routes by the escaped path.
-func pathValue(r *http.Request, name string) string {
-	text := r.PathValue(name)
-	if r.URL.RawPath == "" {
-		return text
-	}
+// pathValue returns a path parameter as it is meant: chi routes by the escaped path.
+func pathValue(ctx context.Context, name string) string {
+	text := chi.URLParamFromCtx(ctx, name)
 	if plain, err := url.PathUnescape(text); err == nil {
 		return plain
 	}
 	return text
+}
+
+// pathID returns the id in a path; zero for what is no id, which names nothing.
+func pathID(ctx context.Context, name string) uuid.UUID {
+	id, _ := parseUUID(pathValue(ctx, name))
+	return id
 }
 
 // parseID reads the id of a concert or a schedule: a positive number in its only form.

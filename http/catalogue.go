@@ -1,12 +1,8 @@
 package http
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"net/http"
-	"strings"
 
 	"boxoffice"
 )
@@ -35,27 +31,26 @@ type scheduleJSON struct {
 
 // scheduleQuery is the query of all schedules.
 type scheduleQuery struct {
-	Date      string `query:"date" format:"date" doc:"only those on this local date of the venue"`
-	Available string `query:"available" enum:"true,false" doc:"only those with a free seat, on sale and not started"`
+	Date      string `json:"date,omitempty" format:"date" doc:"only those on this local date of the venue"`
+	Available string `json:"available,omitempty" enum:"true,false" doc:"only those with a free seat, on sale and not started"`
 	PageQuery
 }
 
 // concertScheduleQuery is the query of one concert's schedules.
 type concertScheduleQuery struct {
-	From      string `query:"from" format:"date" doc:"only those from this local date of the venue on"`
-	To        string `query:"to" format:"date" doc:"only those to this local date of the venue, included"`
-	Available string `query:"available" enum:"true,false" doc:"only those with a free seat, on sale and not started"`
+	From      string `json:"from,omitempty" format:"date" doc:"only those from this local date of the venue on"`
+	To        string `json:"to,omitempty" format:"date" doc:"only those to this local date of the venue, included"`
+	Available string `json:"available,omitempty" enum:"true,false" doc:"only those with a free seat, on sale and not started"`
 	PageQuery
 }
 
 func (a *api) addCatalogue() {
 	catalogue := func(pattern, id, summary string, example any, refusals ...boxoffice.Code) operation {
 		return operation{
-			route:    route{method: http.MethodGet, pattern: pattern, access: public, cached: true},
+			method: http.MethodGet, pattern: pattern, access: public, cached: true,
 			id:       id,
 			tag:      tagCatalogue,
 			summary:  summary,
-			status:   http.StatusOK,
 			headers:  []string{"ETag", "Cache-Control"},
 			refusals: refusals,
 			example:  example,
@@ -82,39 +77,39 @@ func exampleSchedule() map[string]any {
 	}
 }
 
-func (a *api) listConcerts(ctx context.Context, _ *call, query *PageQuery) (listJSON[concertJSON], error) {
-	page, err := a.catalogue.Concerts(ctx, query.request())
+func (a *api) listConcerts(ctx context.Context, _ *request, query PageQuery) (listJSON[concertJSON], error) {
+	page, err := a.Catalogue.Concerts(ctx, query.request())
 	return listOf(page, renderConcert), err
 }
 
-func (a *api) getConcert(ctx context.Context, c *call, _ *noQuery) (concertJSON, error) {
-	concert, err := a.catalogue.Concert(ctx, c.concertID)
+func (a *api) getConcert(ctx context.Context, req *request, _ none) (concertJSON, error) {
+	concert, err := a.Catalogue.Concert(ctx, req.concertID)
 	return renderConcert(concert), err
 }
 
-func (a *api) listConcertSchedules(ctx context.Context, c *call, query *concertScheduleQuery) (listJSON[scheduleJSON], error) {
-	filter := boxoffice.ScheduleFilter{ConcertID: c.concertID, From: query.From, To: query.To, Available: query.Available == "true"}
-	return a.schedules(ctx, c, filter, query.request())
+func (a *api) listConcertSchedules(ctx context.Context, req *request, query concertScheduleQuery) (listJSON[scheduleJSON], error) {
+	filter := boxoffice.ScheduleFilter{ConcertID: req.concertID, From: query.From, To: query.To, Available: query.Available == "true"}
+	return a.schedules(ctx, req, filter, query.request())
 }
 
-func (a *api) listSchedules(ctx context.Context, c *call, query *scheduleQuery) (listJSON[scheduleJSON], error) {
+func (a *api) listSchedules(ctx context.Context, req *request, query scheduleQuery) (listJSON[scheduleJSON], error) {
 	if query.Date != "" && !boxoffice.ValidDate(query.Date) {
 		return listJSON[scheduleJSON]{}, boxoffice.Invalid("query.date", "must be a date as YYYY-MM-DD")
 	}
 	filter := boxoffice.ScheduleFilter{From: query.Date, To: query.Date, Available: query.Available == "true"}
-	return a.schedules(ctx, c, filter, query.request())
+	return a.schedules(ctx, req, filter, query.request())
 }
 
-func (a *api) schedules(ctx context.Context, c *call, filter boxoffice.ScheduleFilter, request boxoffice.PageRequest) (listJSON[scheduleJSON], error) {
+func (a *api) schedules(ctx context.Context, req *request, filter boxoffice.ScheduleFilter, request boxoffice.PageRequest) (listJSON[scheduleJSON], error) {
 	if refusal := filter.Validate(); refusal != nil {
 		return listJSON[scheduleJSON]{}, refusal
 	}
-	page, err := a.catalogue.Schedules(ctx, filter, c.now, request)
+	page, err := a.Catalogue.Schedules(ctx, filter, req.now, request)
 	return listOf(page, renderSchedule), err
 }
 
-func (a *api) getSchedule(ctx context.Context, c *call, _ *noQuery) (scheduleJSON, error) {
-	schedule, err := a.catalogue.Schedule(ctx, c.scheduleID)
+func (a *api) getSchedule(ctx context.Context, req *request, _ none) (scheduleJSON, error) {
+	schedule, err := a.Catalogue.Schedule(ctx, req.scheduleID)
 	return renderSchedule(schedule), err
 }
 
@@ -143,55 +138,4 @@ func renderSchedule(schedule boxoffice.ScheduleInfo) scheduleJSON {
 		AvailableSeats: schedule.AvailableSeats,
 		Price:          terms.Price,
 	}
-}
-
-// withETag answers with a strong ETag of the bytes, or 304 if the client has them. What
-// the catalogue says may be kept, and must be asked for again each time.
-func withETag(w http.ResponseWriter, r *http.Request, handle func(w http.ResponseWriter)) {
-	kept := &keptResponse{header: w.Header(), status: http.StatusOK}
-	handle(kept)
-	if kept.status == http.StatusOK {
-		hash := sha256.Sum256(kept.body.Bytes())
-		etag := `"` + hex.EncodeToString(hash[:16]) + `"`
-		w.Header().Set("ETag", etag)
-		w.Header().Set("Cache-Control", "public, no-cache")
-		if matches(r.Header, etag) {
-			notModified(w)
-			return
-		}
-	}
-	writeSized(w, kept.status, kept.body.Bytes())
-}
-
-// keptResponse keeps a body until its hash is known.
-type keptResponse struct {
-	header http.Header
-	status int
-	body   bytes.Buffer
-}
-
-func (k *keptResponse) Header() http.Header         { return k.header }
-func (k *keptResponse) WriteHeader(status int)      { k.status = status }
-func (k *keptResponse) Write(p []byte) (int, error) { return k.body.Write(p) }
-
-func notModified(w http.ResponseWriter) {
-	w.Header().Del("Content-Type")
-	w.WriteHeader(http.StatusNotModified)
-}
-
-// matches tells whether If-None-Match names the entity tag, or any. The comparison is
-// weak, as RFC 9110 has it for this header.
-func matches(header http.Header, etag string) bool {
-	for _, field := range header["If-None-Match"] {
-		if field == etag {
-			return true
-		}
-		for candidate := range strings.SplitSeq(field, ",") {
-			candidate = strings.TrimSpace(candidate)
-			if candidate == "*" || strings.TrimPrefix(candidate, "W/") == etag {
-				return true
-			}
-		}
-	}
-	return false
 }

@@ -2,8 +2,11 @@ package http
 
 import (
 	"log/slog"
-	"sync"
+	"net/http"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // maxComplaints is how many of the requests that were not answered a node logs in a second.
@@ -11,39 +14,25 @@ import (
 // count every one.
 const maxComplaints = 20
 
-// complaints paces the log. Its zero value is ready.
+// complaints paces the log.
 type complaints struct {
-	mu     sync.Mutex
-	since  time.Time // when this second began
-	logged int       // in this second
-	silent int       // not logged since the last that was
+	pace   *rate.Limiter
+	silent atomic.Int64 // not logged since the last that was
 }
 
-// admit tells whether one more may be logged now, and how many were not before it.
-func (c *complaints) admit(now time.Time) (unlogged int, ok bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if now.Sub(c.since) >= time.Second {
-		c.since, c.logged = now, 0
-	}
-	if c.logged == maxComplaints {
-		c.silent++
-		return 0, false
-	}
-	c.logged++
-	unlogged, c.silent = c.silent, 0
-	return unlogged, true
+func newComplaints() *complaints {
+	return &complaints{pace: rate.NewLimiter(rate.Every(time.Second/maxComplaints), maxComplaints)}
 }
 
 // complain logs a request that was not answered, unless many are.
-func (a *api) complain(c *call, err error) {
-	unlogged, ok := a.complaints.admit(a.stopwatch())
-	if !ok {
+func (a *api) complain(r *http.Request, err error) {
+	if !a.complaints.pace.AllowN(a.Stopwatch(), 1) {
+		a.complaints.silent.Add(1)
 		return
 	}
-	attributes := append(c.attributes(), slog.Any("error", err))
-	if unlogged > 0 {
-		attributes = append(attributes, slog.Int("unlogged", unlogged))
+	attributes := append(requestOf(r.Context()).attributes(), slog.Any("error", err))
+	if unlogged := a.complaints.silent.Swap(0); unlogged > 0 {
+		attributes = append(attributes, slog.Int64("unlogged", unlogged))
 	}
-	a.log.LogAttrs(&c.ctx, slog.LevelWarn, "request not answered", attributes...)
+	a.Log.LogAttrs(r.Context(), slog.LevelWarn, "request not answered", attributes...)
 }

@@ -11,14 +11,12 @@ import (
 	"github.com/google/uuid"
 
 	"boxoffice"
-
-	"boxoffice/seatmap"
 )
 
 // The interfaces below are all that this package knows of the rest of the program.
 // Their methods fail with a [boxoffice.Error] where the contract has a word for it
-// (unavailable included); any other error is told as internal. A context is cancelled
-// when its client is gone or [requestTimeout] is over.
+// (unavailable included); any other error is told as internal, but for a context's: that is
+// unavailable. A context ends with [requestTimeout]; a stream's also with its client.
 
 // Clock tells the time that everything is decided by: the database's, in UTC and whole
 // milliseconds.
@@ -88,11 +86,12 @@ type Answers interface {
 // Seats decide what happens to the seats of a schedule. A refusal comes as an error or
 // in the outcome. Whoever has no answer gives up within 5 s, without being told to.
 type Seats interface {
-	// Hold sets the hold's time to live itself.
-	Hold(ctx context.Context, scheduleID int64, hold seatmap.Hold) (boxoffice.Outcome, error)
-	Release(ctx context.Context, scheduleID int64, release seatmap.Release) (boxoffice.Outcome, error)
-	Pay(ctx context.Context, scheduleID int64, pay seatmap.Pay) (boxoffice.Outcome, error)
-	CancelSale(ctx context.Context, scheduleID int64, cancel seatmap.Cancel) (boxoffice.Outcome, error)
+	// Hold makes a new reservation, and sets its time to live itself.
+	Hold(ctx context.Context, scheduleID int64, op boxoffice.Operation, admission boxoffice.Admission, seatNumber int) (boxoffice.Outcome, error)
+	Release(ctx context.Context, scheduleID int64, op boxoffice.Operation, reservationID, userID uuid.UUID) (boxoffice.Outcome, error)
+	// Pay makes a new payment.
+	Pay(ctx context.Context, scheduleID int64, op boxoffice.Operation, reservationID, userID uuid.UUID) (boxoffice.Outcome, error)
+	CancelSale(ctx context.Context, scheduleID int64, op boxoffice.Operation, paymentID, userID uuid.UUID) (boxoffice.Outcome, error)
 }
 
 // SeatMaps show the seats of a schedule to who may see them.
@@ -115,8 +114,8 @@ type WaitingRooms interface {
 	// FollowPlace does the same, and gives a channel that is closed when it is worth
 	// asking again.
 	FollowPlace(ctx context.Context, scheduleID int64, ref boxoffice.PlaceRef) (place boxoffice.Place, changed <-chan struct{}, err error)
-	// Leave ends a place. Admitted tells whether the token was of an admitted place.
-	Leave(ctx context.Context, scheduleID int64, ref boxoffice.PlaceRef, admitted bool) error
+	// Leave ends a place.
+	Leave(ctx context.Context, scheduleID int64, ref boxoffice.PlaceRef) error
 }
 
 // Queues are the public views of the waiting rooms.
@@ -141,9 +140,9 @@ type Member struct {
 
 // GrainCount is how many grains of a kind a member has active.
 type GrainCount struct {
-	Kind   string
-	Count  int
-	Member string // its id
+	Kind   string `json:"kind" enum:"schedule,gatekeeper"`
+	Count  int    `json:"count"`
+	Member string `json:"member" doc:"its id"`
 }
 
 // Config is what the API is made of. Everything is required unless it says otherwise.

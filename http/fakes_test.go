@@ -8,9 +8,23 @@ import (
 	"github.com/google/uuid"
 
 	"boxoffice"
-
-	"boxoffice/seatmap"
 )
+
+// holding is what a hold is asked with.
+type holding struct {
+	boxoffice.Operation
+
+	Admission  boxoffice.Admission
+	SeatNumber int
+}
+
+// selling is what a release, a payment or a cancellation is asked with.
+type selling struct {
+	boxoffice.Operation
+
+	ID     uuid.UUID // of the reservation or the payment
+	UserID uuid.UUID
+}
 
 // fakes is every interface that the API consumes. A test sets the functions that it
 // expects to be called; a call of any other fails it.
@@ -35,16 +49,16 @@ type fakes struct {
 	payment        func(uuid.UUID) (boxoffice.Payment, error)
 	payments       func(uuid.UUID, boxoffice.PageRequest) (boxoffice.Page[boxoffice.Payment], error)
 	storedAnswer   func(boxoffice.IdempotencyKey) (boxoffice.Outcome, bool, error)
-	hold           func(int64, seatmap.Hold) (boxoffice.Outcome, error)
-	release        func(int64, seatmap.Release) (boxoffice.Outcome, error)
-	pay            func(int64, seatmap.Pay) (boxoffice.Outcome, error)
-	cancelSale     func(int64, seatmap.Cancel) (boxoffice.Outcome, error)
+	hold           func(int64, holding) (boxoffice.Outcome, error)
+	release        func(int64, selling) (boxoffice.Outcome, error)
+	pay            func(int64, selling) (boxoffice.Outcome, error)
+	cancelSale     func(int64, selling) (boxoffice.Outcome, error)
 	seatMap        func(int64, *boxoffice.Admission) (*boxoffice.SeatMap, error)
 	join           func(int64, uuid.UUID) (boxoffice.Place, bool, error)
 	followSeats    func(int64, *boxoffice.Admission, int64) (boxoffice.SeatNews, error)
 	place          func(int64, boxoffice.PlaceRef) (boxoffice.Place, error)
 	followPlace    func(int64, boxoffice.PlaceRef) (boxoffice.Place, <-chan struct{}, error)
-	leave          func(int64, boxoffice.PlaceRef, bool) error
+	leave          func(int64, boxoffice.PlaceRef) error
 	queueStatus    func(int64) (boxoffice.QueueStatus, error)
 	configureQueue func(int64, boxoffice.Configure) (boxoffice.QueueStatus, error)
 	members        []Member
@@ -133,20 +147,20 @@ func (f *fakes) StoredAnswer(_ context.Context, key boxoffice.IdempotencyKey) (b
 	return called(f, "StoredAnswer", f.storedAnswer != nil, f.storedAnswer)(key)
 }
 
-func (f *fakes) Hold(_ context.Context, id int64, cmd seatmap.Hold) (boxoffice.Outcome, error) {
-	return called(f, "Hold", f.hold != nil, f.hold)(id, cmd)
+func (f *fakes) Hold(_ context.Context, id int64, op boxoffice.Operation, admission boxoffice.Admission, seatNumber int) (boxoffice.Outcome, error) {
+	return called(f, "Hold", f.hold != nil, f.hold)(id, holding{op, admission, seatNumber})
 }
 
-func (f *fakes) Release(_ context.Context, id int64, cmd seatmap.Release) (boxoffice.Outcome, error) {
-	return called(f, "Release", f.release != nil, f.release)(id, cmd)
+func (f *fakes) Release(_ context.Context, id int64, op boxoffice.Operation, reservationID, userID uuid.UUID) (boxoffice.Outcome, error) {
+	return called(f, "Release", f.release != nil, f.release)(id, selling{op, reservationID, userID})
 }
 
-func (f *fakes) Pay(_ context.Context, id int64, cmd seatmap.Pay) (boxoffice.Outcome, error) {
-	return called(f, "Pay", f.pay != nil, f.pay)(id, cmd)
+func (f *fakes) Pay(_ context.Context, id int64, op boxoffice.Operation, reservationID, userID uuid.UUID) (boxoffice.Outcome, error) {
+	return called(f, "Pay", f.pay != nil, f.pay)(id, selling{op, reservationID, userID})
 }
 
-func (f *fakes) CancelSale(_ context.Context, id int64, cmd seatmap.Cancel) (boxoffice.Outcome, error) {
-	return called(f, "CancelSale", f.cancelSale != nil, f.cancelSale)(id, cmd)
+func (f *fakes) CancelSale(_ context.Context, id int64, op boxoffice.Operation, paymentID, userID uuid.UUID) (boxoffice.Outcome, error) {
+	return called(f, "CancelSale", f.cancelSale != nil, f.cancelSale)(id, selling{op, paymentID, userID})
 }
 
 func (f *fakes) SeatMap(_ context.Context, id int64, admission *boxoffice.Admission) (*boxoffice.SeatMap, error) {
@@ -169,8 +183,8 @@ func (f *fakes) FollowPlace(_ context.Context, id int64, ref boxoffice.PlaceRef)
 	return called(f, "FollowPlace", f.followPlace != nil, f.followPlace)(id, ref)
 }
 
-func (f *fakes) Leave(_ context.Context, id int64, ref boxoffice.PlaceRef, admitted bool) error {
-	return called(f, "Leave", f.leave != nil, f.leave)(id, ref, admitted)
+func (f *fakes) Leave(_ context.Context, id int64, ref boxoffice.PlaceRef) error {
+	return called(f, "Leave", f.leave != nil, f.leave)(id, ref)
 }
 
 func (f *fakes) QueueStatus(_ context.Context, id int64) (boxoffice.QueueStatus, error) {

@@ -1,6 +1,7 @@
 package http
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 
@@ -8,71 +9,79 @@ import (
 )
 
 // guard lets a call marked (Q) in the contract go on if its queue token is of an
-// admitted place of the caller. Whether that place has ended since is for the schedule
-// to say, when the call reaches it or through [api.afterGuard].
-//
-// A waiting token is looked up: its place may have ended, and its holder counts as seen.
-func (a *api) guard(r *http.Request, c *call) error {
-	if c.caller.Admin { // other than GET was refused before
+// admitted place of the caller, or if the request has an answer. Whether the place has ended
+// since is for the schedule to say, when the call reaches it or through [api.afterGuard].
+func (a *api) guard(_ http.ResponseWriter, r *http.Request, req *request) error {
+	if req.caller.Admin { // other than GET was refused before
 		return nil
 	}
-	if err := a.readQueueToken(r, c); err != nil {
+	if refusal := a.checkPlace(r, req); refusal != nil {
+		return a.unlessAnswered(r.Context(), req, refusal)
+	}
+	return nil
+}
+
+// checkPlace looks a waiting token up: its place may have ended, and its holder counts as
+// seen.
+func (a *api) checkPlace(r *http.Request, req *request) error {
+	if err := a.readQueueToken(r, req); err != nil {
 		return err
 	}
-	if c.place.UserID != c.caller.UserID {
+	if req.place.UserID != req.caller.UserID {
 		return queueTokenInvalid()
 	}
-	if c.place.admitted() {
+	if req.place.admitted() {
 		return nil
 	}
-	if _, err := a.rooms.Place(&c.ctx, c.scheduleID, c.place.ref()); err != nil {
+	if _, err := a.WaitingRooms.Place(r.Context(), req.scheduleID, req.place.ref()); err != nil {
 		return err
 	}
 	return linked{
 		error: boxoffice.Errorf(boxoffice.CodeNotAdmitted, "this token is of a place that waits; ask for its place and token again"),
-		link:  fmt.Sprintf("<%s>; rel=\"status\"", placePath(c.scheduleID)),
+		link:  fmt.Sprintf("<%s>; rel=\"status\"", placePath(req.scheduleID)),
 	}
 }
 
-// afterGuard gives the error to tell where a guarded call is wrong in a way that comes
+// afterGuard returns the error to tell where a guarded call is wrong in a way that comes
 // after the guard, but never reaches the schedule that would say that its place has
 // ended: that refusal if it has, else err.
-func (a *api) afterGuard(c *call, err error) error {
-	if _, refusal := a.seatMaps.SeatMap(&c.ctx, c.scheduleID, c.seatsAdmission()); refusal != nil {
+func (a *api) afterGuard(ctx context.Context, req *request, err error) error {
+	if _, refusal := a.SeatMaps.SeatMap(ctx, req.scheduleID, req.admission()); refusal != nil {
 		return refusal
 	}
 	return err
 }
 
-// seatsAdmission is what seats are looked at with; an admin's is nil.
-func (c *call) seatsAdmission() *boxoffice.Admission {
-	if c.caller.Admin {
+// admission is what seats are looked at with; an admin's is nil.
+func (req *request) admission() *boxoffice.Admission {
+	if req.caller.Admin {
 		return nil
 	}
-	c.admission = c.place.admission()
-	return &c.admission
+	return new(req.place.admission())
 }
 
 // identifyPlace is for the place's own routes, which ask for nothing but its token.
-func (a *api) identifyPlace(r *http.Request, c *call) error {
-	if err := a.readQueueToken(r, c); err != nil {
+func (a *api) identifyPlace(_ http.ResponseWriter, r *http.Request, req *request) error {
+	if err := a.readQueueToken(r, req); err != nil {
 		return err
 	}
-	c.caller.UserID = c.place.UserID
+	req.caller.UserID = req.place.UserID
 	return nil
 }
 
 // readQueueToken reads a genuine queue token of the path's schedule.
-func (a *api) readQueueToken(r *http.Request, c *call) error {
-	c.queueToken = first(r.Header, queueTokenHeader)
-	if c.queueToken == "" {
+func (a *api) readQueueToken(r *http.Request, req *request) (err error) {
+	if req.queueToken, err = single(r.Header, queueTokenHeader); err != nil {
+		return err
+	}
+	if req.queueToken == "" {
 		return boxoffice.Errorf(boxoffice.CodeQueueTokenRequired, "join the waiting room and send the token that it gives as Queue-Token")
 	}
-	place, ok := a.keys.verifyQueue(c.queueToken)
-	if !ok || place.ScheduleID != c.scheduleID {
+	place, ok := a.Keys.verifyQueue(req.queueToken)
+	if !ok || place.ScheduleID != req.scheduleID {
 		return queueTokenInvalid()
 	}
-	c.place = place
+	req.place = place
 	return nil
 }
 

@@ -8,8 +8,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"boxoffice"
-
-	"boxoffice/seatmap"
 )
 
 const (
@@ -56,7 +54,7 @@ func TestScheduleHasTheLastWordOnAdmissions(t *testing.T) {
 		require.Equal(t, want, *admission)
 		return nil, expired("over")
 	}
-	f.hold = func(_ int64, hold seatmap.Hold) (boxoffice.Outcome, error) {
+	f.hold = func(_ int64, hold holding) (boxoffice.Outcome, error) {
 		require.Equal(t, want, hold.Admission)
 		return boxoffice.Outcome{Refusal: expired("over")}, nil
 	}
@@ -162,19 +160,19 @@ func TestPlaceThatHasEnded(t *testing.T) {
 	f.place = func(int64, boxoffice.PlaceRef) (boxoffice.Place, error) { return boxoffice.Place{}, expired("gone") }
 	f.do("GET", placeTarget, "", f.queue(admittedClaims())).refused(410, boxoffice.CodeQueueTokenExpired)
 	for _, err := range []error{nil, error(expired("gone"))} {
-		f.leave = func(id int64, ref boxoffice.PlaceRef, admitted bool) error {
+		f.leave = func(id int64, ref boxoffice.PlaceRef) error {
 			require.Equal(t, int64(knownSchedule), id)
 			require.Equal(t, userID, ref.UserID)
 			require.Equal(t, uint64(5), ref.Sequence)
-			require.True(t, admitted)
+			require.Equal(t, admittedClaims().admission().EndsAt, ref.EndsAt)
 			return err
 		}
 		a := f.do("DELETE", placeTarget, "", f.queue(admittedClaims()))
 		require.Equal(t, 204, a.Code)
 		require.Empty(t, a.Body.String())
 	}
-	f.leave = func(_ int64, _ boxoffice.PlaceRef, admitted bool) error {
-		require.False(t, admitted)
+	f.leave = func(_ int64, ref boxoffice.PlaceRef) error {
+		require.Zero(t, ref.EndsAt)
 		return boxoffice.Unavailable(nil)
 	}
 	f.do("DELETE", placeTarget, "", f.queue(waitingClaims())).refused(503, boxoffice.CodeUnavailable)

@@ -1,13 +1,12 @@
 package http
 
 import (
-	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"hash/maphash"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
@@ -18,34 +17,37 @@ import (
 // maxKeyLength bounds an idempotency key, in characters.
 const maxKeyLength = 255
 
-// readKey reads the idempotency key of a call that has one.
-func readKey(r *http.Request, c *call) error {
-	if c.route.key == keyIgnored {
+// readKey reads the idempotency key of a call that has one; value is its body.
+func readKey(r *http.Request, req *request, value any) error {
+	if req.op.key == keyIgnored {
 		return nil
 	}
 	id, err := uuid.NewV7()
 	if err != nil {
 		return fmt.Errorf("make an operation's id: %w", err)
 	}
-	c.operation.ID = id
-	given := r.Header[idempotencyKeyHeader]
-	if len(given) == 0 || (len(given) == 1 && given[0] == "") {
-		if c.route.key == keyRequired {
-			return boxoffice.Errorf(boxoffice.CodeIdempotencyKeyRequired, "send an Idempotency-Key, so that this can be repeated safely")
-		}
+	req.operation.ID = id
+	key, err := single(r.Header, idempotencyKeyHeader)
+	switch {
+	case err != nil:
+		return err
+	case key == "" && req.op.key == keyRequired:
+		return boxoffice.Errorf(boxoffice.CodeIdempotencyKeyRequired, "send an Idempotency-Key, so that this can be repeated safely")
+	case key == "":
 		return nil
+	case len(key) > maxKeyLength:
+		return boxoffice.Invalid("header."+idempotencyKeyHeader, "must have at most %d characters", maxKeyLength)
+	case strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r > '~' }):
+		return boxoffice.Invalid("header."+idempotencyKeyHeader, "must be printable ASCII")
 	}
-	if problem := keyProblem(given); problem != "" {
-		return boxoffice.Invalid("header."+idempotencyKeyHeader, "%s", problem)
-	}
-	digest, err := c.digest(r)
+	digest, err := digest(r.Context(), value)
 	if err != nil {
 		return err
 	}
-	c.operation.Key = boxoffice.IdempotencyKey{
-		UserID:    c.caller.UserID,
-		Operation: c.route.method + " " + c.route.pattern,
-		Key:       given[0],
+	req.operation.Key = boxoffice.IdempotencyKey{
+		UserID:    req.caller.UserID,
+		Operation: req.op.method + " " + req.op.pattern,
+		Key:       key,
 		Digest:    digest,
 	}
 	return nil
@@ -58,29 +60,29 @@ func readKey(r *http.Request, c *call) error {
 // is asked of the database before, unless this node has had the key before: a commit that
 // is refused costs more than a look. So the answers that are not stored, which no commit
 // stands behind, must be the ones that nobody got another for: see [api.unlessAnswered].
-func (a *api) decided(c *call, do func() (boxoffice.Outcome, error)) (boxoffice.Outcome, error) {
+func (a *api) decided(ctx context.Context, req *request, do func() (boxoffice.Outcome, error)) (boxoffice.Outcome, error) {
 	var outcome boxoffice.Outcome
-	if c.stored == nil {
-		a.recall(c)
+	if req.stored == nil {
+		a.recall(ctx, req)
 	}
-	if c.stored == nil {
+	if req.stored == nil {
 		var err error
 		outcome, err = do()
 		if err == nil && outcome.Refusal != nil && !outcome.Storable() {
 			err = outcome.Refusal
 		}
 		if err != nil {
-			if err = a.unlessAnswered(c, err); err != nil {
+			if err = a.unlessAnswered(ctx, req, err); err != nil {
 				return outcome, err
 			}
 		}
 	}
-	if c.stored != nil {
-		outcome = *c.stored
+	if req.stored != nil {
+		outcome = *req.stored
 		outcome.Replayed = true
 	}
 	if outcome.Replayed {
-		c.set(idempotencyReplayedHeader, "true")
+		req.header.Set(idempotencyReplayedHeader, "true")
 	}
 	if outcome.Refusal != nil {
 		return outcome, outcome.Refusal
@@ -93,31 +95,31 @@ const maxSeenKeys = 50_000
 
 // recall looks for the answer of a request whose key this node has had before, or one with
 // the same hash. Whatever it does not find, the commit will.
-func (a *api) recall(c *call) {
-	if c.operation.Key.IsZero() {
+func (a *api) recall(ctx context.Context, req *request) {
+	if req.operation.Key.IsZero() {
 		return
 	}
-	scope := c.operation.Key
+	scope := req.operation.Key
 	scope.Digest = [sha256.Size]byte{}
 	if seen := a.seenKeys.add(maphash.Comparable(a.keySeed, scope), struct{}{}); !seen {
 		return
 	}
-	if stored, found, err := a.answers.StoredAnswer(&c.ctx, c.operation.Key); err == nil && found {
-		c.stored = &stored
+	if stored, found, err := a.Answers.StoredAnswer(ctx, req.operation.Key); err == nil && found {
+		req.stored = &stored
 	}
 }
 
 // unlessAnswered gives the refusal of a request, unless that very request got an answer
-// before: then it fills c.stored and gives nil. A key that is another request's is told
+// before: then it fills req.stored and gives nil. A key that is another request's is told
 // in the refusal's place, except where the guard refuses, which comes before keys.
 //
 // What may be sent again is not looked up: it will be answered then.
-func (a *api) unlessAnswered(c *call, refusal error) error {
+func (a *api) unlessAnswered(ctx context.Context, req *request, refusal error) error {
 	code := boxoffice.CodeOf(refusal)
-	if c.operation.Key.IsZero() || code == boxoffice.CodeUnavailable || code == boxoffice.CodeInternal {
+	if req.operation.Key.IsZero() || code == boxoffice.CodeUnavailable || code == boxoffice.CodeInternal {
 		return refusal
 	}
-	stored, found, err := a.answers.StoredAnswer(&c.ctx, c.operation.Key)
+	stored, found, err := a.Answers.StoredAnswer(ctx, req.operation.Key)
 	switch {
 	case boxoffice.CodeOf(err) == boxoffice.CodeIdempotencyKeyReused && guards(code):
 		return refusal
@@ -126,7 +128,7 @@ func (a *api) unlessAnswered(c *call, refusal error) error {
 	case !found:
 		return refusal
 	}
-	c.stored = &stored
+	req.stored = &stored
 	return nil
 }
 
@@ -140,44 +142,25 @@ func guards(code boxoffice.Code) bool {
 	}
 }
 
-func keyProblem(given []string) string {
-	if len(given) > 1 {
-		return "must be given once"
-	}
-	if len(given[0]) > maxKeyLength {
-		return fmt.Sprintf("must have at most %d characters", maxKeyLength)
-	}
-	if strings.ContainsFunc(given[0], func(r rune) bool { return r < ' ' || r > '~' }) {
-		return "must be printable ASCII"
-	}
-	return ""
-}
-
 // digest is what makes two requests of one route the same: the ids of the path and the
-// value of the body, however they are spelt.
-func (c *call) digest(r *http.Request) ([sha256.Size]byte, error) {
-	var b bytes.Buffer
+// value of the body, however they are spelt. Stored answers are found by it, those of earlier
+// releases too: its form stays.
+func digest(ctx context.Context, value any) ([sha256.Size]byte, error) {
+	hash := sha256.New()
 	for _, name := range []string{concertParam, scheduleParam, userParam, reservationParam, paymentParam} {
-		text := c.param(r, name)
+		text := pathValue(ctx, name)
 		if id, ok := parseUUID(text); ok {
 			text = id.String()
 		}
-		b.Write(strconv.AppendQuote(b.AvailableBuffer(), text))
-		b.WriteByte('\n')
+		fmt.Fprintf(hash, "%q\n", text)
 	}
-	if c.quick { // spelt as below already
-		b.Write(c.raw)
-		b.WriteByte('\n')
-		return sha256.Sum256(b.Bytes()), nil
-	}
-	body := c.body
-	if body == nil {
-		body = map[string]any{} // a call that has no members may be sent with or without a body
+	if value == nil {
+		value = map[string]any{} // a call that has no members may be sent with or without a body
 	}
 	// Package json sorts the members of maps, and numbers that are equal have one form
 	// unless they are wrong values anyway.
-	if err := json.NewEncoder(&b).Encode(body); err != nil {
+	if err := json.NewEncoder(hash).Encode(value); err != nil {
 		return [sha256.Size]byte{}, fmt.Errorf("encode a decoded body: %w", err)
 	}
-	return sha256.Sum256(b.Bytes()), nil
+	return [sha256.Size]byte(hash.Sum(nil)), nil
 }

@@ -12,8 +12,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"boxoffice"
-
-	"boxoffice/seatmap"
 )
 
 func decode[T any](a answer) T {
@@ -47,7 +45,7 @@ func refuseUnstored(f *fixture, id string) {
 	f.charge = func(boxoffice.Operation, uuid.UUID, int64, time.Time) (boxoffice.Outcome, error) {
 		return boxoffice.Outcome{At: start, Refusal: boxoffice.Errorf(boxoffice.CodeBalanceLimit, "too many points")}, nil
 	}
-	f.hold = func(int64, seatmap.Hold) (boxoffice.Outcome, error) {
+	f.hold = func(int64, holding) (boxoffice.Outcome, error) {
 		return boxoffice.Outcome{At: start, Refusal: expired("used up by the payment")}, nil
 	}
 	f.reservation = func(uuid.UUID, time.Time) (boxoffice.Reservation, error) {
@@ -72,7 +70,7 @@ func TestStoredAnswersAreToldAgain(t *testing.T) {
 				asked++
 				require.Equal(t, userID, key.UserID)
 				require.Equal(t, "k-1", key.Key)
-				require.Equal(t, s.method+" "+f.routeOf(id).pattern, key.Operation)
+				require.Equal(t, s.method+" "+f.operationOf(id).pattern, key.Operation)
 				require.NotZero(t, key.Digest)
 				return outcome, true, nil
 			}
@@ -151,8 +149,8 @@ func TestKeysAreLookedUpByTheirCommits(t *testing.T) {
 			f.do(s.method, s.target, s.body, append(f.right(s), key("0"))...).succeeded(s.status, s.want)
 			for i, refusal := range refusals {
 				outcome := boxoffice.Outcome{At: start, Refusal: refusal}
-				f.hold = func(int64, seatmap.Hold) (boxoffice.Outcome, error) { return outcome, nil }
-				f.pay = func(int64, seatmap.Pay) (boxoffice.Outcome, error) { return outcome, nil }
+				f.hold = func(int64, holding) (boxoffice.Outcome, error) { return outcome, nil }
+				f.pay = func(int64, selling) (boxoffice.Outcome, error) { return outcome, nil }
 				a := f.do(s.method, s.target, s.body, append(f.right(s), key(strconv.Itoa(i+1)))...)
 				a.refused(a.Code, refusal.Code)
 			}
@@ -199,8 +197,8 @@ func TestReservationsThatWereGivenOutAreKnown(t *testing.T) {
 	require.Equal(t, 201, hold().Code)
 	var paid []int64
 	pay := f.pay
-	f.pay = func(id int64, cmd seatmap.Pay) (boxoffice.Outcome, error) {
-		require.Equal(t, thingID, cmd.ReservationID)
+	f.pay = func(id int64, cmd selling) (boxoffice.Outcome, error) {
+		require.Equal(t, thingID, cmd.ID)
 		require.Equal(t, userID, cmd.UserID)
 		paid = append(paid, id)
 		return pay(id, cmd)
@@ -231,13 +229,13 @@ func TestOutcomesThatWereReplayedLateAreMarkedToo(t *testing.T) {
 			f.charge = func(op boxoffice.Operation, _ uuid.UUID, _ int64, _ time.Time) (boxoffice.Outcome, error) {
 				return outcome, checkOperation(op)
 			}
-			f.hold = func(_ int64, cmd seatmap.Hold) (boxoffice.Outcome, error) {
+			f.hold = func(_ int64, cmd holding) (boxoffice.Outcome, error) {
 				return outcome, checkOperation(cmd.Operation)
 			}
-			f.pay = func(_ int64, cmd seatmap.Pay) (boxoffice.Outcome, error) {
+			f.pay = func(_ int64, cmd selling) (boxoffice.Outcome, error) {
 				return outcome, checkOperation(cmd.Operation)
 			}
-			f.cancelSale = func(_ int64, cmd seatmap.Cancel) (boxoffice.Outcome, error) {
+			f.cancelSale = func(_ int64, cmd selling) (boxoffice.Outcome, error) {
 				return outcome, checkOperation(cmd.Operation)
 			}
 			a := f.do(s.method, s.target, s.body, f.right(s)...)
@@ -267,7 +265,7 @@ func TestSameRequestIsTheSameValueNotTheSameBytes(t *testing.T) {
 		payment.ID = id
 		return payment, nil
 	}
-	f.cancelSale = func(_ int64, cmd seatmap.Cancel) (boxoffice.Outcome, error) {
+	f.cancelSale = func(_ int64, cmd selling) (boxoffice.Outcome, error) {
 		digests[cmd.Key.Key] = cmd.Key.Digest
 		return boxoffice.Outcome{At: start, Created: true, Payment: new(refunded())}, nil
 	}
@@ -293,7 +291,7 @@ func TestSameRequestIsTheSameValueNotTheSameBytes(t *testing.T) {
 	require.NotEqual(t, digests["no body"], digests["other payment"])
 
 	sampleOf(t, "pay").arrange(f)
-	f.pay = func(_ int64, cmd seatmap.Pay) (boxoffice.Outcome, error) {
+	f.pay = func(_ int64, cmd selling) (boxoffice.Outcome, error) {
 		digests[cmd.Key.Key] = cmd.Key.Digest
 		return boxoffice.Outcome{At: start, Created: true, Payment: new(paid())}, nil
 	}
@@ -318,16 +316,15 @@ func TestKeysOutsideTheRules(t *testing.T) {
 		}
 	}
 	a := f.do(s.method, s.target, s.body, f.as(userID), func(r *http.Request) { r.Header[idempotencyKeyHeader] = []string{"a", "b"} })
-	a.refused(422, boxoffice.CodeInvalidRequest)
+	a.refused(400, boxoffice.CodeMalformedRequest)
 
 	// On reservations a key is optional.
 	allowSeats(f)
 	sampleOf(t, "holdSeat").arrange(f)
 	hold := f.hold
-	f.hold = func(id int64, cmd seatmap.Hold) (boxoffice.Outcome, error) {
+	f.hold = func(id int64, cmd holding) (boxoffice.Outcome, error) {
 		require.True(t, cmd.Key.IsZero())
 		require.Equal(t, uuid.Version(7), cmd.Operation.ID.Version())
-		require.Equal(t, uuid.Version(7), cmd.ReservationID.Version())
 		require.Equal(t, 17, cmd.SeatNumber)
 		return hold(id, cmd)
 	}

@@ -1,6 +1,7 @@
 package http
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
 
@@ -9,8 +10,10 @@ import (
 	"boxoffice"
 )
 
-func (a *api) notFound(_ http.ResponseWriter, r *http.Request) {
-	a.writeProblem(callOf(r.Context()), boxoffice.Errorf(boxoffice.CodeNotFound, "there is nothing at this path"))
+func (a *api) notFound(w http.ResponseWriter, r *http.Request) { a.writeProblem(w, r, notFound()) }
+
+func notFound() error {
+	return boxoffice.Errorf(boxoffice.CodeNotFound, "there is nothing at this path")
 }
 
 // methodNotAllowed answers methods that the path does not have: OPTIONS with those that
@@ -27,15 +30,12 @@ func (a *api) methodNotAllowed(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
-	a.writeProblem(callOf(r.Context()), boxoffice.Errorf(boxoffice.CodeMethodNotAllowed, "this path has no such method"))
+	a.writeProblem(w, r, boxoffice.Errorf(boxoffice.CodeMethodNotAllowed, "this path has no such method"))
 }
 
 // methodsOf lists the methods of a path.
 func (a *api) methodsOf(r *http.Request) []string {
-	path := r.URL.RawPath
-	if path == "" {
-		path = r.URL.Path
-	}
+	path := cmp.Or(r.URL.RawPath, r.URL.Path) // as the router has it
 	var allowed []string
 	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodDelete} {
 		if !a.router.Match(chi.NewRouteContext(), method, path) {

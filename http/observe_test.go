@@ -114,7 +114,7 @@ func TestPanicsAndUnknownErrorsAreInternal(t *testing.T) {
 func TestPanicAfterTheHeaderCutsTheAnswerShort(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	f.api.metrics = nil
+	f.api.Metrics = nil
 	f.api.router.Get("/late", func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusOK)
 		panic("late")
@@ -316,7 +316,7 @@ func TestConfigIsChecked(t *testing.T) {
 	require.ErrorContains(t, err, "is missing")
 	f := setup(t)
 	whole := Config{
-		Log: f.api.log, Clock: f.fakes, Stopwatch: f.api.stopwatch, Keys: f.keys, Health: f.fakes, Metrics: f.api.metrics,
+		Log: f.api.Log, Clock: f.fakes, Stopwatch: f.api.Stopwatch, Keys: f.keys, Health: f.fakes, Metrics: f.api.Metrics,
 		Users: f.fakes, Points: f.fakes, Catalogue: f.fakes, Organiser: f.fakes, Reservations: f.fakes, Payments: f.fakes,
 		Answers: f.fakes, Seats: f.fakes, SeatMaps: f.fakes, WaitingRooms: f.fakes, Queues: f.fakes, Cluster: f.fakes,
 	}

@@ -1,7 +1,7 @@
 package http
 
 import (
-	"encoding/json"
+	stdjson "encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -15,25 +15,6 @@ import (
 
 	"boxoffice"
 )
-
-// operation is a call and what the document says of it. What follows from the route
-// (parameters of the path, tokens, and the problems that these bring) is not repeated.
-type operation struct {
-	route
-
-	id          string
-	tag         string
-	summary     string
-	description string
-	status      int // of a success
-	// repeated is the status of a success that changed nothing new; 0: there is none.
-	repeated int
-	headers  []string         // of a success
-	params   []*huma.Param    // of this call in particular
-	refusals []boxoffice.Code // of this call in particular
-	request  any              // example of a body
-	example  any              // example of a success
-}
 
 // Tags of the document.
 const (
@@ -86,26 +67,43 @@ func schemaName(t reflect.Type, hint string) string {
 	return strings.ReplaceAll(huma.DefaultSchemaNamer(t, hint), "JSON", "")
 }
 
-// describe makes huma's description of a call, without what huma adds itself.
-func (a *api) describe(op operation) huma.Operation {
-	described := huma.Operation{
-		OperationID:   op.id,
-		Method:        op.method,
-		Path:          op.pattern,
-		Tags:          []string{op.tag},
-		Summary:       op.summary,
-		Description:   op.description,
-		DefaultStatus: op.status,
-		Security:      op.security(),
-		Responses:     map[string]*huma.Response{},
-		Metadata:      map[string]any{routeMetadata: &op.route},
+// newDocument makes a document without operations.
+func newDocument(version string) *huma.OpenAPI {
+	return &huma.OpenAPI{
+		OpenAPI: "3.1.0",
+		Info:    documentInfo(version),
+		Components: &huma.Components{
+			Schemas:         huma.NewMapRegistry("#/components/schemas/", schemaName),
+			SecuritySchemes: securitySchemes(),
+		},
+		Tags: documentTags(),
 	}
-	described.Responses[statusText(op.status)] = &huma.Response{
+}
+
+// describe adds a call to the document. What follows from its route (parameters of the path,
+// tokens, and the problems that these bring) need not be said by the operation.
+func (a *api) describe(op *operation) {
+	described := &huma.Operation{
+		OperationID: op.id,
+		Method:      op.method,
+		Path:        op.pattern,
+		Tags:        []string{op.tag},
+		Summary:     op.summary,
+		Description: op.description,
+		Security:    op.security(),
+		Parameters:  op.parameters(),
+		Responses:   map[string]*huma.Response{},
+	}
+	success := &huma.Response{
 		Description: http.StatusText(op.status),
 		Headers:     responseHeaders(append(op.headers, requestIDHeader)),
+		Content:     op.content,
 	}
-	if op.example != nil {
-		described.Responses[statusText(op.status)].Content = jsonContent(nil, op.example)
+	described.Responses[strconv.Itoa(op.status)] = success
+	if op.repeated != 0 {
+		again := *success
+		again.Description = http.StatusText(op.repeated)
+		described.Responses[strconv.Itoa(op.repeated)] = &again
 	}
 	if slices.Contains(op.headers, "ETag") {
 		described.Responses["304"] = &huma.Response{
@@ -113,40 +111,14 @@ func (a *api) describe(op operation) huma.Operation {
 			Headers:     responseHeaders([]string{"ETag", requestIDHeader}),
 		}
 	}
+	if op.bodyRule() == bodyObject {
+		described.RequestBody = &huma.RequestBody{Required: true, Content: jsonContent(op.input.schema, op.request)}
+	}
 	a.describeProblems(op, described.Responses)
-	return described
+	a.openapi.AddOperation(described)
 }
 
-// complete adds to a described call what huma would otherwise act on itself: it read
-// the body and the headers before.
-func (a *api) complete(op operation) {
-	described := a.operationOf(op.method, op.pattern)
-	described.Parameters = append(op.parameters(), described.Parameters...)
-	if op.body == bodyObject {
-		described.RequestBody = &huma.RequestBody{Required: true, Content: jsonContent(op.schema, op.request)}
-	}
-	if op.repeated != 0 {
-		again := *described.Responses[statusText(op.status)]
-		again.Description = http.StatusText(op.repeated)
-		described.Responses[statusText(op.repeated)] = &again
-	}
-}
-
-func (a *api) operationOf(method, pattern string) *huma.Operation {
-	item := a.huma.OpenAPI().Paths[pattern]
-	switch method {
-	case http.MethodGet:
-		return item.Get
-	case http.MethodPost:
-		return item.Post
-	case http.MethodPatch:
-		return item.Patch
-	default:
-		return item.Delete
-	}
-}
-
-func (op operation) security() []map[string][]string {
+func (op *operation) security() []map[string][]string {
 	switch {
 	case op.access == public:
 		return nil
@@ -162,9 +134,9 @@ func (op operation) security() []map[string][]string {
 }
 
 // codes lists every problem of a call, those that follow from its route included.
-func (op operation) codes() []boxoffice.Code {
+func (op *operation) codes() []boxoffice.Code {
 	codes := slices.Clone(op.refusals)
-	if !strings.HasPrefix(op.pattern, "/api/") {
+	if !op.isAPI() {
 		return codes
 	}
 	add := func(when bool, more ...boxoffice.Code) {
@@ -172,23 +144,24 @@ func (op operation) codes() []boxoffice.Code {
 			codes = append(codes, more...)
 		}
 	}
-	add(true, boxoffice.CodeRateLimited, boxoffice.CodeInternal, boxoffice.CodeUnavailable)
-	add(strings.Contains(op.pattern, "{"+concertParam), boxoffice.CodeConcertNotFound)
-	add(strings.Contains(op.pattern, "{"+scheduleParam), boxoffice.CodeScheduleNotFound)
+	add(true, boxoffice.CodeRateLimited, boxoffice.CodeInternal, boxoffice.CodeUnavailable, boxoffice.CodeInvalidRequest)
+	add(op.hasPath(concertParam), boxoffice.CodeConcertNotFound)
+	add(op.hasPath(scheduleParam), boxoffice.CodeScheduleNotFound)
+	add(op.access != public || op.key != keyIgnored, boxoffice.CodeMalformedRequest) // a header given twice
 	add(op.access != public && op.access != placeHolder, boxoffice.CodeUnauthenticated)
 	add(op.access == signedIn || op.access == usersOnly, boxoffice.CodeUserNotFound)
-	add(op.access == adminsOnly || op.access == usersOnly || strings.Contains(op.pattern, "{"+userParam), boxoffice.CodeForbidden)
+	add(op.access == adminsOnly || op.access == usersOnly || op.hasPath(userParam), boxoffice.CodeForbidden)
 	add(op.access == placeHolder, boxoffice.CodeQueueTokenRequired, boxoffice.CodeQueueTokenInvalid)
 	add(op.guarded, boxoffice.CodeQueueTokenRequired, boxoffice.CodeQueueTokenInvalid, boxoffice.CodeNotAdmitted, boxoffice.CodeQueueTokenExpired)
-	add(op.body != bodyIgnored, boxoffice.CodeUnsupportedMediaType, boxoffice.CodeBodyTooLarge, boxoffice.CodeMalformedRequest, boxoffice.CodeInvalidRequest)
+	add(op.bodyRule() != bodyIgnored, boxoffice.CodeUnsupportedMediaType, boxoffice.CodeBodyTooLarge, boxoffice.CodeMalformedRequest)
 	add(op.key == keyRequired, boxoffice.CodeIdempotencyKeyRequired)
-	add(op.key != keyIgnored, boxoffice.CodeIdempotencyKeyReused, boxoffice.CodeInvalidRequest)
+	add(op.key != keyIgnored, boxoffice.CodeIdempotencyKeyReused)
 	slices.Sort(codes)
 	return slices.Compact(codes)
 }
 
 // describeProblems adds one response per status, with an example per code.
-func (a *api) describeProblems(op operation, responses map[string]*huma.Response) {
+func (a *api) describeProblems(op *operation, responses map[string]*huma.Response) {
 	schema := schemaOf[problem](a)
 	for _, code := range op.codes() {
 		kind := a.kinds[code]
@@ -196,14 +169,14 @@ func (a *api) describeProblems(op operation, responses map[string]*huma.Response
 		if op.access == placeHolder && code == boxoffice.CodeQueueTokenExpired {
 			status = http.StatusGone
 		}
-		response := responses[statusText(status)]
+		response := responses[strconv.Itoa(status)]
 		if response == nil {
 			response = &huma.Response{
 				Description: http.StatusText(status),
 				Headers:     map[string]*huma.Header{},
 				Content:     map[string]*huma.MediaType{problemType: {Schema: schema, Examples: map[string]*huma.Example{}}},
 			}
-			responses[statusText(status)] = response
+			responses[strconv.Itoa(status)] = response
 		}
 		maps.Copy(response.Headers, responseHeaders(op.problemHeaders(status, code)))
 		response.Content[problemType].Examples[string(code)] = &huma.Example{
@@ -212,7 +185,7 @@ func (a *api) describeProblems(op operation, responses map[string]*huma.Response
 	}
 }
 
-func (op operation) problemHeaders(status int, code boxoffice.Code) []string {
+func (op *operation) problemHeaders(status int, code boxoffice.Code) []string {
 	names := []string{requestIDHeader}
 	if stored := (boxoffice.Outcome{Refusal: &boxoffice.Error{Code: code}}); op.key != keyIgnored && stored.Storable() {
 		names = append(names, idempotencyReplayedHeader)
@@ -246,20 +219,16 @@ func exampleProblem(kind problemKind, status int) problem {
 }
 
 func jsonContent(schema *huma.Schema, example any) map[string]*huma.MediaType {
-	return map[string]*huma.MediaType{"application/json": {Schema: schema, Example: example}}
+	return map[string]*huma.MediaType{jsonType: {Schema: schema, Example: example}}
 }
 
-func statusText(status int) string { return strconv.Itoa(status) }
-
-// writeDocument finishes the document.
+// writeDocument finishes the document and what shows it.
 func (a *api) writeDocument() error {
-	// huma registers its own form of errors, which no call answers with.
-	delete(a.schemas.Map(), "ErrorModel")
-	delete(a.schemas.Map(), "ErrorDetail")
-	var err error
-	if a.document, err = json.Marshal(a.huma.OpenAPI()); err != nil {
+	data, err := stdjson.Marshal(a.openapi)
+	if err != nil {
 		return fmt.Errorf("encode the OpenAPI document: %w", err)
 	}
+	a.document = asset{contentType: jsonType, plain: data}.tagged()
 	a.assets, err = loadAssets()
 	return err
 }

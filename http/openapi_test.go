@@ -197,7 +197,7 @@ func TestExamplesFitTheirSchemas(t *testing.T) {
 		}
 		require.Empty(t, result.Errors, name)
 	}
-	for _, item := range f.api.huma.OpenAPI().Paths {
+	for _, item := range f.api.openapi.Paths {
 		for _, op := range operationsOf(item) {
 			if op.RequestBody != nil {
 				media := op.RequestBody.Content["application/json"]

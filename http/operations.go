@@ -33,49 +33,46 @@ type problemKindJSON struct {
 func (a *api) addOperations() {
 	operations := func(pattern, id, summary string, example any, refusals ...boxoffice.Code) operation {
 		return operation{
-			route: route{method: http.MethodGet, pattern: pattern},
-			id:    id, tag: tagOperations, summary: summary, status: http.StatusOK, refusals: refusals, example: example,
+			method: http.MethodGet, pattern: pattern,
+			id: id, tag: tagOperations, summary: summary, refusals: refusals, example: example,
 		}
 	}
 	healthy := map[string]any{"status": "ok"}
 	handle(a, operations("/livez", "getLiveness", "Whether the process runs", healthy, boxoffice.CodeInternal), a.getLiveness)
 	handle(a, operations("/readyz", "getReadiness", "Whether the node can serve", healthy, boxoffice.CodeUnavailable), a.getReadiness)
 	handle(a, operations("/.well-known/jwks.json", "getKeySet", "The keys that access tokens are checked with", nil, boxoffice.CodeInternal),
-		func(context.Context, *call, *noQuery) (jwkSet, error) { return a.keys.jwks(), nil })
+		func(_ context.Context, req *request, _ none) (jwkSet, error) {
+			req.header.Set("Cache-Control", "public, max-age=300")
+			return a.Keys.jwks(), nil
+		})
 	handle(a, operations("/", "getIndex", "Where to go on from here", nil, boxoffice.CodeInternal),
-		func(context.Context, *call, *noQuery) (indexJSON, error) {
+		func(context.Context, *request, none) (indexJSON, error) {
 			return indexJSON{Name: "boxoffice", Docs: "/docs", OpenAPI: "/openapi.json"}, nil
 		})
-	handleRaw[problemKindJSON](a, operations("/problems/{code}", "getProblem", "What a kind of problem means", nil, boxoffice.CodeNotFound), a.getProblem)
-	a.addPage(operations("/metrics", "getMetrics", "Metrics for Prometheus", nil), "text/plain", a.metrics.ServeHTTP)
+	handle(a, operations("/problems/{code}", "getProblem", "What a kind of problem means", nil, boxoffice.CodeNotFound), a.getProblem)
+	a.handleRaw(operations("/metrics", "getMetrics", "Metrics for Prometheus", nil), contentOf("text/plain"),
+		func(w http.ResponseWriter, r *http.Request, _ *request) error { a.Metrics.ServeHTTP(w, r); return nil })
 	file := func(pattern, id, summary string, refusals ...boxoffice.Code) operation {
 		op := operations(pattern, id, summary, nil, refusals...)
 		op.headers = []string{"ETag", "Cache-Control"}
 		return op
 	}
-	a.addPage(file("/openapi.json", "getDocument", "This document"), "application/json", a.getDocument)
-	a.addPage(file("/docs", "getDocs", "This document, to read"), "text/html", a.getDocs)
-	a.addPage(file("/docs/{asset}", "getDocsAsset", "What the page is made of", boxoffice.CodeNotFound), "*/*", a.getDocsAsset)
+	a.handleRaw(file("/openapi.json", "getDocument", "This document"), contentOf(jsonType), a.getDocument)
+	a.handleRaw(file("/docs", "getDocs", "This document, to read"), contentOf("text/html"), a.getDocs)
+	a.handleRaw(file("/docs/{asset}", "getDocsAsset", "What the page is made of", boxoffice.CodeNotFound), contentOf("*/*"), a.getDocsAsset)
 }
 
-// addPage adds a call whose answer has a form of its own.
-func (a *api) addPage(op operation, contentType string, page http.HandlerFunc) {
-	described := a.describe(op)
-	described.Responses[statusText(op.status)].Content = map[string]*huma.MediaType{contentType: {}}
-	a.huma.OpenAPI().AddOperation(&described)
-	a.router.Method(op.method, op.pattern, a.serve(&op.route, func(w http.ResponseWriter, r *http.Request, _ *call) error {
-		page(w, r)
-		return nil
-	}))
-	a.complete(op)
+// contentOf is content that has no schema.
+func contentOf(contentType string) map[string]*huma.MediaType {
+	return map[string]*huma.MediaType{contentType: {}}
 }
 
-func (a *api) getLiveness(context.Context, *call, *noQuery) (healthJSON, error) {
+func (a *api) getLiveness(context.Context, *request, none) (healthJSON, error) {
 	return healthJSON{Status: "ok"}, nil
 }
 
-func (a *api) getReadiness(ctx context.Context, _ *call, _ *noQuery) (healthJSON, error) {
-	err := a.health.Ready(ctx)
+func (a *api) getReadiness(ctx context.Context, _ *request, _ none) (healthJSON, error) {
+	err := a.Health.Ready(ctx)
 	if _, told := errors.AsType[*boxoffice.Error](err); err != nil && !told {
 		err = boxoffice.Unavailable(err)
 	}
@@ -85,13 +82,12 @@ func (a *api) getReadiness(ctx context.Context, _ *call, _ *noQuery) (healthJSON
 	return healthJSON{Status: "ok"}, nil
 }
 
-func (a *api) getProblem(w http.ResponseWriter, r *http.Request, _ *call) error {
-	kind, ok := a.kinds[boxoffice.Code(pathValue(r, "code"))]
+func (a *api) getProblem(ctx context.Context, _ *request, _ none) (problemKindJSON, error) {
+	kind, ok := a.kinds[boxoffice.Code(pathValue(ctx, "code"))]
 	if !ok {
-		return boxoffice.Errorf(boxoffice.CodeNotFound, "there is no such kind of problem")
+		return problemKindJSON{}, boxoffice.Errorf(boxoffice.CodeNotFound, "there is no such kind of problem")
 	}
-	writeJSON(w, http.StatusOK, "application/json", problemKindJSON{
+	return problemKindJSON{
 		Type: problemURI(kind.code), Code: kind.code, Status: kind.status, Title: kind.title, Meaning: kind.meaning,
-	})
-	return nil
+	}, nil
 }

@@ -3,16 +3,13 @@ package http
 import (
 	"bytes"
 	"compress/gzip"
-	"crypto/sha256"
 	"embed"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"net/http"
 	"path"
+	"strconv"
 	"strings"
-
-	"boxoffice"
 )
 
 // swagger is Swagger UI 5.35.0 with its licences, as swagger/update takes it from its npm
@@ -27,12 +24,13 @@ var swagger embed.FS
 const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
 	"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// asset is a file of /docs.
+// asset is a file that is served as it is.
 type asset struct {
 	contentType string
-	etag        string
 	plain       []byte
 	compressed  []byte // gzip; nil if it is not worth it
+	// Each coding is a representation with a tag of its own.
+	plainETag, compressedETag string
 }
 
 // loadAssets reads what is embedded.
@@ -55,11 +53,14 @@ func loadAssets() (map[string]asset, error) {
 				return nil, fmt.Errorf("decompress %s: %w", entry.Name(), err)
 			}
 		}
-		hash := sha256.Sum256(a.plain)
-		a.etag = `"` + hex.EncodeToString(hash[:16]) + `"`
-		assets[name] = a
+		assets[name] = a.tagged()
 	}
 	return assets, nil
+}
+
+func (a asset) tagged() asset {
+	a.plainETag, a.compressedETag = etagOf(a.plain), etagOf(a.compressed)
+	return a
 }
 
 func contentType(name string) string {
@@ -85,41 +86,58 @@ func gunzip(data []byte) ([]byte, error) {
 	return io.ReadAll(reader)
 }
 
-func (a *api) getDocs(w http.ResponseWriter, r *http.Request) {
+func (a *api) getDocs(w http.ResponseWriter, r *http.Request, _ *request) error {
 	w.Header().Set("Content-Security-Policy", docsPolicy)
 	a.assets["index.html"].write(w, r)
+	return nil
 }
 
-func (a *api) getDocsAsset(w http.ResponseWriter, r *http.Request) {
-	found, ok := a.assets[pathValue(r, "asset")]
+func (a *api) getDocsAsset(w http.ResponseWriter, r *http.Request, _ *request) error {
+	found, ok := a.assets[pathValue(r.Context(), "asset")]
 	if !ok {
-		a.writeProblem(callOf(r.Context()), boxoffice.Errorf(boxoffice.CodeNotFound, "there is nothing at this path"))
-		return
+		return notFound()
 	}
 	found.write(w, r)
+	return nil
 }
 
-func (a *api) getDocument(w http.ResponseWriter, r *http.Request) {
-	hash := sha256.Sum256(a.document)
-	asset{
-		contentType: "application/json", etag: `"` + hex.EncodeToString(hash[:16]) + `"`, plain: a.document,
-	}.write(w, r)
+func (a *api) getDocument(w http.ResponseWriter, r *http.Request, _ *request) error {
+	a.document.write(w, r)
+	return nil
 }
 
 // write answers with an asset, or 304 if the client has it.
 func (a asset) write(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("ETag", a.etag)
+	body, etag := a.plain, a.plainETag
+	if a.compressed != nil && takesGzip(r.Header) {
+		body, etag = a.compressed, a.compressedETag
+		w.Header().Set("Content-Encoding", "gzip")
+	}
+	w.Header().Set("ETag", etag)
 	w.Header().Set("Cache-Control", "public, no-cache")
 	w.Header().Set("Vary", "Accept-Encoding")
-	if matches(r.Header, a.etag) {
-		notModified(w)
+	if matches(r.Header, etag) {
+		w.Header().Del("Content-Encoding")
+		w.WriteHeader(http.StatusNotModified)
 		return
 	}
-	w.Header().Set("Content-Type", a.contentType)
-	body := a.plain
-	if a.compressed != nil && strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
-		w.Header().Set("Content-Encoding", "gzip")
-		body = a.compressed
+	write(w, http.StatusOK, a.contentType, body)
+}
+
+// takesGzip reports whether Accept-Encoding allows gzip; a weight of 0 forbids it.
+func takesGzip(header http.Header) bool {
+	allowed := false
+	for item := range strings.SplitSeq(strings.Join(header["Accept-Encoding"], ","), ",") {
+		coding, parameter, _ := strings.Cut(item, ";")
+		name, weight, _ := strings.Cut(strings.TrimSpace(parameter), "=")
+		number, err := strconv.ParseFloat(weight, 64)
+		forbidden := strings.EqualFold(name, "q") && (err != nil || number == 0)
+		switch strings.ToLower(strings.TrimSpace(coding)) {
+		case "gzip", "x-gzip":
+			return !forbidden
+		case "*":
+			allowed = !forbidden
+		}
 	}
-	writeSized(w, http.StatusOK, body)
+	return allowed
 }

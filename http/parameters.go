@@ -1,6 +1,7 @@
 package http
 
 import (
+	"net/http"
 	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -15,8 +16,8 @@ const (
 	examplePayment     = "01939d3a-5c6e-7d44-8f00-5b2f6d1c9e04"
 )
 
-// parameters are those of a call that huma does not read itself: path and headers.
-func (op operation) parameters() []*huma.Param {
+// parameters are those of the path, of headers and of the query.
+func (op *operation) parameters() []*huma.Param {
 	var params []*huma.Param
 	for _, name := range pathParams(op.pattern) {
 		params = append(params, pathParam(name))
@@ -26,7 +27,6 @@ func (op operation) parameters() []*huma.Param {
 			Name: idempotencyKeyHeader, In: "header", Required: op.key == keyRequired,
 			Description: "A new one for each thing that you want done, the same one whenever you ask for it again.",
 			Schema:      &huma.Schema{Type: huma.TypeString, MinLength: new(1), MaxLength: new(maxKeyLength), Pattern: `^[ -~]+$`},
-			Example:     "charge-2026-11-21-1",
 		})
 	}
 	if slices.Contains(op.headers, "ETag") {
@@ -35,7 +35,21 @@ func (op operation) parameters() []*huma.Param {
 			Schema: &huma.Schema{Type: huma.TypeString},
 		})
 	}
-	return append(params, op.params...)
+	params = append(params, op.params...)
+	if op.input != nil && op.method == http.MethodGet {
+		params = append(params, queryParams(op.input)...)
+	}
+	return params
+}
+
+// queryParams are the members of an input, in the order of its fields.
+func queryParams(in *input) []*huma.Param {
+	var params []*huma.Param
+	for _, name := range in.names {
+		schema := in.schema.Properties[name]
+		params = append(params, &huma.Param{Name: name, In: "query", Description: schema.Description, Explode: new(false), Schema: schema})
+	}
+	return params
 }
 
 func pathParam(name string) *huma.Param {

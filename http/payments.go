@@ -1,17 +1,13 @@
 package http
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 
 	"github.com/google/uuid"
 
 	"boxoffice"
-
-	"boxoffice/seatmap"
 )
 
 type newPaymentJSON struct {
@@ -52,17 +48,11 @@ func exampleCancelled() map[string]any {
 }
 
 func (a *api) addPayments() {
-	handleRaw[paymentJSON](a, operation{
-		route: route{
-			method: http.MethodPost, pattern: "/api/v1/payments",
-			access: signedIn, body: bodyObject, key: keyRequired, schema: schemaOf[newPaymentJSON](a), quick: quickPayment,
-		},
-		id:          "pay",
-		tag:         tagPayments,
-		summary:     "Pay a held seat",
+	handle(a, operation{
+		method: http.MethodPost, pattern: "/api/v1/payments", access: signedIn, key: keyRequired,
+		id: "pay", tag: tagPayments, summary: "Pay a held seat",
 		description: "Takes the points, confirms the seat, writes the history and ends the place in line: all of it or nothing.",
-		status:      http.StatusCreated,
-		headers:     []string{"Location", idempotencyReplayedHeader},
+		status:      http.StatusCreated, headers: []string{"Location", idempotencyReplayedHeader},
 		refusals: []boxoffice.Code{
 			boxoffice.CodeForbidden, boxoffice.CodeReservationNotFound, boxoffice.CodeInsufficientPoints,
 			boxoffice.CodeAlreadyPaid, boxoffice.CodeHoldExpired,
@@ -71,31 +61,22 @@ func (a *api) addPayments() {
 		example: examplePaid(),
 	}, a.pay)
 	handle(a, operation{
-		route:    route{method: http.MethodGet, pattern: "/api/v1/payments/{paymentId}", access: signedIn},
-		id:       "getPayment",
-		tag:      tagPayments,
-		summary:  "Read a payment",
-		status:   http.StatusOK,
+		method: http.MethodGet, pattern: "/api/v1/payments/{paymentId}", access: signedIn,
+		id: "getPayment", tag: tagPayments, summary: "Read a payment",
 		refusals: []boxoffice.Code{boxoffice.CodePaymentNotFound},
 		example:  examplePaid(),
 	}, a.getPayment)
 	handle(a, operation{
-		route:    route{method: http.MethodGet, pattern: "/api/v1/users/{userId}/payments", access: signedIn},
-		id:       "listPayments",
-		tag:      tagPayments,
-		summary:  "List a user's payments, newest first, cancelled ones too",
-		status:   http.StatusOK,
+		method: http.MethodGet, pattern: "/api/v1/users/{userId}/payments", access: signedIn,
+		id: "listPayments", tag: tagPayments, summary: "List a user's payments, newest first, cancelled ones too",
 		refusals: []boxoffice.Code{boxoffice.CodeInvalidRequest},
 		example:  map[string]any{"items": []any{examplePaid()}, "next": nil},
 	}, a.listPayments)
 	handle(a, operation{
-		route:       route{method: http.MethodPost, pattern: "/api/v1/payments/{paymentId}/cancellation", access: signedIn, body: bodyEmpty, key: keyRequired},
-		id:          "cancelPayment",
-		tag:         tagPayments,
-		summary:     "Cancel a payment",
+		method: http.MethodPost, pattern: "/api/v1/payments/{paymentId}/cancellation", access: signedIn, key: keyRequired,
+		id: "cancelPayment", tag: tagPayments, summary: "Cancel a payment",
 		description: "Gives the points back and frees the seat.",
-		status:      http.StatusCreated,
-		headers:     []string{"Location", idempotencyReplayedHeader},
+		status:      http.StatusCreated, headers: []string{"Location", idempotencyReplayedHeader},
 		refusals: []boxoffice.Code{
 			boxoffice.CodeForbidden, boxoffice.CodePaymentNotFound, boxoffice.CodeAlreadyCancelled, boxoffice.CodeCancellationClosed,
 		},
@@ -103,102 +84,61 @@ func (a *api) addPayments() {
 	}, a.cancelPayment)
 }
 
-// quickPayment reads {"reservationId":"ID"}, which is what everybody sends.
-func quickPayment(data []byte) any {
-	text, ok := bytes.CutPrefix(data, []byte(`{"reservationId":"`))
-	text, closed := bytes.CutSuffix(text, []byte(`"}`))
-	id, valid := parseUUID(string(text))
-	if !ok || !closed || !valid {
-		return nil
-	}
-	return newPaymentJSON{ReservationID: id}
-}
-
-func (a *api) pay(_ http.ResponseWriter, _ *http.Request, c *call) error {
-	body, ok := c.body.(newPaymentJSON)
-	if !ok {
-		var err error
-		if body, err = values[newPaymentJSON](a, c); err != nil {
-			return err
-		}
-	}
-	id, err := uuid.NewV7()
-	if err != nil {
-		return fmt.Errorf("make a payment's id: %w", err)
-	}
-	rendered, err := a.paid(c, func() (boxoffice.Outcome, error) {
-		scheduleID, err := a.scheduleOf(&c.ctx, c, body.ReservationID)
+func (a *api) pay(ctx context.Context, req *request, body newPaymentJSON) (paymentJSON, error) {
+	return a.paid(ctx, req, func() (boxoffice.Outcome, error) {
+		scheduleID, err := a.scheduleOf(ctx, req, body.ReservationID)
 		if err != nil {
 			return boxoffice.Outcome{}, err
 		}
-		return a.seats.Pay(c.ctx.brief(), scheduleID, seatmap.Pay{
-			Operation:     c.operation,
-			PaymentID:     id,
-			ReservationID: body.ReservationID,
-			UserID:        c.caller.UserID,
-		})
+		return a.Seats.Pay(ctx, scheduleID, req.operation, body.ReservationID, req.caller.UserID)
 	})
-	if err != nil {
-		return err
-	}
-	buffer := a.buffers.Get().(*answerBuffer)
-	buffer.bytes = rendered.appendTo(buffer.bytes[:0])
-	c.write(http.StatusCreated, jsonType, buffer.bytes)
-	a.buffers.Put(buffer)
-	return nil
 }
 
-func (a *api) cancelPayment(ctx context.Context, c *call, _ *noQuery) (paymentJSON, error) {
-	if _, err := values[struct{}](a, c); err != nil {
-		return paymentJSON{}, err
-	}
-	return a.paid(c, func() (boxoffice.Outcome, error) {
-		payment, err := a.paymentOf(ctx, c, false)
+func (a *api) cancelPayment(ctx context.Context, req *request, _ none) (paymentJSON, error) {
+	return a.paid(ctx, req, func() (boxoffice.Outcome, error) {
+		payment, err := a.paymentOf(ctx, req, false)
 		if err != nil {
 			return boxoffice.Outcome{}, err
 		}
-		return a.seats.CancelSale(ctx, payment.ScheduleID, seatmap.Cancel{
-			Operation: c.operation,
-			PaymentID: payment.ID,
-			UserID:    c.caller.UserID,
-		})
+		return a.Seats.CancelSale(ctx, payment.ScheduleID, req.operation, payment.ID, req.caller.UserID)
 	})
 }
 
 // paid answers a payment or its cancellation.
-func (a *api) paid(c *call, do func() (boxoffice.Outcome, error)) (paymentJSON, error) {
-	outcome, err := a.decided(c, do)
+func (a *api) paid(ctx context.Context, req *request, do func() (boxoffice.Outcome, error)) (paymentJSON, error) {
+	outcome, err := a.decided(ctx, req, do)
 	if err != nil {
 		return paymentJSON{}, err
 	}
 	if outcome.Payment == nil {
 		return paymentJSON{}, errors.New("the outcome has no payment")
 	}
-	c.set("Location", paymentPath(outcome.Payment.ID))
+	req.header.Set("Location", paymentPath(outcome.Payment.ID))
 	return renderPayment(*outcome.Payment), nil
 }
 
-func (a *api) getPayment(ctx context.Context, c *call, _ *noQuery) (paymentJSON, error) {
-	payment, err := a.paymentOf(ctx, c, true)
+func (a *api) getPayment(ctx context.Context, req *request, _ none) (paymentJSON, error) {
+	payment, err := a.paymentOf(ctx, req, true)
 	return renderPayment(payment), err
 }
 
-func (a *api) listPayments(ctx context.Context, c *call, query *PageQuery) (listJSON[paymentJSON], error) {
-	page, err := a.payments.UserPayments(ctx, c.userID, query.request())
+func (a *api) listPayments(ctx context.Context, req *request, query PageQuery) (listJSON[paymentJSON], error) {
+	page, err := a.Payments.UserPayments(ctx, req.userID, query.request())
 	return listOf(page, renderPayment), err
 }
 
 // paymentOf reads the payment of the path as reservationOf reads reservations.
-func (a *api) paymentOf(ctx context.Context, c *call, reads bool) (boxoffice.Payment, error) {
+func (a *api) paymentOf(ctx context.Context, req *request, reads bool) (boxoffice.Payment, error) {
 	notFound := boxoffice.Errorf(boxoffice.CodePaymentNotFound, "you have no such payment")
-	if c.pathID == uuid.Nil {
+	id := pathID(ctx, paymentParam)
+	if id == uuid.Nil {
 		return boxoffice.Payment{}, notFound
 	}
-	payment, err := a.payments.Payment(ctx, c.pathID)
+	payment, err := a.Payments.Payment(ctx, id)
 	if err != nil {
 		return boxoffice.Payment{}, err
 	}
-	return payment, c.mayTouch(payment.UserID, reads, notFound)
+	return payment, req.mayTouch(payment.UserID, reads, notFound)
 }
 
 func renderPayment(payment boxoffice.Payment) paymentJSON {

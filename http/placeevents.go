@@ -7,28 +7,25 @@ import (
 )
 
 func (a *api) addPlaceEvents() {
-	handleStream(a, operation{
-		route:   route{method: http.MethodGet, pattern: placePattern + "/events", access: placeHolder},
-		id:      "followPlace",
-		tag:     tagQueue,
-		summary: "Be told where the place stands",
+	a.handleStream(operation{
+		method: http.MethodGet, pattern: placePattern + "/events", access: placeHolder,
+		id: "followPlace", tag: tagQueue, summary: "Be told where the place stands",
 		description: "Server-sent events: `place`, whose data is a place, at once and on every change, at most one a second. " +
 			"The stream ends after the event whose status is `admitted` or, where the place has ended, `expired`.",
-		status:   http.StatusOK,
 		refusals: []boxoffice.Code{boxoffice.CodeQueueTokenExpired},
 	}, "event: place\ndata: {\"token\":\"eyJ…\",\"scheduleId\":1,\"status\":\"waiting\",\"position\":128,…}\n\n", a.followPlace)
 }
 
 // followPlace tells a place until it is let in or has ended.
-func (a *api) followPlace(_ http.ResponseWriter, r *http.Request, c *call) error {
-	place, changed, err := a.rooms.FollowPlace(&c.ctx, c.scheduleID, c.place.ref())
+func (a *api) followPlace(w http.ResponseWriter, r *http.Request, req *request) error {
+	place, changed, err := a.WaitingRooms.FollowPlace(r.Context(), req.scheduleID, req.place.ref())
 	if boxoffice.CodeOf(err) == boxoffice.CodeQueueTokenExpired {
 		return ended{err}
 	}
 	if err != nil {
 		return err
 	}
-	s, ok, err := a.openStream(r, c)
+	s, ok, err := a.openStream(w, req)
 	if err != nil || !ok {
 		return err
 	}
@@ -51,16 +48,16 @@ func (s *stream) nextPlace(told boxoffice.Place, changed <-chan struct{}) (boxof
 	}
 	for failures := 0; ; {
 		// Time alone ends a place that waits: when sales close.
-		most := max(streamTryAgain, told.ExpiresAt.Sub(s.api.clock.Now()))
+		most := max(streamTryAgain, told.ExpiresAt.Sub(s.api.Clock.Now()))
 		if failures > 0 {
 			changed, most = nil, streamTryAgain
 		}
 		if !s.wait(changed, most) {
 			return told, nil, false
 		}
-		ctx := s.ask()
-		place, next, err := s.api.rooms.FollowPlace(ctx, s.call.scheduleID, s.call.place.ref())
-		ctx.end()
+		ctx, cancel := s.ask()
+		place, next, err := s.api.WaitingRooms.FollowPlace(ctx, s.req.scheduleID, s.req.place.ref())
+		cancel()
 		switch {
 		case boxoffice.CodeOf(err) == boxoffice.CodeQueueTokenExpired && err != nil:
 			return endOf(told), nil, true
@@ -88,10 +85,10 @@ func endOf(place boxoffice.Place) boxoffice.Place {
 func (s *stream) place(place boxoffice.Place) {
 	var rendered placeJSON
 	if place.Status == boxoffice.PlaceExpired {
-		rendered = renderPlace(place, s.call.queueToken, 0, s.api.clock.Now())
+		rendered = renderPlace(place, s.req.queueToken, 0, s.api.Clock.Now())
 		rendered.ExpiresInSeconds = 0
 	} else {
-		rendered = s.api.renderPlace(s.call, place)
+		rendered = s.api.renderPlace(s.req, place)
 	}
-	s.event("place", -1, rendered.appendTo)
+	s.event("place", -1, encode(rendered))
 }

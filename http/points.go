@@ -35,30 +35,21 @@ type entryJSON struct {
 
 func (a *api) addPoints() {
 	handle(a, operation{
-		route:   route{method: http.MethodGet, pattern: "/api/v1/users/{userId}/points", access: signedIn},
-		id:      "getPoints",
-		tag:     tagUsers,
-		summary: "Read a balance",
-		status:  http.StatusOK,
+		method: http.MethodGet, pattern: "/api/v1/users/{userId}/points", access: signedIn,
+		id: "getPoints", tag: tagUsers, summary: "Read a balance",
 		example: map[string]any{"balance": 50_000},
 	}, a.getPoints)
 	handle(a, operation{
-		route:    route{method: http.MethodPost, pattern: "/api/v1/users/{userId}/points/charges", access: usersOnly, body: bodyObject, key: keyRequired, schema: schemaOf[newChargeJSON](a)},
-		id:       "chargePoints",
-		tag:      tagUsers,
-		summary:  "Charge points",
-		status:   http.StatusCreated,
-		headers:  []string{idempotencyReplayedHeader},
+		method: http.MethodPost, pattern: "/api/v1/users/{userId}/points/charges", access: usersOnly, key: keyRequired,
+		id: "chargePoints", tag: tagUsers, summary: "Charge points",
+		status: http.StatusCreated, headers: []string{idempotencyReplayedHeader},
 		refusals: []boxoffice.Code{boxoffice.CodeBalanceLimit},
 		request:  map[string]any{"amount": 50_000},
 		example:  map[string]any{"entryId": exampleEntry, "amount": 50_000, "balance": 50_000},
 	}, a.chargePoints)
 	handle(a, operation{
-		route:    route{method: http.MethodGet, pattern: "/api/v1/users/{userId}/points/history", access: signedIn},
-		id:       "listPointsHistory",
-		tag:      tagUsers,
-		summary:  "List where points came from and went, newest first",
-		status:   http.StatusOK,
+		method: http.MethodGet, pattern: "/api/v1/users/{userId}/points/history", access: signedIn,
+		id: "listPointsHistory", tag: tagUsers, summary: "List where points came from and went, newest first",
 		refusals: []boxoffice.Code{boxoffice.CodeInvalidRequest},
 		example: map[string]any{"items": []any{map[string]any{
 			"entryId": exampleEntry, "type": "charge", "amount": 50_000, "balanceAfter": 50_000, "createdAt": "2026-11-21T09:01:00.000Z",
@@ -66,18 +57,14 @@ func (a *api) addPoints() {
 	}, a.listPointsHistory)
 }
 
-func (a *api) getPoints(ctx context.Context, c *call, _ *noQuery) (balanceJSON, error) {
-	balance, err := a.points.Balance(ctx, c.userID)
+func (a *api) getPoints(ctx context.Context, req *request, _ none) (balanceJSON, error) {
+	balance, err := a.Points.Balance(ctx, req.userID)
 	return balanceJSON{Balance: balance}, err
 }
 
-func (a *api) chargePoints(ctx context.Context, c *call, _ *noQuery) (chargeJSON, error) {
-	body, err := values[newChargeJSON](a, c)
-	if err != nil {
-		return chargeJSON{}, err
-	}
-	outcome, err := a.decided(c, func() (boxoffice.Outcome, error) {
-		return a.points.Charge(ctx, c.operation, c.userID, body.Amount, c.now)
+func (a *api) chargePoints(ctx context.Context, req *request, body newChargeJSON) (chargeJSON, error) {
+	outcome, err := a.decided(ctx, req, func() (boxoffice.Outcome, error) {
+		return a.Points.Charge(ctx, req.operation, req.userID, body.Amount, req.now)
 	})
 	if err != nil {
 		return chargeJSON{}, err
@@ -89,8 +76,8 @@ func (a *api) chargePoints(ctx context.Context, c *call, _ *noQuery) (chargeJSON
 	return chargeJSON{EntryID: entry.ID, Amount: entry.Amount, Balance: entry.BalanceAfter}, nil
 }
 
-func (a *api) listPointsHistory(ctx context.Context, c *call, query *PageQuery) (listJSON[entryJSON], error) {
-	page, err := a.points.PointsHistory(ctx, c.userID, query.request())
+func (a *api) listPointsHistory(ctx context.Context, req *request, query PageQuery) (listJSON[entryJSON], error) {
+	page, err := a.Points.PointsHistory(ctx, req.userID, query.request())
 	return listOf(page, renderEntry), err
 }
 

@@ -2,7 +2,6 @@ package http
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -18,50 +17,45 @@ type problemKind struct {
 	status  int
 	title   string
 	meaning string // what a client can make of it
-	uri     string // where it is described
 }
 
 // problemKinds is the table. A code that is not in it is told as internal.
 func problemKinds() []problemKind {
-	kinds := []problemKind{
-		{boxoffice.CodeMalformedRequest, 400, "Malformed request", "The body is not exactly one JSON value in UTF-8, with no member given twice.", ""},
-		{boxoffice.CodeIdempotencyKeyRequired, 400, "Idempotency key required", "Send an Idempotency-Key of 1–255 printable ASCII characters, a new one for each thing you want done.", ""},
-		{boxoffice.CodeUnauthenticated, 401, "Unauthenticated", "The access token is missing, malformed, expired or forged.", ""},
-		{boxoffice.CodeQueueTokenRequired, 401, "Queue token required", "Join the schedule's waiting room and send the newest token that it gave you as Queue-Token.", ""},
-		{boxoffice.CodeQueueTokenInvalid, 401, "Queue token invalid", "The queue token is forged, or of another user or schedule.", ""},
-		{boxoffice.CodeInsufficientPoints, 402, "Insufficient points", "The account has balance points and the seat costs amount; charge points and pay again while the hold lasts.", ""},
-		{boxoffice.CodeForbidden, 403, "Forbidden", "The caller may not do this, or names another user.", ""},
-		{boxoffice.CodeNotAdmitted, 403, "Not admitted yet", "The place in line still waits, or its newer token was not fetched; see the link with rel=status.", ""},
-		{boxoffice.CodeQueueTokenExpired, 403, "Queue token expired", "The place in line has ended; join again. Guarded calls say this with 403, the place's own routes with 410.", ""},
-		{boxoffice.CodeNotFound, 404, "Not found", "There is nothing at this path.", ""},
-		{boxoffice.CodeUserNotFound, 404, "User not found", "No such user was ever registered.", ""},
-		{boxoffice.CodeConcertNotFound, 404, "Concert not found", "There is no such concert.", ""},
-		{boxoffice.CodeScheduleNotFound, 404, "Schedule not found", "There is no such schedule.", ""},
-		{boxoffice.CodeReservationNotFound, 404, "Reservation not found", "The caller has no such reservation.", ""},
-		{boxoffice.CodePaymentNotFound, 404, "Payment not found", "The caller has no such payment.", ""},
-		{boxoffice.CodeMethodNotAllowed, 405, "Method not allowed", "The Allow header lists the methods of this path.", ""},
-		{boxoffice.CodeSoldOut, 409, "Sold out", "All seats of the schedule are sold.", ""},
-		{boxoffice.CodeSalesClosed, 409, "Sales closed", "The schedule is not, or no longer, on sale.", ""},
-		{boxoffice.CodeSeatTaken, 409, "Seat taken", "Somebody else has the seat; availableSeats lists those that are free.", ""},
-		{boxoffice.CodeAlreadyReserved, 409, "Already reserved", "The user holds another seat of this schedule, or owns one.", ""},
-		{boxoffice.CodeAlreadyPaid, 409, "Already paid", "The reservation is paid.", ""},
-		{boxoffice.CodeAlreadyCancelled, 409, "Already cancelled", "The payment was cancelled before.", ""},
-		{boxoffice.CodeCancellationClosed, 409, "Cancellation closed", "Payments cannot be cancelled from 00:00 of the performance's day at the venue.", ""},
-		{boxoffice.CodeHoldExpired, 410, "Hold expired", "The seat is no longer held; nothing was charged.", ""},
-		{boxoffice.CodeBodyTooLarge, 413, "Body too large", "A body may have 64 KiB.", ""},
-		{boxoffice.CodeUnsupportedMediaType, 415, "Unsupported media type", "Bodies are JSON.", ""},
-		{boxoffice.CodeInvalidRequest, 422, "Invalid request", "Values of the request are wrong; errors lists where and how.", ""},
-		{boxoffice.CodeBalanceLimit, 422, "Balance limit", "An account holds 1 000 000 000 points at most.", ""},
-		{boxoffice.CodeIdempotencyKeyReused, 422, "Idempotency key reused", "This key was used for another request.", ""},
-		{boxoffice.CodeRateLimited, 429, "Too many requests", "Wait for as many seconds as Retry-After says.", ""},
-		{boxoffice.CodeInternal, 500, "Internal error", "A bug or a broken dependency; it was logged with the request's id.", ""},
-		{boxoffice.CodeUnavailable, 503, "Unavailable", "Send the same request with the same idempotency key again after Retry-After seconds.", ""},
-		{boxoffice.CodeQueueFull, 503, "Waiting room full", "Try to join again after Retry-After seconds.", ""},
+	return []problemKind{
+		{boxoffice.CodeMalformedRequest, 400, "Malformed request", "The body is not exactly one JSON value in UTF-8 with no member given twice, or a header that counts once was sent twice."},
+		{boxoffice.CodeIdempotencyKeyRequired, 400, "Idempotency key required", "Send an Idempotency-Key of 1–255 printable ASCII characters, a new one for each thing you want done."},
+		{boxoffice.CodeUnauthenticated, 401, "Unauthenticated", "The access token is missing, malformed, expired or forged."},
+		{boxoffice.CodeQueueTokenRequired, 401, "Queue token required", "Join the schedule's waiting room and send the newest token that it gave you as Queue-Token."},
+		{boxoffice.CodeQueueTokenInvalid, 401, "Queue token invalid", "The queue token is forged, or of another user or schedule."},
+		{boxoffice.CodeInsufficientPoints, 402, "Insufficient points", "The account has balance points and the seat costs amount; charge points and pay again while the hold lasts."},
+		{boxoffice.CodeForbidden, 403, "Forbidden", "The caller may not do this, or names another user."},
+		{boxoffice.CodeNotAdmitted, 403, "Not admitted yet", "The place in line still waits, or its newer token was not fetched; see the link with rel=status."},
+		{boxoffice.CodeQueueTokenExpired, 403, "Queue token expired", "The place in line has ended; join again. Guarded calls say this with 403, the place's own routes with 410."},
+		{boxoffice.CodeNotFound, 404, "Not found", "There is nothing at this path."},
+		{boxoffice.CodeUserNotFound, 404, "User not found", "No such user was ever registered."},
+		{boxoffice.CodeConcertNotFound, 404, "Concert not found", "There is no such concert."},
+		{boxoffice.CodeScheduleNotFound, 404, "Schedule not found", "There is no such schedule."},
+		{boxoffice.CodeReservationNotFound, 404, "Reservation not found", "The caller has no such reservation."},
+		{boxoffice.CodePaymentNotFound, 404, "Payment not found", "The caller has no such payment."},
+		{boxoffice.CodeMethodNotAllowed, 405, "Method not allowed", "The Allow header lists the methods of this path."},
+		{boxoffice.CodeSoldOut, 409, "Sold out", "All seats of the schedule are sold."},
+		{boxoffice.CodeSalesClosed, 409, "Sales closed", "The schedule is not, or no longer, on sale."},
+		{boxoffice.CodeSeatTaken, 409, "Seat taken", "Somebody else has the seat; availableSeats lists those that are free."},
+		{boxoffice.CodeAlreadyReserved, 409, "Already reserved", "The user holds another seat of this schedule, or owns one."},
+		{boxoffice.CodeAlreadyPaid, 409, "Already paid", "The reservation is paid."},
+		{boxoffice.CodeAlreadyCancelled, 409, "Already cancelled", "The payment was cancelled before."},
+		{boxoffice.CodeCancellationClosed, 409, "Cancellation closed", "Payments cannot be cancelled from 00:00 of the performance's day at the venue."},
+		{boxoffice.CodeHoldExpired, 410, "Hold expired", "The seat is no longer held; nothing was charged."},
+		{boxoffice.CodeBodyTooLarge, 413, "Body too large", "A body may have 64 KiB."},
+		{boxoffice.CodeUnsupportedMediaType, 415, "Unsupported media type", "Bodies are JSON."},
+		{boxoffice.CodeInvalidRequest, 422, "Invalid request", "Values of the request are wrong; errors lists where and how."},
+		{boxoffice.CodeBalanceLimit, 422, "Balance limit", "An account holds 1 000 000 000 points at most."},
+		{boxoffice.CodeIdempotencyKeyReused, 422, "Idempotency key reused", "This key was used for another request."},
+		{boxoffice.CodeRateLimited, 429, "Too many requests", "Wait for as many seconds as Retry-After says."},
+		{boxoffice.CodeInternal, 500, "Internal error", "A bug or a broken dependency; it was logged with the request's id."},
+		{boxoffice.CodeUnavailable, 503, "Unavailable", "Send the same request with the same idempotency key again after Retry-After seconds."},
+		{boxoffice.CodeQueueFull, 503, "Waiting room full", "Try to join again after Retry-After seconds."},
 	}
-	for i := range kinds {
-		kinds[i].uri = problemURI(kinds[i].code)
-	}
-	return kinds
 }
 
 // problem is the body of every answer that is not a success.
@@ -85,11 +79,6 @@ type valueError struct {
 	Message  string `json:"message" doc:"what is wrong with it, for people"`
 }
 
-// Error, GetStatus and ContentType are what huma asks of an error that it is to write.
-func (p *problem) Error() string               { return string(p.Code) + ": " + p.Detail }
-func (p *problem) GetStatus() int              { return p.Status }
-func (p *problem) ContentType(_ string) string { return problemType }
-
 // problemURI is where a kind of problem is described.
 func problemURI(code boxoffice.Code) string { return "/problems/" + string(code) }
 
@@ -112,39 +101,37 @@ type linked struct {
 
 func (e linked) Unwrap() error { return e.error }
 
-// problem tells an error in the words of the contract, and sets the headers that go
-// with it. It is the one place where errors that the client must not see are logged.
-func (a *api) problem(c *call, err error) *problem {
-	refusal, kind := a.classify(c, err)
-	p := &problem{
-		Type:      kind.uri,
+// writeProblem answers a request with an error. It is the one place where errors that the
+// client must not see are logged.
+func (a *api) writeProblem(w http.ResponseWriter, r *http.Request, err error) {
+	refusal, kind := a.classify(r, err)
+	p := problem{
+		Type:      problemURI(kind.code),
 		Title:     kind.title,
 		Status:    kind.status,
 		Detail:    refusal.Detail,
 		Code:      kind.code,
-		RequestID: c.id,
+		RequestID: requestOf(r.Context()).id,
 		Retryable: kind.status == http.StatusTooManyRequests || kind.status >= http.StatusInternalServerError,
 	}
-	c.set("Cache-Control", "no-store")
-	delete(c.header, "Etag")
+	header := w.Header()
+	header.Set("Cache-Control", "no-store")
+	header.Del("ETag")
 	if _, ok := errors.AsType[ended](err); ok {
 		p.Status = http.StatusGone
 	}
 	if link, ok := errors.AsType[linked](err); ok {
-		c.set("Link", link.link)
+		header.Set("Link", link.link)
 	}
 	switch {
 	case kind.status == http.StatusTooManyRequests || kind.status == http.StatusServiceUnavailable:
-		c.set("Retry-After", strconv.Itoa(wholeSeconds(max(refusal.RetryAfter, defaultRetryAfter))))
+		header.Set("Retry-After", strconv.Itoa(wholeSeconds(max(refusal.RetryAfter, defaultRetryAfter))))
 	case kind.code == boxoffice.CodeUnauthenticated:
-		c.set("Www-Authenticate", `Bearer realm="boxoffice"`)
+		header.Set("WWW-Authenticate", `Bearer realm="boxoffice"`)
 	case kind.status == http.StatusUnauthorized:
-		c.set("Www-Authenticate", queueTokenHeader)
+		header.Set("WWW-Authenticate", queueTokenHeader)
 	case kind.code == boxoffice.CodeSeatTaken:
-		p.AvailableSeats = refusal.AvailableSeats
-		if p.AvailableSeats == nil {
-			p.AvailableSeats = []int{}
-		}
+		p.AvailableSeats = append([]int{}, refusal.AvailableSeats...)
 	case kind.code == boxoffice.CodeInsufficientPoints:
 		p.Balance, p.Amount = &refusal.Balance, &refusal.Amount
 	case kind.code == boxoffice.CodeInvalidRequest:
@@ -153,11 +140,11 @@ func (a *api) problem(c *call, err error) *problem {
 			p.Errors[i] = valueError(f)
 		}
 	}
-	return p
+	write(w, p.Status, problemType, encode(p))
 }
 
 // classify finds the row of an error, and logs it if the fault is not the client's.
-func (a *api) classify(c *call, err error) (*boxoffice.Error, problemKind) {
+func (a *api) classify(r *http.Request, err error) (*boxoffice.Error, problemKind) {
 	refusal, ok := errors.AsType[*boxoffice.Error](err)
 	switch {
 	case ok:
@@ -168,30 +155,18 @@ func (a *api) classify(c *call, err error) (*boxoffice.Error, problemKind) {
 	}
 	kind, known := a.kinds[refusal.Code]
 	if !known || kind.code == boxoffice.CodeInternal {
-		a.log.LogAttrs(&c.ctx, slog.LevelError, "request failed", append(c.attributes(), slog.Any("error", err))...)
+		a.logFailure(r, err)
 		return &boxoffice.Error{Detail: "something went wrong on our side"}, a.kinds[boxoffice.CodeInternal]
 	}
-	if kind.code == boxoffice.CodeUnavailable && c.ctx.Context.Err() == nil { // the client still waits
-		a.complain(c, err)
+	if kind.code == boxoffice.CodeUnavailable && requestOf(r.Context()).client.Err() == nil { // the client still waits
+		a.complain(r, err)
 	}
 	return refusal, kind
 }
 
-// writeProblem answers a request with an error.
-func (a *api) writeProblem(c *call, err error) {
-	p := a.problem(c, err)
-	buffer := a.buffers.Get().(*answerBuffer)
-	buffer.bytes = p.appendTo(buffer.bytes[:0])
-	c.write(p.Status, problemType, buffer.bytes)
-	a.buffers.Put(buffer)
-}
-
-func writeJSON(w http.ResponseWriter, status int, contentType string, body any) {
-	w.Header().Set("Content-Type", contentType)
-	w.WriteHeader(status)
-	encoder := json.NewEncoder(w)
-	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(body) // fails only if the client is gone, and then nobody is left to tell
+// logFailure logs an error that is told as internal.
+func (a *api) logFailure(r *http.Request, err error) {
+	a.Log.LogAttrs(r.Context(), slog.LevelError, "request failed", append(requestOf(r.Context()).attributes(), slog.Any("error", err))...)
 }
 
 // wholeSeconds rounds up, as everything does that says how long to wait.

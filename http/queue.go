@@ -2,7 +2,6 @@ package http
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
@@ -59,41 +58,29 @@ type queueJSON struct {
 const placePattern = "/api/v1/schedules/{scheduleId}/queue-tokens/me"
 
 func (a *api) addQueues() {
-	handleRaw[placeJSON](a, operation{
-		route:       route{method: http.MethodPost, pattern: "/api/v1/schedules/{scheduleId}/queue-tokens", access: usersOnly, body: bodyEmpty},
-		id:          "joinQueue",
-		tag:         tagQueue,
-		summary:     "Join the waiting room",
+	handle(a, operation{
+		method: http.MethodPost, pattern: "/api/v1/schedules/{scheduleId}/queue-tokens", access: usersOnly,
+		id: "joinQueue", tag: tagQueue, summary: "Join the waiting room",
 		description: "201 with a new place at the end of the line, 200 with the caller's live one. With free capacity and nobody ahead it is admitted at once.",
-		status:      http.StatusCreated,
-		repeated:    http.StatusOK,
-		headers:     []string{"Location", "Retry-After"},
-		refusals:    []boxoffice.Code{boxoffice.CodeSoldOut, boxoffice.CodeSalesClosed, boxoffice.CodeQueueFull},
-		example:     examplePlace(),
+		status:      http.StatusCreated, repeated: http.StatusOK, headers: []string{"Location", "Retry-After"},
+		refusals: []boxoffice.Code{boxoffice.CodeSoldOut, boxoffice.CodeSalesClosed, boxoffice.CodeQueueFull},
+		example:  examplePlace(),
 	}, a.joinQueue)
-	handleRaw[placeJSON](a, operation{
-		route:    route{method: http.MethodGet, pattern: placePattern, access: placeHolder},
-		id:       "getPlace",
-		tag:      tagQueue,
-		summary:  "Ask where the place stands",
-		status:   http.StatusOK,
+	handle(a, operation{
+		method: http.MethodGet, pattern: placePattern, access: placeHolder,
+		id: "getPlace", tag: tagQueue, summary: "Ask where the place stands",
 		headers:  []string{"Retry-After"},
 		refusals: []boxoffice.Code{boxoffice.CodeQueueTokenExpired},
 		example:  examplePlace(),
 	}, a.getPlace)
-	handleRaw[struct{}](a, operation{
-		route:   route{method: http.MethodDelete, pattern: placePattern, access: placeHolder},
-		id:      "leaveQueue",
-		tag:     tagQueue,
-		summary: "Leave the waiting room, as often as you like",
-		status:  http.StatusNoContent,
+	handle(a, operation{
+		method: http.MethodDelete, pattern: placePattern, access: placeHolder,
+		id: "leaveQueue", tag: tagQueue, summary: "Leave the waiting room, as often as you like",
+		status: http.StatusNoContent,
 	}, a.leaveQueue)
 	handle(a, operation{
-		route:   route{method: http.MethodGet, pattern: "/api/v1/schedules/{scheduleId}/queue", access: public},
-		id:      "getQueue",
-		tag:     tagQueue,
-		summary: "Look at the line",
-		status:  http.StatusOK,
+		method: http.MethodGet, pattern: "/api/v1/schedules/{scheduleId}/queue", access: public,
+		id: "getQueue", tag: tagQueue, summary: "Look at the line",
 		headers: []string{"Cache-Control"},
 		example: exampleQueue(),
 	}, a.getQueue)
@@ -112,64 +99,56 @@ func exampleQueue() map[string]any {
 	return map[string]any{"state": "open", "waiting": 940, "admitted": 100, "capacity": 100, "admitPerSecond": 0, "availableSeats": 42}
 }
 
-func (a *api) joinQueue(_ http.ResponseWriter, _ *http.Request, c *call) error {
-	if err := a.validateBody(c); err != nil {
-		return err
-	}
-	place, created, err := a.rooms.Join(&c.ctx, c.scheduleID, c.caller.UserID)
+func (a *api) joinQueue(ctx context.Context, req *request, _ none) (placeJSON, error) {
+	place, created, err := a.WaitingRooms.Join(ctx, req.scheduleID, req.caller.UserID)
 	if err != nil {
-		return err
+		return placeJSON{}, err
 	}
-	status := http.StatusOK
 	if created {
-		status = http.StatusCreated
-		c.set("Location", placePath(c.scheduleID))
+		req.header.Set("Location", placePath(req.scheduleID))
+	} else {
+		req.status = http.StatusOK
 	}
-	return a.writePlace(c, status, place)
+	return a.tellPlace(req, place), nil
 }
 
-func (a *api) getPlace(_ http.ResponseWriter, _ *http.Request, c *call) error {
-	place, err := a.rooms.Place(&c.ctx, c.scheduleID, c.place.ref())
+func (a *api) getPlace(ctx context.Context, req *request, _ none) (placeJSON, error) {
+	place, err := a.WaitingRooms.Place(ctx, req.scheduleID, req.place.ref())
 	if boxoffice.CodeOf(err) == boxoffice.CodeQueueTokenExpired {
-		return ended{err}
+		return placeJSON{}, ended{err}
 	}
 	if err != nil {
-		return err
+		return placeJSON{}, err
 	}
-	return a.writePlace(c, http.StatusOK, place)
+	return a.tellPlace(req, place), nil
 }
 
-func (a *api) leaveQueue(w http.ResponseWriter, _ *http.Request, c *call) error {
-	err := a.rooms.Leave(&c.ctx, c.scheduleID, c.place.ref(), c.place.admitted())
-	if err != nil && !errors.Is(err, &boxoffice.Error{Code: boxoffice.CodeQueueTokenExpired}) {
-		return err
+func (a *api) leaveQueue(ctx context.Context, req *request, _ none) (none, error) {
+	err := a.WaitingRooms.Leave(ctx, req.scheduleID, req.place.ref())
+	if boxoffice.CodeOf(err) == boxoffice.CodeQueueTokenExpired {
+		err = nil // it has ended anyway
 	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
+	return none{}, err
 }
 
-// writePlace answers with a place. The poll is the call that a crowd makes.
-func (a *api) writePlace(c *call, status int, place boxoffice.Place) error {
-	rendered := a.renderPlace(c, place)
+// tellPlace shows a place to its holder, and those who wait when to ask again.
+func (a *api) tellPlace(req *request, place boxoffice.Place) placeJSON {
+	rendered := a.renderPlace(req, place)
 	if place.Status == boxoffice.PlaceWaiting {
-		c.set("Retry-After", strconv.FormatInt(max(1, (rendered.PollAfterMS+999)/1000), 10))
+		req.header.Set("Retry-After", strconv.FormatInt(max(1, (rendered.PollAfterMS+999)/1000), 10))
 	}
-	buffer := a.buffers.Get().(*answerBuffer)
-	buffer.bytes = rendered.appendTo(buffer.bytes[:0])
-	c.write(status, jsonType, buffer.bytes)
-	a.buffers.Put(buffer)
-	return nil
+	return rendered
 }
 
-// renderPlace shows a place to its holder, with the token that they sent where that is
-// still its token.
-func (a *api) renderPlace(c *call, place boxoffice.Place) placeJSON {
-	token := c.queueToken
-	if claims := claimsOf(place); token == "" || claims != c.place {
-		token = a.keys.signQueue(claims)
+// renderPlace shows a place with the token that its holder sent where that is still its
+// token.
+func (a *api) renderPlace(req *request, place boxoffice.Place) placeJSON {
+	token := req.queueToken
+	if claims := claimsOf(place); token == "" || claims != req.place {
+		token = a.Keys.signQueue(claims)
 	}
 	// The place is younger than the request.
-	return renderPlace(place, token, jitter(place.PollAfter), a.clock.Now())
+	return renderPlace(place, token, jitter(place.PollAfter), a.Clock.Now())
 }
 
 // jitterShare is how far a poll may be told sooner or later than the room said, so that
@@ -203,12 +182,12 @@ func renderPlace(place boxoffice.Place, token string, pollAfter time.Duration, n
 	return rendered
 }
 
-func (a *api) getQueue(ctx context.Context, c *call, _ *noQuery) (queueJSON, error) {
-	status, err := a.queues.QueueStatus(ctx, c.scheduleID)
+func (a *api) getQueue(ctx context.Context, req *request, _ none) (queueJSON, error) {
+	status, err := a.Queues.QueueStatus(ctx, req.scheduleID)
 	if err != nil {
 		return queueJSON{}, err
 	}
-	c.header.Set("Cache-Control", "max-age=1")
+	req.header.Set("Cache-Control", "max-age=1")
 	return renderQueue(status), nil
 }
 

@@ -11,8 +11,6 @@ import (
 	"pgregory.net/rapid"
 
 	"boxoffice"
-
-	"boxoffice/seatmap"
 )
 
 // anything lets every call succeed or be refused, as the draws have it.
@@ -30,12 +28,12 @@ func anything(f *fixture, refuse func(boxoffice.Code) *boxoffice.Error) {
 		return place(id, ref)
 	}
 	hold, pay := f.hold, f.pay
-	f.hold = func(id int64, cmd seatmap.Hold) (boxoffice.Outcome, error) {
+	f.hold = func(id int64, cmd holding) (boxoffice.Outcome, error) {
 		outcome, err := hold(id, cmd)
 		outcome.Refusal = refuse(boxoffice.CodeSeatTaken)
 		return outcome, err
 	}
-	f.pay = func(id int64, cmd seatmap.Pay) (boxoffice.Outcome, error) {
+	f.pay = func(id int64, cmd selling) (boxoffice.Outcome, error) {
 		outcome, err := pay(id, cmd)
 		outcome.Refusal = refuse(boxoffice.CodeHoldExpired)
 		return outcome, err

@@ -23,7 +23,7 @@ const (
 
 // rateLimit paces client addresses.
 type rateLimit struct {
-	perSecond int // 0: any number
+	perSecond int
 	proxies   proxies
 	clients   *lru.Cache[netip.Addr, *rate.Limiter]
 }
@@ -38,7 +38,7 @@ func newRateLimit(perSecond int, trusted proxies) (*rateLimit, error) {
 
 // wait tells how long a client has to wait before it may ask again; 0: it may ask now.
 func (l *rateLimit) wait(r *http.Request, now time.Time) time.Duration {
-	if l.perSecond == 0 || isOperations(r.URL.Path) {
+	if isOperations(r.URL.Path) {
 		return 0
 	}
 	address := network(l.proxies.client(r))

@@ -60,8 +60,8 @@ func remaining(t, now time.Time) int {
 // PageQuery is the query of every list. It is exported because huma reads embedded
 // structs only then.
 type PageQuery struct {
-	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"how many items at most"`
-	Cursor string `query:"cursor" maxLength:"512" doc:"the next of the page before; none for the first page"`
+	Limit  int    `json:"limit,omitempty" minimum:"1" maximum:"100" default:"20" doc:"how many items at most"`
+	Cursor string `json:"cursor,omitempty" maxLength:"512" doc:"the next of the page before; none for the first page"`
 }
 
 func (q PageQuery) request() boxoffice.PageRequest {

@@ -2,6 +2,7 @@ package http
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -9,8 +10,6 @@ import (
 	"github.com/google/uuid"
 
 	"boxoffice"
-
-	"boxoffice/seatmap"
 )
 
 type reservationJSON struct {
@@ -27,9 +26,13 @@ type reservationJSON struct {
 	PaymentID        *uuid.UUID                  `json:"paymentId" format:"uuid" nullable:"true" doc:"null until paid"`
 }
 
+type newReservationJSON struct {
+	SeatNumber int `json:"seatNumber" minimum:"1" maximum:"50" example:"17"`
+}
+
 // reservationsQuery is the query of a user's reservations.
 type reservationsQuery struct {
-	Status string `query:"status" enum:"held,confirmed,expired,released,cancelled" doc:"only those of this status"`
+	Status string `json:"status,omitempty" enum:"held,confirmed,expired,released,cancelled" doc:"only those of this status"`
 	PageQuery
 }
 
@@ -47,86 +50,99 @@ func exampleHold() map[string]any {
 
 func (a *api) addReservations() {
 	handle(a, operation{
-		route:    route{method: http.MethodGet, pattern: reservationPattern, access: signedIn},
-		id:       "getReservation",
-		tag:      tagSeats,
-		summary:  "Read a reservation, also one that is over",
-		status:   http.StatusOK,
+		method: http.MethodPost, pattern: "/api/v1/schedules/{scheduleId}/reservations",
+		access: usersOnly, guarded: true, key: keyHonoured,
+		id: "holdSeat", tag: tagSeats, summary: "Hold a seat",
+		description: "201 with a new hold; the same seat again while the caller holds it: 200 with the same one.",
+		status:      http.StatusCreated, repeated: http.StatusOK, headers: []string{"Location", idempotencyReplayedHeader},
+		refusals: []boxoffice.Code{boxoffice.CodeSeatTaken, boxoffice.CodeAlreadyReserved, boxoffice.CodeSalesClosed},
+		request:  map[string]any{"seatNumber": 17},
+		example:  exampleHold(),
+	}, a.holdSeat)
+	handle(a, operation{
+		method: http.MethodGet, pattern: reservationPattern, access: signedIn,
+		id: "getReservation", tag: tagSeats, summary: "Read a reservation, also one that is over",
 		refusals: []boxoffice.Code{boxoffice.CodeReservationNotFound},
 		example:  exampleHold(),
 	}, a.getReservation)
-	handleRaw[struct{}](a, operation{
-		route:    route{method: http.MethodDelete, pattern: reservationPattern, access: signedIn},
-		id:       "releaseReservation",
-		tag:      tagSeats,
-		summary:  "Give a held seat back",
+	handle(a, operation{
+		method: http.MethodDelete, pattern: reservationPattern, access: signedIn,
+		id: "releaseReservation", tag: tagSeats, summary: "Give a held seat back",
 		status:   http.StatusNoContent,
 		refusals: []boxoffice.Code{boxoffice.CodeForbidden, boxoffice.CodeReservationNotFound, boxoffice.CodeAlreadyPaid},
 	}, a.releaseReservation)
 	handle(a, operation{
-		route:    route{method: http.MethodGet, pattern: "/api/v1/users/{userId}/reservations", access: signedIn},
-		id:       "listReservations",
-		tag:      tagSeats,
-		summary:  "List a user's reservations, newest first",
-		status:   http.StatusOK,
+		method: http.MethodGet, pattern: "/api/v1/users/{userId}/reservations", access: signedIn,
+		id: "listReservations", tag: tagSeats, summary: "List a user's reservations, newest first",
 		refusals: []boxoffice.Code{boxoffice.CodeInvalidRequest},
 		example:  map[string]any{"items": []any{exampleHold()}, "next": nil},
 	}, a.listReservations)
 }
 
-func (a *api) getReservation(ctx context.Context, c *call, _ *noQuery) (reservationJSON, error) {
-	reservation, err := a.reservationOf(ctx, c, c.pathID, true)
-	return renderReservation(reservation, c.now), err
+func (a *api) holdSeat(ctx context.Context, req *request, body newReservationJSON) (reservationJSON, error) {
+	outcome, err := a.decided(ctx, req, func() (boxoffice.Outcome, error) {
+		return a.Seats.Hold(ctx, req.scheduleID, req.operation, req.place.admission(), body.SeatNumber)
+	})
+	if err != nil {
+		return reservationJSON{}, err
+	}
+	if outcome.Reservation == nil {
+		return reservationJSON{}, errors.New("the outcome of a hold has no reservation")
+	}
+	a.remember(*outcome.Reservation)
+	if outcome.Created {
+		req.header.Set("Location", reservationPath(outcome.Reservation.ID))
+	} else {
+		req.status = http.StatusOK
+	}
+	return renderReservation(*outcome.Reservation, outcome.At), nil
 }
 
-func (a *api) releaseReservation(w http.ResponseWriter, _ *http.Request, c *call) error {
-	reservation, err := a.reservationOf(&c.ctx, c, c.pathID, false)
+func (a *api) getReservation(ctx context.Context, req *request, _ none) (reservationJSON, error) {
+	reservation, err := a.reservationOf(ctx, req, pathID(ctx, reservationParam), true)
+	return renderReservation(reservation, req.now), err
+}
+
+func (a *api) releaseReservation(ctx context.Context, req *request, _ none) (none, error) {
+	reservation, err := a.reservationOf(ctx, req, pathID(ctx, reservationParam), false)
 	if err != nil {
-		return err
-	}
-	id, err := uuid.NewV7()
-	if err != nil {
-		return fmt.Errorf("make an operation's id: %w", err)
+		return none{}, err
 	}
 	switch reservation.Status {
 	case boxoffice.ReservationExpired, boxoffice.ReservationReleased, boxoffice.ReservationCancelled:
-		// It is over for good; the schedule may have forgotten it.
+		return none{}, nil // it is over for good; the schedule may have forgotten it
 	default:
-		outcome, err := a.seats.Release(&c.ctx, reservation.ScheduleID, seatmap.Release{
-			Operation:     boxoffice.Operation{ID: id},
-			ReservationID: reservation.ID,
-			UserID:        c.caller.UserID,
-		})
-		if err != nil {
-			return err
-		}
-		if outcome.Refusal != nil {
-			return outcome.Refusal
-		}
 	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
+	id, err := uuid.NewV7()
+	if err != nil {
+		return none{}, fmt.Errorf("make an operation's id: %w", err)
+	}
+	outcome, err := a.Seats.Release(ctx, reservation.ScheduleID, boxoffice.Operation{ID: id}, reservation.ID, req.caller.UserID)
+	if err == nil && outcome.Refusal != nil {
+		err = outcome.Refusal
+	}
+	return none{}, err
 }
 
-func (a *api) listReservations(ctx context.Context, c *call, query *reservationsQuery) (listJSON[reservationJSON], error) {
+func (a *api) listReservations(ctx context.Context, req *request, query reservationsQuery) (listJSON[reservationJSON], error) {
 	status := boxoffice.ReservationStatus(query.Status)
-	page, err := a.reservations.UserReservations(ctx, c.userID, status, c.now, query.request())
+	page, err := a.Reservations.UserReservations(ctx, req.userID, status, req.now, query.request())
 	return listOf(page, func(reservation boxoffice.Reservation) reservationJSON {
-		return renderReservation(reservation, c.now)
+		return renderReservation(reservation, req.now)
 	}), err
 }
 
 // reservationOf reads a reservation that is the caller's; an admin may see anybody's,
 // where reading is all that is asked. Every other one is not found.
-func (a *api) reservationOf(ctx context.Context, c *call, id uuid.UUID, reads bool) (boxoffice.Reservation, error) {
+func (a *api) reservationOf(ctx context.Context, req *request, id uuid.UUID, reads bool) (boxoffice.Reservation, error) {
 	if id == uuid.Nil {
 		return boxoffice.Reservation{}, reservationNotFound()
 	}
-	reservation, err := a.reservations.Reservation(ctx, id, c.now)
+	reservation, err := a.Reservations.Reservation(ctx, id, req.now)
 	if err != nil {
 		return boxoffice.Reservation{}, err
 	}
-	return reservation, c.mayTouch(reservation.UserID, reads, reservationNotFound())
+	return reservation, req.mayTouch(reservation.UserID, reads, reservationNotFound())
 }
 
 // maxKnownReservations bounds the reservations whose holder and schedule are remembered.
@@ -140,16 +156,16 @@ type claim struct {
 
 // scheduleOf finds the schedule of a reservation that is the caller's to pay. The
 // reservations that this node gave out are remembered: they are paid next.
-func (a *api) scheduleOf(ctx context.Context, c *call, id uuid.UUID) (int64, error) {
+func (a *api) scheduleOf(ctx context.Context, req *request, id uuid.UUID) (int64, error) {
 	known, ok := a.knownReservations.get(id)
 	if !ok {
-		reservation, err := a.reservationOf(ctx, c, id, false)
+		reservation, err := a.reservationOf(ctx, req, id, false)
 		if err == nil {
 			a.remember(reservation)
 		}
 		return reservation.ScheduleID, err
 	}
-	return known.scheduleID, c.mayTouch(known.userID, false, reservationNotFound())
+	return known.scheduleID, req.mayTouch(known.userID, false, reservationNotFound())
 }
 
 func (a *api) remember(reservation boxoffice.Reservation) {
@@ -161,13 +177,13 @@ func reservationNotFound() error {
 }
 
 // mayTouch gives notFound for what is somebody else's, except that an admin may read it.
-func (c *call) mayTouch(owner uuid.UUID, reads bool, notFound error) error {
+func (req *request) mayTouch(owner uuid.UUID, reads bool, notFound error) error {
 	switch {
-	case reads && c.caller.Admin:
+	case reads && req.caller.Admin:
 		return nil
-	case owner != c.caller.UserID:
+	case owner != req.caller.UserID:
 		return notFound
-	case c.caller.Admin:
+	case req.caller.Admin:
 		return forbidden("an admin reads; only users do this")
 	default:
 		return nil

@@ -9,8 +9,6 @@ import (
 	"github.com/google/uuid"
 
 	"boxoffice"
-
-	"boxoffice/seatmap"
 )
 
 // sample is one right request of a call, and what it is answered with.
@@ -184,7 +182,7 @@ func queueSamples() []sample {
 			}
 		}},
 		{id: "leaveQueue", method: "DELETE", target: "/api/v1/schedules/7/queue-tokens/me", status: 204, arrange: func(f *fixture) {
-			f.leave = func(int64, boxoffice.PlaceRef, bool) error { return nil }
+			f.leave = func(int64, boxoffice.PlaceRef) error { return nil }
 		}},
 		{
 			id: "getQueue", method: "GET", target: "/api/v1/schedules/7/queue", status: 200, want: queueText,
@@ -217,14 +215,14 @@ func saleSamples() []sample {
 		}},
 		{id: "holdSeat", method: "POST", target: "/api/v1/schedules/7/reservations", body: `{"seatNumber":17}`, status: 201, want: heldText, arrange: func(f *fixture) {
 			allowSeats(f)
-			f.hold = func(int64, seatmap.Hold) (boxoffice.Outcome, error) {
+			f.hold = func(int64, holding) (boxoffice.Outcome, error) {
 				return boxoffice.Outcome{At: start, Created: true, Reservation: new(held())}, nil
 			}
 		}, header: map[string]string{"Location": "/api/v1/reservations/" + thingID.String(), idempotencyReplayedHeader: ""}},
 		{id: "getReservation", method: "GET", target: "/api/v1/reservations/" + thingID.String(), status: 200, want: heldText, arrange: knowThing},
 		{id: "releaseReservation", method: "DELETE", target: "/api/v1/reservations/" + thingID.String(), status: 204, arrange: func(f *fixture) {
 			knowThing(f)
-			f.release = func(int64, seatmap.Release) (boxoffice.Outcome, error) { return boxoffice.Outcome{At: start}, nil }
+			f.release = func(int64, selling) (boxoffice.Outcome, error) { return boxoffice.Outcome{At: start}, nil }
 		}},
 		{id: "listReservations", method: "GET", target: "/api/v1/users/" + userID.String() + "/reservations", status: 200, want: list(heldText), arrange: func(f *fixture) {
 			f.reservations = func(uuid.UUID, boxoffice.ReservationStatus, time.Time, boxoffice.PageRequest) (boxoffice.Page[boxoffice.Reservation], error) {
@@ -233,7 +231,7 @@ func saleSamples() []sample {
 		}},
 		{id: "pay", method: "POST", target: "/api/v1/payments", body: `{"reservationId":"` + thingID.String() + `"}`, status: 201, want: paidText, arrange: func(f *fixture) {
 			knowThing(f)
-			f.pay = func(int64, seatmap.Pay) (boxoffice.Outcome, error) {
+			f.pay = func(int64, selling) (boxoffice.Outcome, error) {
 				return boxoffice.Outcome{At: start, Created: true, Payment: new(paid())}, nil
 			}
 		}, header: atPayment},
@@ -248,7 +246,7 @@ func saleSamples() []sample {
 			want: strings.Replace(strings.TrimSuffix(paidText, "}"), "completed", "cancelled", 1) + `,"refundedAmount":12000,"cancelledAt":"2026-11-21T09:00:00.000Z"}`,
 			arrange: func(f *fixture) {
 				knowThing(f)
-				f.cancelSale = func(int64, seatmap.Cancel) (boxoffice.Outcome, error) {
+				f.cancelSale = func(int64, selling) (boxoffice.Outcome, error) {
 					return boxoffice.Outcome{At: start, Created: true, Payment: new(refunded())}, nil
 				}
 			}, header: atPayment,

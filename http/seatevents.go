@@ -9,35 +9,39 @@ import (
 	"boxoffice"
 )
 
+// seatChangeJSON is the data of an event.
+type seatChangeJSON struct {
+	Version    int64  `json:"version"`
+	SeatNumber int    `json:"seatNumber"`
+	Status     string `json:"status"`
+}
+
 // lastEventHeader is where a client says what it has seen of a stream that broke off.
 const lastEventHeader = "Last-Event-Id"
 
 func (a *api) addSeatEvents() {
 	op := operation{
-		route:   route{method: http.MethodGet, pattern: seatsPattern + "/events", access: signedIn, guarded: true},
-		id:      "followSeats",
-		tag:     tagSeats,
-		summary: "Be told when a seat changes",
+		method: http.MethodGet, pattern: seatsPattern + "/events", access: signedIn, guarded: true,
+		id: "followSeats", tag: tagSeats, summary: "Be told when a seat changes",
 		description: "Server-sent events: `seats`, whose data is the seat map, at once; then `seat` with `version`, `seatNumber` and `status` " +
 			"for each change. The ids are versions. The stream ends when the admission does, which a comment says. An admin needs no queue token.",
-		status: http.StatusOK,
 		params: []*huma.Param{{
 			Name: "Last-Event-ID", In: "header", Description: "The last id that was seen: what changed since is told, or the whole map where that is not known.",
 			Schema: &huma.Schema{Type: huma.TypeString},
 		}},
 	}
-	handleStream(a, op, "event: seat\nid: 8\ndata: {\"version\":8,\"seatNumber\":17,\"status\":\"held\"}\n\n", a.followSeats)
+	a.handleStream(op, "event: seat\nid: 8\ndata: {\"version\":8,\"seatNumber\":17,\"status\":\"held\"}\n\n", a.followSeats)
 }
 
 // followSeats tells the changes of the seats for as long as the reader may see them.
-func (a *api) followSeats(_ http.ResponseWriter, r *http.Request, c *call) error {
-	admission := c.seatsAdmission()
+func (a *api) followSeats(w http.ResponseWriter, r *http.Request, req *request) error {
+	admission := req.admission()
 	seen := lastEvent(r.Header)
-	news, err := a.seatMaps.FollowSeats(&c.ctx, c.scheduleID, admission, seen)
+	news, err := a.SeatMaps.FollowSeats(r.Context(), req.scheduleID, admission, seen)
 	if err != nil {
 		return err
 	}
-	s, ok, err := a.openStream(r, c)
+	s, ok, err := a.openStream(w, req)
 	if err != nil || !ok {
 		return err
 	}
@@ -64,9 +68,9 @@ func (a *api) followSeats(_ http.ResponseWriter, r *http.Request, c *call) error
 		if !s.pause(seatSpacing) {
 			return nil
 		}
-		ctx := s.ask()
-		news, err = a.seatMaps.FollowSeats(ctx, c.scheduleID, admission, seen)
-		ctx.end()
+		ctx, cancel := s.ask()
+		news, err = a.SeatMaps.FollowSeats(ctx, req.scheduleID, admission, seen)
+		cancel()
 	}
 }
 
@@ -74,17 +78,11 @@ func (a *api) followSeats(_ http.ResponseWriter, r *http.Request, c *call) error
 // see then.
 func (s *stream) seats(news boxoffice.SeatNews, seen int64) int64 {
 	if !news.Complete || seen > news.Map.Version {
-		seats, _ := s.api.seatsOf(news.Map)
-		s.events = append(s.events, seats.encoded(news.Map).event...)
+		s.event("seats", news.Map.Version, s.api.encodeSeats(news.Map).body)
 		return news.Map.Version
 	}
 	for _, change := range news.Changes {
-		s.event("seat", change.Version, func(b []byte) []byte {
-			b = strconv.AppendInt(append(b, `{"version":`...), change.Version, 10)
-			b = strconv.AppendInt(append(b, `,"seatNumber":`...), int64(change.SeatNumber), 10)
-			b = append(append(b, `,"status":"`...), change.Status.String()...)
-			return append(b, `"}`...)
-		})
+		s.event("seat", change.Version, encode(seatChangeJSON{change.Version, change.SeatNumber, change.Status.String()}))
 	}
 	return news.Map.Version
 }

@@ -6,9 +6,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/net/netutil"
 )
 
 // Limits of a connection. A client that is too slow for them is cut off within 10 s, and
@@ -31,24 +32,34 @@ type Server struct {
 // NewServer makes a server of at most maxConnections at a time: further ones wait to be
 // accepted.
 func NewServer(handler http.Handler, maxConnections int, log *slog.Logger) *Server {
-	return &Server{
-		server: http.Server{
-			Handler:                      handler,
-			ReadHeaderTimeout:            readHeaderTimeout,
-			ReadTimeout:                  readTimeout,
-			WriteTimeout:                 writeTimeout,
-			IdleTimeout:                  idleTimeout,
-			MaxHeaderBytes:               maxHeaderBytes,
-			DisableGeneralOptionsHandler: true,
-			ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-		},
-		maxConnections: maxConnections,
+	s := &Server{maxConnections: maxConnections}
+	s.server = http.Server{
+		Handler:                      handler,
+		ReadHeaderTimeout:            readHeaderTimeout,
+		ReadTimeout:                  readTimeout,
+		WriteTimeout:                 writeTimeout,
+		IdleTimeout:                  idleTimeout,
+		MaxHeaderBytes:               maxHeaderBytes,
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ConnState:                    s.count,
+	}
+	return s
+}
+
+func (s *Server) count(_ net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		s.open.Add(1)
+	case http.StateClosed, http.StateHijacked:
+		s.open.Add(-1)
+	case http.StateActive, http.StateIdle:
 	}
 }
 
 // Serve accepts connections until Shutdown, and closes the listener.
 func (s *Server) Serve(listener net.Listener) error {
-	err := s.server.Serve(newLimitedListener(listener, s.maxConnections, &s.open))
+	err := s.server.Serve(netutil.LimitListener(listener, s.maxConnections))
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
@@ -66,55 +77,4 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		_ = s.server.Close() // Shutdown's error says all
 	}
 	return err
-}
-
-// limitedListener accepts a connection only while fewer than its limit are open.
-type limitedListener struct {
-	net.Listener
-
-	slots     chan struct{} // one for each open connection, and for the next
-	open      *atomic.Int64
-	closed    chan struct{}
-	closeOnce sync.Once
-}
-
-func newLimitedListener(listener net.Listener, limit int, open *atomic.Int64) *limitedListener {
-	return &limitedListener{Listener: listener, slots: make(chan struct{}, limit), open: open, closed: make(chan struct{})}
-}
-
-// Accept waits for a slot, then for a connection.
-func (l *limitedListener) Accept() (net.Conn, error) {
-	select {
-	case l.slots <- struct{}{}:
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-	conn, err := l.Listener.Accept()
-	if err != nil {
-		<-l.slots
-		return nil, err
-	}
-	l.open.Add(1)
-	return &limitedConn{Conn: conn, release: sync.OnceFunc(func() {
-		l.open.Add(-1)
-		<-l.slots
-	})}, nil
-}
-
-// Close also ends an Accept that waits for a slot.
-func (l *limitedListener) Close() error {
-	l.closeOnce.Do(func() { close(l.closed) })
-	return l.Listener.Close()
-}
-
-// limitedConn gives its slot back when it is closed.
-type limitedConn struct {
-	net.Conn
-
-	release func()
-}
-
-func (c *limitedConn) Close() error {
-	defer c.release()
-	return c.Conn.Close()
 }

@@ -1,10 +1,11 @@
 package http
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -81,7 +82,8 @@ const (
 // it has no queue, and asks what is new when it has time.
 type stream struct {
 	api     *api
-	call    *call
+	req     *request
+	writer  http.ResponseWriter
 	control *http.ResponseController
 	timer   *time.Timer
 	written time.Time // the last time
@@ -90,7 +92,7 @@ type stream struct {
 
 // openStream answers with the header of a stream, or fails where there are too many. Close
 // it. It is false where the header is all that the client wants.
-func (a *api) openStream(r *http.Request, c *call) (s *stream, ok bool, err error) {
+func (a *api) openStream(w http.ResponseWriter, req *request) (s *stream, ok bool, err error) {
 	if a.streams.isDrained() {
 		return nil, false, boxoffice.Unavailable(errStopping)
 	}
@@ -98,39 +100,37 @@ func (a *api) openStream(r *http.Request, c *call) (s *stream, ok bool, err erro
 		a.streams.open.Add(-1)
 		return nil, false, boxoffice.Unavailable(errStreams)
 	}
-	c.set("Content-Type", eventsType)
-	c.set("X-Accel-Buffering", "no")
-	s = &stream{api: a, call: c, control: http.NewResponseController(&c.writer), timer: time.NewTimer(heartbeat)}
+	w.Header().Set("Content-Type", eventsType)
+	w.Header().Set("X-Accel-Buffering", "no")
+	s = &stream{api: a, req: req, writer: w, control: http.NewResponseController(w), timer: time.NewTimer(heartbeat)}
 	// The deadlines of a request are not a stream's: a read that is cut off would look as
 	// if its client were gone. A connection without deadlines has nothing to set.
 	_ = s.control.SetReadDeadline(time.Time{})
-	c.writer.WriteHeader(http.StatusOK)
-	c.opened = a.stopwatch()
-	if r.Method == http.MethodHead {
+	w.WriteHeader(http.StatusOK)
+	req.opened = a.Stopwatch()
+	if req.method == http.MethodHead {
 		s.close()
 		return nil, false, nil
 	}
 	retry := reconnectAfter + rand.N(reconnectWithin-reconnectAfter)
-	s.events = append(strconv.AppendInt(append(s.events, "retry: "...), retry.Milliseconds(), 10), "\n\n"...)
+	s.events = fmt.Appendf(nil, "retry: %d\n\n", retry.Milliseconds())
 	return s, true, nil
 }
 
 func (s *stream) close() {
 	s.timer.Stop()
 	// For the end of the body, which says that nothing is missing.
-	_ = s.control.SetWriteDeadline(s.api.stopwatch().Add(streamWriteTimeout))
+	_ = s.control.SetWriteDeadline(s.api.Stopwatch().Add(streamWriteTimeout))
 	s.api.streams.open.Add(-1)
 }
 
-// event appends an event to what is told next. An id below 0 is none.
-func (s *stream) event(name string, id int64, appendData func([]byte) []byte) {
-	b := append(append(s.events, "event: "...), name...)
+// event appends an event to what is told next: a name, an id unless it is below 0, and JSON.
+func (s *stream) event(name string, id int64, data []byte) {
+	s.events = fmt.Appendf(s.events, "event: %s\n", name)
 	if id >= 0 {
-		b = strconv.AppendInt(append(b, "\nid: "...), id, 10)
+		s.events = fmt.Appendf(s.events, "id: %d\n", id)
 	}
-	b = appendData(append(b, "\ndata: "...))
-	b = append(b, "\n\n"...)
-	s.events = b
+	s.events = fmt.Appendf(s.events, "data: %s\n\n", data)
 }
 
 // flush writes what there is to tell. False: the reader is gone or too slow, and the
@@ -146,9 +146,9 @@ func (s *stream) flush() bool {
 
 // send writes bytes, which may be shared with other streams.
 func (s *stream) send(data []byte) bool {
-	s.written = s.api.stopwatch()
+	s.written = s.api.Stopwatch()
 	_ = s.control.SetWriteDeadline(s.written.Add(streamWriteTimeout))
-	if _, err := s.call.writer.Write(data); err != nil {
+	if _, err := s.writer.Write(data); err != nil {
 		return false
 	}
 	return s.control.Flush() == nil
@@ -161,7 +161,7 @@ func (s *stream) wait(changed <-chan struct{}, most time.Duration) bool {
 		s.stop(whyStopping)
 		return false
 	}
-	untilHeartbeat := heartbeat - s.api.stopwatch().Sub(s.written)
+	untilHeartbeat := heartbeat - s.api.Stopwatch().Sub(s.written)
 	if untilHeartbeat <= 0 {
 		return s.send([]byte(":\n\n"))
 	}
@@ -169,7 +169,7 @@ func (s *stream) wait(changed <-chan struct{}, most time.Duration) bool {
 	select {
 	case <-changed:
 	case <-s.timer.C:
-	case <-s.call.ctx.Context.Done():
+	case <-s.req.client.Done():
 		return false
 	case <-s.api.streams.drained:
 		s.stop(whyStopping)
@@ -185,7 +185,7 @@ func (s *stream) stop(why string) { s.send([]byte(": " + why + "\n\n")) }
 // pause keeps events apart: it waits until spacing after the last one.
 func (s *stream) pause(spacing time.Duration) bool {
 	for {
-		left := spacing - s.api.stopwatch().Sub(s.written)
+		left := spacing - s.api.Stopwatch().Sub(s.written)
 		if left <= 0 {
 			return true
 		}
@@ -195,19 +195,15 @@ func (s *stream) pause(spacing time.Duration) bool {
 	}
 }
 
-// ask gives a context for one question of a stream.
-func (s *stream) ask() *callContext {
-	return &callContext{Context: s.call.ctx.Context, call: s.call}
+// ask returns the context of one question of a stream.
+func (s *stream) ask() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(s.req.client, requestTimeout)
 }
 
 // handleStream adds a call that answers with events.
-func handleStream(a *api, op operation, example string, fn handler) {
+func (a *api) handleStream(op operation, example string, answer step) {
 	op.refusals = append(op.refusals, boxoffice.CodeUnavailable)
-	described := a.describe(op)
-	described.Responses[statusText(op.status)].Content = map[string]*huma.MediaType{
+	a.handleRaw(op, map[string]*huma.MediaType{
 		eventsType: {Schema: &huma.Schema{Type: huma.TypeString}, Example: example},
-	}
-	a.huma.OpenAPI().AddOperation(&described)
-	a.addRaw(&op.route, fn)
-	a.complete(op)
+	}, answer)
 }

@@ -5,11 +5,9 @@ import (
 	"crypto/hkdf"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -39,15 +37,14 @@ type Caller struct {
 }
 
 // Keys signs and checks tokens. Access tokens are JWTs signed with the node key, so
-// that others can check them with the key set ([Keys.JWKS]); queue tokens are checked
+// that others can check them with the key set (/.well-known/jwks.json); queue tokens are checked
 // at every poll and by this program only, and carry a MAC whose key is derived from the
 // node key. It is safe for concurrent use.
 type Keys struct {
 	private   ed25519.PrivateKey
 	id        string // RFC 7638 thumbprint
 	queueKey  []byte
-	macs      sync.Pool // of *queueMAC, with queueKey
-	queueHead []byte    // what every queue token begins with, its first dot included
+	queueHead string // what every queue token begins with, its first dot included
 	parser    *jwt.Parser
 	verified  *recent[string, verifiedToken]
 	admitted  *recent[string, queueClaims] // by genuine token
@@ -70,8 +67,7 @@ func NewKeys(private ed25519.PrivateKey) (*Keys, error) {
 	k := &Keys{
 		private:   private,
 		queueKey:  queueKey,
-		macs:      sync.Pool{New: func() any { return newQueueMAC(queueKey) }},
-		queueHead: append(base64.RawURLEncoding.AppendEncode(nil, []byte(queueTokenHead)), '.'),
+		queueHead: base64.RawURLEncoding.EncodeToString([]byte(queueTokenHead)) + ".",
 		parser: jwt.NewParser(
 			jwt.WithValidMethods([]string{jwt.SigningMethodEdDSA.Alg()}),
 			jwt.WithStrictDecoding(),
@@ -178,13 +174,4 @@ func (k *Keys) keyOf(token *jwt.Token) (any, error) {
 		return nil, errors.New("not an access token of this key")
 	}
 	return k.private.Public(), nil
-}
-
-// JWKS is the key set that others check access tokens with, as JSON.
-func (k *Keys) JWKS() ([]byte, error) {
-	set, err := json.Marshal(k.jwks())
-	if err != nil {
-		return nil, fmt.Errorf("encode the key set: %w", err)
-	}
-	return set, nil
 }

@@ -29,30 +29,20 @@ type userJSON struct {
 
 func (a *api) addUsers() {
 	handle(a, operation{
-		route:   route{method: http.MethodPost, pattern: "/api/v1/users", access: public, body: bodyObject, schema: schemaOf[newUserJSON](a)},
-		id:      "registerUser",
-		tag:     tagUsers,
-		summary: "Register",
-		status:  http.StatusCreated,
-		headers: []string{"Location"},
+		method: http.MethodPost, pattern: "/api/v1/users", access: public,
+		id: "registerUser", tag: tagUsers, summary: "Register",
+		status: http.StatusCreated, headers: []string{"Location"},
 		request: map[string]any{"name": "Mina Park"},
 		example: map[string]any{"userId": exampleUser, "name": "Mina Park", "accessToken": "eyJ…", "accessTokenExpiresAt": "2026-11-22T09:00:00.000Z"},
 	}, a.registerUser)
 	handle(a, operation{
-		route:   route{method: http.MethodGet, pattern: "/api/v1/users/{userId}", access: signedIn},
-		id:      "getUser",
-		tag:     tagUsers,
-		summary: "Read a user",
-		status:  http.StatusOK,
+		method: http.MethodGet, pattern: "/api/v1/users/{userId}", access: signedIn,
+		id: "getUser", tag: tagUsers, summary: "Read a user",
 		example: map[string]any{"userId": exampleUser, "name": "Mina Park", "createdAt": "2026-11-21T09:00:00.000Z"},
 	}, a.getUser)
 }
 
-func (a *api) registerUser(ctx context.Context, c *call, _ *noQuery) (registrationJSON, error) {
-	body, err := values[newUserJSON](a, c)
-	if err != nil {
-		return registrationJSON{}, err
-	}
+func (a *api) registerUser(ctx context.Context, req *request, body newUserJSON) (registrationJSON, error) {
 	if refusal := boxoffice.ValidateUserName(body.Name); refusal != nil {
 		return registrationJSON{}, refusal
 	}
@@ -60,20 +50,20 @@ func (a *api) registerUser(ctx context.Context, c *call, _ *noQuery) (registrati
 	if err != nil {
 		return registrationJSON{}, fmt.Errorf("make a user's id: %w", err)
 	}
-	token, expiresAt, err := a.keys.SignAccess(Caller{UserID: id}, c.now, a.tokenTTL)
+	token, expiresAt, err := a.Keys.SignAccess(Caller{UserID: id}, req.now, a.AccessTokenTTL)
 	if err != nil {
 		return registrationJSON{}, err
 	}
-	if err := a.users.CreateUser(ctx, boxoffice.User{ID: id, Name: body.Name, CreatedAt: c.now}); err != nil {
+	if err := a.Users.CreateUser(ctx, boxoffice.User{ID: id, Name: body.Name, CreatedAt: req.now}); err != nil {
 		return registrationJSON{}, err
 	}
 	a.knownUsers.add(id, struct{}{})
-	c.header.Set("Location", "/api/v1/users/"+id.String())
+	req.header.Set("Location", "/api/v1/users/"+id.String())
 	return registrationJSON{UserID: id, Name: body.Name, AccessToken: token, AccessTokenExpiresAt: timestamp(expiresAt)}, nil
 }
 
-func (a *api) getUser(ctx context.Context, c *call, _ *noQuery) (userJSON, error) {
-	user, err := a.users.User(ctx, c.userID)
+func (a *api) getUser(ctx context.Context, req *request, _ none) (userJSON, error) {
+	user, err := a.Users.User(ctx, req.userID)
 	if err != nil {
 		return userJSON{}, err
 	}

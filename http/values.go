@@ -2,83 +2,104 @@ package http
 
 import (
 	"cmp"
-	"encoding/json"
+	"errors"
 	"fmt"
+	"net/http"
 	"reflect"
 	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"boxoffice"
 )
 
-// maxValueErrors bounds how many wrong values one answer lists.
-const maxValueErrors = 50
+const (
+	// maxValueErrors bounds how many wrong values one answer lists.
+	maxValueErrors = 50
+	// maxEcho bounds how much of what a client sent is told back to it, in bytes.
+	maxEcho = 64
+)
 
-// values reads the members of a body as a T, or tells every one that is wrong. It comes
-// after admit; c.route.schema is the schema of T.
-func values[T any](a *api, c *call) (T, error) {
-	var v T
-	if err := a.validateBody(c); err != nil {
-		return v, a.unlessAnswered(c, err)
-	}
-	if c.body == nil {
-		return v, nil
-	}
-	// Names differ in case only for unknown members, and those were refused.
-	if err := json.Unmarshal(c.raw, &v); err != nil {
-		return v, fmt.Errorf("decode a valid body as %T: %w", v, err)
-	}
-	return v, nil
+// input is what a call takes: of which form, and how that becomes the call's own type.
+type input struct {
+	schema *huma.Schema // as the document has it
+	names  []string     // of its members, in order
+	decode func(data []byte) (any, error)
 }
 
-func (a *api) validateBody(c *call) error {
-	if c.body == nil && c.route.body == bodyEmpty {
+// inputOf describes a T; nil if that has no fields. Parameters of a query are described one
+// by one, so they have no name in the document's components.
+func inputOf[T any](a *api, method string) *input {
+	t := reflect.TypeFor[T]()
+	in := &input{decode: decodeAs[T]}
+	for _, field := range reflect.VisibleFields(t) {
+		if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name != "" {
+			in.names = append(in.names, name)
+		}
+	}
+	if len(in.names) == 0 {
 		return nil
 	}
-	object, ok := c.body.(map[string]any)
-	if !ok {
-		return boxoffice.Invalid("body", "must be an object")
+	if in.schema = huma.SchemaFromType(a.schemas, t); method != http.MethodGet {
+		in.schema = schemaOf[T](a)
 	}
-	schema := c.route.schema
-	if c.route.body == bodyEmpty {
-		schema = &huma.Schema{Type: huma.TypeObject}
-	}
-	fields := a.dropUnknown(schema, object, "body", nil)
-	result := &huma.ValidateResult{}
-	path := huma.NewPathBuffer(nil, 0)
-	path.Push("body")
-	huma.Validate(a.schemas, schema, path, huma.ModeWriteToServer, object, result)
-	return invalid(append(fields, fieldErrors(result.Errors)...))
+	return in
 }
 
-// dropUnknown takes the members out of an object that its schema does not have, and
-// tells them. huma would take "Amount" for "amount".
-func (a *api) dropUnknown(schema *huma.Schema, value any, location string, found []boxoffice.FieldError) []boxoffice.FieldError {
-	for schema.Ref != "" {
-		schema = a.schemas.SchemaFromRef(schema.Ref)
+// decodeAs reads JSON as a T, names in their exact case and no others.
+func decodeAs[T any](data []byte) (any, error) {
+	var v T
+	err := json.Unmarshal(data, &v, json.RejectUnknownMembers(true))
+	return v, err
+}
+
+// valid returns a call's input, or tells every value that is wrong by its schema.
+func (a *api) valid(op *operation, value any) (any, error) {
+	if value == nil && op.bodyRule() != bodyObject {
+		return nil, nil
 	}
-	switch value := value.(type) {
-	case map[string]any:
-		for name, member := range value {
-			inner := location + "." + clip(name)
-			if known := schema.Properties[name]; known != nil {
-				found = a.dropUnknown(known, member, inner, found)
-				continue
-			}
-			delete(value, name)
-			found = append(found, boxoffice.FieldError{Location: inner, Message: "is no member of this request"})
+	location, schema := "body", &huma.Schema{Type: huma.TypeObject, AdditionalProperties: false}
+	if op.input != nil {
+		schema = op.input.schema
+	}
+	if op.method == http.MethodGet {
+		location = "query"
+	}
+	path := huma.NewPathBuffer(nil, 0)
+	path.Push(location)
+	result := &huma.ValidateResult{}
+	huma.Validate(a.schemas, schema, path, huma.ModeWriteToServer, value, result)
+	if err := invalid(fieldErrors(result.Errors)); err != nil {
+		return nil, err
+	}
+	if op.input == nil {
+		return nil, nil
+	}
+	in, err := op.input.decode(encode(value))
+	if wrong, ok := errors.AsType[*json.SemanticError](err); ok {
+		message := "cannot be read"
+		if errors.Is(wrong, json.ErrUnknownName) { // but for its case, which the schema does not see
+			message = "unexpected property"
 		}
-	case []any:
-		if schema.Items == nil {
-			return found
-		}
-		for i, item := range value {
-			found = a.dropUnknown(schema.Items, item, fmt.Sprintf("%s[%d]", location, i), found)
+		return nil, boxoffice.Invalid(location+locationOf(wrong.JSONPointer), "%s", message)
+	}
+	return in, err
+}
+
+// locationOf spells a pointer into JSON as the contract does: .member and [index].
+func locationOf(pointer jsontext.Pointer) string {
+	var b strings.Builder
+	for token := range pointer.Tokens() {
+		if strings.Trim(token, "0123456789") == "" {
+			fmt.Fprintf(&b, "[%s]", token)
+		} else {
+			b.WriteString("." + clip(token))
 		}
 	}
-	return found
+	return b.String()
 }
 
 // fieldErrors puts what huma found into the words of the contract: a member that is
@@ -88,7 +109,7 @@ func fieldErrors(errs []error) []boxoffice.FieldError {
 	for _, err := range errs {
 		field := boxoffice.FieldError{Location: "request", Message: err.Error()}
 		if detail, ok := err.(huma.ErrorDetailer); ok {
-			field.Location, field.Message = detail.ErrorDetail().Location, detail.ErrorDetail().Message
+			field.Location, field.Message = clip(detail.ErrorDetail().Location), detail.ErrorDetail().Message
 		}
 		if rest, ok := strings.CutPrefix(field.Message, "expected required property "); ok {
 			name, _, _ := strings.Cut(rest, " ")
@@ -116,7 +137,14 @@ func invalid(fields []boxoffice.FieldError) error {
 	}
 }
 
-// schemaOf gives the schema of a T, in the document's components.
+func clip(text string) string {
+	if len(text) <= maxEcho {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxEcho], "") + "…"
+}
+
+// schemaOf returns the schema of a T, in the document's components.
 func schemaOf[T any](a *api) *huma.Schema {
 	return a.schemas.Schema(reflect.TypeFor[T](), true, "")
 }

@@ -139,13 +139,12 @@ func TestWrongValuesAreToldWithTheirPlace(t *testing.T) {
 func TestEveryWrongValueIsTold(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	body := `{"artist":5,"price":-1,"Title":"x","colour":"red","nested":{"a":[1,2]}}`
+	body := `{"artist":5,"price":-1,"colour":"red","nested":{"a":[1,2]}}`
 	p := f.do("POST", "/api/v1/admin/concerts", body, f.admin()).refused(422, boxoffice.CodeInvalidRequest)
 	require.Equal(t, []valueError{
-		{"body.Title", "is no member of this request"},
 		{"body.artist", "expected string"},
-		{"body.colour", "is no member of this request"},
-		{"body.nested", "is no member of this request"},
+		{"body.colour", "unexpected property"},
+		{"body.nested", "unexpected property"},
 		{"body.price", "expected number >= 0"},
 		{"body.title", "is required"},
 	}, p.Errors)
@@ -267,10 +266,10 @@ func TestQueriesAreReadStrictly(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	lists := map[string][]string{
-		"/api/v1/concerts":              {"limit=0", "limit=101", "limit=-1", "limit=1.5", "limit=x", "limit=99999999999999999999", "limit=%00", "limit", "cursor=" + strings.Repeat("x", 513)},
-		"/api/v1/schedules":             {"date=x", "date=2026-13-01", "date=2026-02-30", "date=0000-01-01", "date=2026-1-1", "date=20260101", "date=%ff", "available=1", "available=TRUE", "available=yes"},
+		"/api/v1/concerts":              {"limit=0", "limit=101", "limit=-1", "limit=1.5", "limit=x", "limit=99999999999999999999", "limit=%00", "limit", "limit=", "limit=5&limit=5", "cursor", "cursor=", "cursor=%ff", "cursor=a&cursor=b", "cursor=" + strings.Repeat("x", 513)},
+		"/api/v1/schedules":             {"date=x", "date=2026-13-01", "date=2026-02-30", "date=0000-01-01", "date=2026-1-1", "date=20260101", "date=%ff", "available=1", "available=TRUE", "available=yes", "available=", "date=&date=2026-12-24", "date=%zz", "%zz", "a;b", "x=1;date=2026-12-24", "%zz=1"},
 		"/api/v1/concerts/3/schedules":  {"from=x", "to=2026-02-30", "from=0000-01-01", "from=2026-12-02&to=2026-12-01", "available=maybe"},
-		userPath("reservations"):        {"status=open", "status=HELD", "status=held,expired", "status=%ff", "limit=0"},
+		userPath("reservations"):        {"status=open", "status=HELD", "status=held,expired", "status=%ff", "status=held%", "limit=0"},
 		userPath("payments"):            {"limit=0", "limit=1e2"},
 		userPath("points/history"):      {"limit=0", "limit=%2050"},
 		"/api/v1/schedules?limit=100&x": {"limit=x"},
@@ -282,7 +281,7 @@ func TestQueriesAreReadStrictly(t *testing.T) {
 				path, _, _ := strings.Cut(target, "?")
 				p := f.do("GET", path+"?"+query, "", f.as(userID)).refused(422, boxoffice.CodeInvalidRequest)
 				require.Len(t, p.Errors, 1)
-				require.True(t, strings.HasPrefix(p.Errors[0].Location, "query."))
+				require.True(t, strings.HasPrefix(p.Errors[0].Location, "query"))
 			})
 		}
 	}
@@ -298,10 +297,10 @@ func TestQueriesReachTheStore(t *testing.T) {
 		pages = append(pages, page)
 		return boxoffice.Page[boxoffice.Concert]{}, nil
 	}
-	for _, query := range []string{"", "?limit=100&cursor=abc", "?limit=1", "?limit=&cursor=", "?colour=red&limit=7&available=maybe"} {
+	for _, query := range []string{"", "?limit=100&cursor=abc", "?limit=1", "?colour=red&limit=7&available=maybe"} {
 		f.do("GET", "/api/v1/concerts"+query, "").succeeded(200, `{"items":[],"next":null}`)
 	}
-	require.Equal(t, []boxoffice.PageRequest{{Limit: 20}, {Limit: 100, Cursor: "abc"}, {Limit: 1}, {Limit: 20}, {Limit: 7}}, pages)
+	require.Equal(t, []boxoffice.PageRequest{{Limit: 20}, {Limit: 100, Cursor: "abc"}, {Limit: 1}, {Limit: 7}}, pages)
 
 	var filters []boxoffice.ScheduleFilter
 	f.schedules = func(filter boxoffice.ScheduleFilter, _ time.Time, _ boxoffice.PageRequest) (boxoffice.Page[boxoffice.ScheduleInfo], error) {

@@ -40,7 +40,10 @@ func (h *heard) owes(sequence uint64) bool {
 // ask for that.
 func (r *Room) Hear(news boxoffice.ScheduleNews) (ok bool) {
 	for _, p := range news.Places {
-		if p.Completed {
+		// Of what is not live here everything told is news only to a room that knows nothing:
+		// others were told it when they were restored, or before.
+		_, live := r.find(p.Sequence)
+		if p.Completed && (live || news.After > 0 || r.heard.version == 0) {
 			r.hearCompleted(p.Sequence)
 		}
 	}

@@ -1,0 +1,110 @@
+package http
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// none is the input of a call that takes nothing, and the output of one that answers 204.
+type none struct{}
+
+// handle adds a call: a function of what its body holds, or for GET its query, whose result
+// is encoded as JSON.
+func handle[In, Out any](a *api, op operation, fn func(ctx context.Context, req *request, in In) (Out, error)) {
+	op.input = inputOf[In](a, op.method)
+	if op.status != http.StatusNoContent {
+		op.content = jsonContent(schemaOf[Out](a), op.example)
+	}
+	a.add(&op, func(w http.ResponseWriter, r *http.Request, req *request) error {
+		in, _ := req.in.(In) // zero where the call was sent nothing
+		out, err := fn(r.Context(), req, in)
+		if err != nil {
+			return err
+		}
+		writeOutput(w, r, req, out)
+		return nil
+	})
+}
+
+// handleRaw adds a call that writes its own answer, of the content that is given.
+func (a *api) handleRaw(op operation, content map[string]*huma.MediaType, answer step) {
+	op.content = content
+	a.add(&op, answer)
+}
+
+func (a *api) add(op *operation, answer step) {
+	op.status = cmp.Or(op.status, http.StatusOK)
+	a.operations = append(a.operations, op)
+	a.router.With(a.middleware(op)...).Method(op.method, op.pattern, a.last(answer))
+}
+
+// jsonType is the content type of everything that is no problem.
+const jsonType = "application/json"
+
+// writeOutput answers with what a call's function returned.
+func writeOutput(w http.ResponseWriter, r *http.Request, req *request, out any) {
+	status := cmp.Or(req.status, req.op.status)
+	if status == http.StatusNoContent {
+		w.WriteHeader(status)
+		return
+	}
+	body := encode(out)
+	if req.op.cached {
+		etag := etagOf(body)
+		w.Header().Set("ETag", etag)
+		w.Header().Set("Cache-Control", "public, no-cache")
+		if matches(r.Header, etag) {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+	}
+	write(w, status, jsonType, body)
+}
+
+// encode encodes a type of this package, which cannot fail but for a bug.
+func encode(value any) []byte {
+	// A text that is no UTF-8 is shown as well as can be.
+	body, err := json.Marshal(value, jsontext.AllowInvalidUTF8(true))
+	if err != nil {
+		panic(fmt.Errorf("encode a %T: %w", value, err))
+	}
+	return body
+}
+
+// write answers with bytes, and tells their length, so that none of them is sent in chunks.
+func write(w http.ResponseWriter, status int, contentType string, body []byte) {
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // fails only if the client is gone
+}
+
+// etagOf is a strong entity tag of bytes.
+func etagOf(body []byte) string {
+	hash := sha256.Sum256(body)
+	return `"` + hex.EncodeToString(hash[:16]) + `"`
+}
+
+// matches reports whether If-None-Match names the entity tag, or any. The comparison is
+// weak, as RFC 9110 has it for this header.
+func matches(header http.Header, etag string) bool {
+	for _, field := range header["If-None-Match"] {
+		for candidate := range strings.SplitSeq(field, ",") {
+			candidate = strings.TrimSpace(candidate)
+			if candidate == "*" || strings.TrimPrefix(candidate, "W/") == etag {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,216 @@
+package http
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+
+	"boxoffice"
+)
+
+// requestTimeout is how long a request may be under way behind the interfaces before
+// it is told unavailable. It leaves time to write that before [writeTimeout].
+const requestTimeout = 8 * time.Second
+
+// newRouter makes the router and the middleware that every request goes through, also one
+// without a route.
+func (a *api) newRouter() *chi.Mux {
+	router := chi.NewRouter()
+	router.Use(a.begin, a.observed, a.recovered)
+	if a.RateLimit > 0 {
+		router.Use(a.paced)
+	}
+	router.Use(a.plainPath, middleware.GetHead)
+	router.NotFound(a.notFound)
+	router.MethodNotAllowed(a.methodNotAllowed)
+	return router
+}
+
+// middleware is what a call's requests go through once its route is found, in the order
+// that the contract sets for mistakes: unknown concert or schedule, who is calling and what
+// they may do, the guard, what is wrong with the request itself.
+//
+// What the client sends is read before the guard and told after it: a request whose key has
+// an answer gets it before the guard looks at its queue token.
+func (a *api) middleware(op *operation) chi.Middlewares {
+	all := chi.Middlewares{a.enter(op)}
+	add := func(when bool, do step) {
+		if when {
+			all = append(all, a.first(do))
+		}
+	}
+	add(op.hasPath(concertParam), a.findConcert)
+	add(op.hasPath(scheduleParam), a.findSchedule)
+	add(op.access == placeHolder, a.identifyPlace)
+	add(op.access != placeHolder && op.access != public, a.identify)
+	add(op.isAPI(), a.readInput)
+	add(op.guarded, a.guard)
+	add(op.isAPI(), a.tellMistake)
+	return all
+}
+
+// step does a part of what a request asks for. An error is told as a problem; nothing was
+// written before it.
+type step func(w http.ResponseWriter, r *http.Request, req *request) error
+
+// first makes a step the middleware of what comes after it.
+func (a *api) first(do step) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if err := do(w, r, requestOf(r.Context())); err != nil {
+				a.writeProblem(w, r, err)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+// last makes a step the handler that a request ends in.
+func (a *api) last(do step) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := do(w, r, requestOf(r.Context())); err != nil {
+			a.writeProblem(w, r, err)
+		}
+	}
+}
+
+// begin gives a request its id and its trace.
+func (a *api) begin(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		req := &request{
+			id: requestID(r.Header), method: r.Method, trace: parseTrace(r.Header),
+			client: r.Context(), header: w.Header(),
+		}
+		req.header.Set(requestIDHeader, req.id)
+		req.header.Set("X-Content-Type-Options", "nosniff")
+		if req.trace.valid() {
+			req.header.Set("Traceparent", req.trace.child(rand.Uint64()))
+		}
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestKey{}, req)))
+	})
+}
+
+// unmatched is the route that requests without one are counted under.
+const unmatched = "unmatched"
+
+// observed counts and logs a request.
+func (a *api) observed(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := a.Stopwatch()
+		recorder := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
+		next.ServeHTTP(recorder, r)
+		duration := a.Stopwatch().Sub(start)
+
+		req, answered, pattern := requestOf(r.Context()), duration, unmatched
+		if !req.opened.IsZero() { // how long a stream is read says nothing of how fast this node is
+			answered = req.opened.Sub(start)
+		}
+		if req.op != nil {
+			pattern = req.op.pattern
+		}
+		a.Observe(pattern, countedMethod(r.Method), recorder.Status(), answered)
+		// A failure was logged with its cause, where that was seen.
+		if a.Log.Enabled(r.Context(), slog.LevelDebug) {
+			a.Log.LogAttrs(r.Context(), slog.LevelDebug, "request", append(req.attributes(),
+				slog.Int("status", recorder.Status()), slog.Duration("duration", duration),
+				slog.String("client", a.proxies.client(r).String()))...)
+		}
+	})
+}
+
+// countedMethod is what a request's method is counted under: clients may make up methods,
+// and whoever counts keeps what they count for ever.
+func countedMethod(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return method
+	default:
+		return "other"
+	}
+}
+
+// recovered makes a panic an internal problem, or cuts the answer short where it is too late
+// to say so.
+func (a *api) recovered(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			cause := recover()
+			if cause == nil {
+				return
+			}
+			if cause == http.ErrAbortHandler { //nolint:errorlint // net/http compares it like that
+				panic(cause)
+			}
+			err := fmt.Errorf("panic: %v\n%s", cause, debug.Stack())
+			if w.(middleware.WrapResponseWriter).Status() != 0 { // observed's
+				a.logFailure(r, err)
+				panic(http.ErrAbortHandler)
+			}
+			a.writeProblem(w, r, err)
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// paced refuses clients that ask too often.
+func (a *api) paced(next http.Handler) http.Handler {
+	return a.first(func(_ http.ResponseWriter, r *http.Request, _ *request) error {
+		wait := a.limit.wait(r, a.Stopwatch())
+		if wait == 0 {
+			return nil
+		}
+		refusal := boxoffice.Errorf(boxoffice.CodeRateLimited, "this address makes too many requests")
+		refusal.RetryAfter = wait
+		return refusal
+	})(next)
+}
+
+// plainPath knows no path that another program could take for a different one: the router
+// would take an empty segment, or one with an escaped slash in it, for a parameter.
+func (a *api) plainPath(next http.Handler) http.Handler {
+	return a.first(func(_ http.ResponseWriter, r *http.Request, _ *request) error {
+		if !isPlain(r.URL.EscapedPath()) {
+			return notFound()
+		}
+		return nil
+	})(next)
+}
+
+func isPlain(escaped string) bool {
+	path, rooted := strings.CutPrefix(escaped, "/")
+	if path == "" {
+		return rooted
+	}
+	for segment := range strings.SplitSeq(path, "/") {
+		text, err := url.PathUnescape(segment)
+		if err != nil || text == "" || text == "." || text == ".." || strings.ContainsAny(text, `/\;`) {
+			return false
+		}
+	}
+	return rooted
+}
+
+// enter begins a call: from here on the request is the operation's, and goes on for
+// [requestTimeout] at most, whether its client waits or not.
+func (a *api) enter(op *operation) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			req := requestOf(r.Context())
+			req.op, req.now = op, a.Clock.Now()
+			req.header.Set("Cache-Control", "private, no-store")
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), requestTimeout)
+			defer cancel()
+			next.ServeHTTP(w, r.WithContext(ctx))
+		})
+	}
+}

@@ -25,6 +25,7 @@ type options struct {
 	etag        bool
 	json        bool
 	quiet       bool
+	client      string // fastClient or plainClient
 }
 
 const usage = `boxload measures a boxoffice under load.
@@ -35,6 +36,7 @@ Scenarios:
   sellout   each buyer looks at the seats, holds one and pays, until all is sold
   stampede  everybody wants a seat of one schedule
   seats     admitted people look at the seats
+  charges   people charge points, each with a key of its own
   polls     waiting people ask where they stand
   mixed     80 % polls, 15 % seat maps, 5 % purchases (see -purchases)
   steady    the mix of mixed at a fixed rate; latency from the intended start
@@ -62,6 +64,7 @@ func parseOptions(args []string, getenv func(string) string, stderr io.Writer) (
 	flags.BoolVar(&o.etag, "etag", false, "ask for seat maps with the ETag that is known (seats)")
 	flags.BoolVar(&o.json, "json", false, "report as JSON")
 	flags.BoolVar(&o.quiet, "quiet", false, "no progress")
+	flags.StringVar(&o.client, "client", fastClient, "HTTP client: "+fastClient+", which leaves most of a shared machine to the nodes, or "+plainClient)
 	flags.Usage = func() {
 		fmt.Fprint(stderr, usage)
 		flags.PrintDefaults()
@@ -90,6 +93,8 @@ func (o options) check() error {
 		return errors.New("-addr has an empty address")
 	case o.adminToken == "":
 		return errors.New("an admin token is wanted: -admin-token or BOXOFFICE_ADMIN_TOKEN")
+	case o.client != fastClient && o.client != plainClient:
+		return fmt.Errorf("-client must be %s or %s", fastClient, plainClient)
 	case o.purchases < 0, o.purchases > 100, o.patience < 0:
 		return errors.New("-purchases must be a percentage, and -patience not negative")
 	case o.schedules < 1, o.connections < 1, o.waiting < 1, o.rate < 1, o.duration <= 0:

@@ -18,7 +18,10 @@ import (
 const maxAnswer = 4 << 20
 
 // Client is safe for concurrent use.
-type Client struct{ http *http.Client }
+type Client struct {
+	// HTTP sends the requests. It is for what is no call of the API as well.
+	HTTP *http.Client
+}
 
 // New makes a client that keeps up to so many idle connections to each node, and gives a
 // request up after timeout; 0: when its context ends. Without connections each request has
@@ -30,7 +33,7 @@ func New(connections int, timeout time.Duration) *Client {
 }
 
 // Close drops idle connections.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
+func (c *Client) Close() { c.HTTP.CloseIdleConnections() }
 
 // Request is one call. What is empty is not sent.
 type Request struct {
@@ -98,7 +101,7 @@ func (r Request) prepare(ctx context.Context) (*http.Request, error) {
 
 // Send sends a request that is complete.
 func (c *Client) Send(request *http.Request) (Response, error) {
-	response, err := c.http.Do(request)
+	response, err := c.HTTP.Do(request)
 	if err != nil {
 		return Response{}, err
 	}

@@ -50,6 +50,21 @@ func (o *Output) look() (string, <-chan struct{}) {
 	return o.text.String(), o.changed
 }
 
+// readyLine is what each of our servers writes to stderr when it is ready.
+var readyLine = regexp.MustCompile(`ready at (\w+://[^\s"]+)\s`)
+
+// AwaitReady waits for the ready line of a server and returns the URL in it. It fails, with
+// all that was written, when ctx or the server ends before, or after [StartLimit].
+func (o *Output) AwaitReady(ctx context.Context, ended <-chan struct{}) (url string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, StartLimit)
+	defer cancel()
+	found, err := o.Await(ctx, readyLine, ended)
+	if err != nil {
+		return "", fmt.Errorf("%w:\n%s", err, o)
+	}
+	return found[1], nil
+}
+
 var errEnded = errors.New("the process has ended")
 
 // Await waits until the output matches a pattern and returns the match and its groups. It

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -26,9 +25,6 @@ const (
 	probeLimit = 5 * time.Second
 	probeEvery = 20 * time.Millisecond
 )
-
-// readyLine is what each of our servers writes to stderr when it is ready.
-var readyLine = regexp.MustCompile(`ready at (http://[^\s"]+) ?`)
 
 // Server is a server that was started and is ready.
 type Server struct {
@@ -49,20 +45,11 @@ func Serve(ctx context.Context, cmd *exec.Cmd, log io.Writer) (*Server, error) {
 	if s.Process, err = Start(cmd); err != nil {
 		return nil, err
 	}
-	return s, s.AwaitReady(ctx)
-}
-
-// AwaitReady waits for the ready line, and kills a server that does not become ready.
-func (s *Server) AwaitReady(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, StartLimit)
-	defer cancel()
-	found, err := s.Log.Await(ctx, readyLine, s.Ended())
-	if err != nil {
+	if s.URL, err = s.Log.AwaitReady(ctx, s.Ended()); err != nil {
 		s.Kill()
-		return fmt.Errorf("start %s: %w:\n%s", filepath.Base(s.cmd.Path), err, s.Log)
+		return nil, fmt.Errorf("start %s: %w", filepath.Base(cmd.Path), err)
 	}
-	s.URL = found[1]
-	return nil
+	return s, nil
 }
 
 // Program is the service's program, and what its commands find in their environment.

@@ -122,7 +122,7 @@ func key() Mutant {
 func refund() Mutant {
 	return Mutant{
 		Name: "refund", Lacks: "giving back once what was paid once", Faults: "none",
-		Check: "",
+		Check: "linearizability",
 		Edits: []Edit{
 			{
 				File: "persistence/changes.go",
@@ -138,7 +138,7 @@ func refund() Mutant {
 func expiry() Mutant {
 	return Mutant{
 		Name: "expiry", Lacks: "the last 400 ms of a hold", Faults: "none",
-		Check: "",
+		Check: "linearizability",
 		Edits: []Edit{
 			{
 				File: "schedule_state.go",
@@ -158,7 +158,7 @@ func expiry() Mutant {
 func capacity() Mutant {
 	return Mutant{
 		Name: "capacity", Lacks: "the last place of the capacity", Faults: "none",
-		Check: "",
+		Check: "waiting room",
 		Edits: []Edit{{
 			File: "waitingroom_decide.go",
 			Old:  "free := r.settings.capacity - len(r.admitted.places)",
@@ -171,7 +171,7 @@ func capacity() Mutant {
 func checksum() Mutant {
 	return Mutant{
 		Name: "checksum", Lacks: "the checksum of a snapshot", Faults: "poison-snapshots",
-		Check: "",
+		Check: "database: a snapshot is what its events make",
 		Edits: []Edit{{
 			File: "persistence/activation.go",
 			Old:  "if taken.checksum == nil || checksumOf(taken.snapshot) != *taken.checksum {",
@@ -184,7 +184,7 @@ func checksum() Mutant {
 func age() Mutant {
 	return Mutant{
 		Name: "age", Lacks: "the end of the trust in a replica that hears nothing", Faults: "cut-nats",
-		Check: "",
+		Check: "place",
 		Edits: []Edit{{
 			File: "actors/edge/replica.go",
 			Old:  "young = age >= 0 && age <= maxAge",

@@ -275,7 +275,7 @@ func startNode(t *testing.T) (address, adminToken string) {
 		"BOXOFFICE_LISTEN=127.0.0.1:0", "BOXOFFICE_DEMO=false", "BOXOFFICE_DATA_DIR="+filepath.Join(dir, "data"))}
 	node, err := rig.Serve(t.Context(), program.Command(nil, "serve"), nil)
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, node.Stop(rig.StopLimit), node.Log) })
+	t.Cleanup(func() { require.NoError(t, node.Stop(rig.StopLimit)) })
 	adminToken, err = program.AdminToken(t.Context())
 	require.NoError(t, err)
 	return strings.TrimPrefix(node.URL, "http://"), adminToken

@@ -16,6 +16,7 @@ type options struct {
 	addresses   []string
 	adminToken  string
 	schedules   int
+	atATime     int // of the schedules; 0: all
 	connections int
 	waiting     int
 	duration    time.Duration
@@ -55,6 +56,7 @@ func parseOptions(args []string, getenv func(string) string, stderr io.Writer) (
 	flags.StringVar(&addresses, "addr", "127.0.0.1:8080", "addresses of nodes, with commas between them")
 	flags.StringVar(&o.adminToken, "admin-token", getenv("BOXOFFICE_ADMIN_TOKEN"), "access token of an admin")
 	flags.IntVar(&o.schedules, "schedules", 100, "schedules to sell")
+	flags.IntVar(&o.atATime, "at-a-time", 0, "how many of them are sold at a time, before the next; 0: all (sellout)")
 	flags.IntVar(&o.connections, "connections", 128, "connections, each with one request at a time")
 	flags.IntVar(&o.waiting, "waiting", 10_000, "people in line (polls, mixed, steady)")
 	flags.DurationVar(&o.duration, "duration", 10*time.Second, "how long (all but sellout)")
@@ -97,6 +99,8 @@ func (o options) check() error {
 		return fmt.Errorf("-client must be %s or %s", fastClient, plainClient)
 	case o.purchases < 0, o.purchases > 100, o.patience < 0:
 		return errors.New("-purchases must be a percentage, and -patience not negative")
+	case o.atATime < 0, o.atATime > 0 && o.schedules%o.atATime != 0:
+		return errors.New("-at-a-time must divide -schedules")
 	case o.schedules < 1, o.connections < 1, o.waiting < 1, o.rate < 1, o.duration <= 0:
 		return errors.New("-schedules, -connections, -waiting, -rate and -duration must be positive")
 	}

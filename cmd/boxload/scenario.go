@@ -74,18 +74,23 @@ func (l *load) workers(ctx context.Context, limit time.Duration, do func(context
 	return err
 }
 
-// sellout: buyers, each with a place, take turns over all schedules.
+// sellout: buyers, each with a place, take turns over the schedules that are on sale.
 func sellout(ctx context.Context, l *load) error {
-	perShow := len(l.world.schedules[0].places)
+	all := l.world.schedules
+	perShow, onSale := len(all[0].places), len(all)
+	if l.options.atATime > 0 {
+		onSale = l.options.atATime
+	}
 	var next atomic.Int64
 	return l.workers(ctx, 0, func(ctx context.Context, w *worker) error {
 		for ctx.Err() == nil {
 			i := int(next.Add(1)) - 1
-			if i >= perShow*len(l.world.schedules) {
+			if i >= perShow*len(all) {
 				return nil
 			}
-			s := l.world.schedules[i%len(l.world.schedules)]
-			if err := w.buy(s, s.places[i/len(l.world.schedules)]); err != nil {
+			sale, turn := i/(onSale*perShow), i%(onSale*perShow)
+			s := all[sale*onSale+turn%onSale]
+			if err := w.buy(s, s.places[turn/onSale]); err != nil {
 				return err
 			}
 		}

@@ -52,6 +52,14 @@ func Serve(ctx context.Context, cmd *exec.Cmd, log io.Writer) (*Server, error) {
 	return s, nil
 }
 
+// Stop ends the server as its operator does; an error has all that it said.
+func (s *Server) Stop(limit time.Duration) error {
+	if err := s.Process.Stop(limit); err != nil {
+		return fmt.Errorf("%w:\n%s", err, s.Log)
+	}
+	return nil
+}
+
 // Program is the service's program, and what its commands find in their environment.
 type Program struct {
 	Path    string

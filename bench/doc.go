@@ -18,7 +18,6 @@
 //     plain values of GOGC and GOMEMLIMIT
 //   - overload: the peak of a node that is kept busy, and then twice as much offered to the
 //     same node at a fixed rate, whether it answers or not: mixed, and purchases alone
-//   - idle: the memory of schedules that nobody asks for
 //
 // All servers run with the same GOGC (-gogc). The client fast is boxload's own, which leaves
 // most of the machine to the servers; net/http is what programs use.

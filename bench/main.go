@@ -34,8 +34,6 @@ type options struct {
 	clients     []string
 	schedules   int // of three-nodes and overload
 	duration    time.Duration
-	idle        int // schedules
-	settle      time.Duration
 	gogc        string
 }
 
@@ -66,7 +64,6 @@ func (b *bench) scenarios() []scenario {
 		{"three-nodes", b.threeNodes},
 		{"collector", b.collector},
 		{"overload", b.overload},
-		{"idle", b.idleSchedules},
 	}
 }
 
@@ -104,9 +101,6 @@ func (b *bench) parse(args []string, stderr io.Writer) (names []string, err erro
 	flags.StringVar(&clients, "clients", "fast,net/http", "clients of sellout and charges")
 	flags.IntVar(&b.schedules, "schedules", 300, "schedules of three-nodes and overload")
 	flags.DurationVar(&b.duration, "duration", 10*time.Second, "length of a run of the scenarios that have a fixed one")
-	flags.IntVar(&b.idle, "idle-schedules", 100_000, "schedules of idle")
-	flags.DurationVar(&b.settle, "settle", 3*time.Minute,
-		"how long nobody asks idle before its memory is read: replicas live for a minute more, an idle node collects garbage every two")
 	flags.StringVar(&b.gogc, "gogc", lab.OwnPace, "GOGC of all servers; own: boxoffice paces its collector itself, the others get what comes nearest")
 	if err := flags.Parse(args); err != nil {
 		return nil, err
@@ -119,8 +113,8 @@ func (b *bench) parse(args []string, stderr io.Writer) (names []string, err erro
 		}
 		b.connections = append(b.connections, n)
 	}
-	if b.rounds < 1 || b.schedules < 1 || b.idle < 1 || b.duration <= 0 || b.settle < 0 {
-		return nil, errors.New("-rounds, -schedules, -idle-schedules and -duration must be positive")
+	if b.rounds < 1 || b.schedules < 1 || b.duration <= 0 {
+		return nil, errors.New("-rounds, -schedules and -duration must be positive")
 	}
 	return flags.Args(), nil
 }

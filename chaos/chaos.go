@@ -40,7 +40,7 @@ const (
 	calmDown = 2 * time.Second
 	// settle is how long after the last fault and the last request the service may need
 	// until everything answers.
-	settle = 30 * time.Second
+	settle = time.Minute
 )
 
 // experiment is one run, as it goes on.

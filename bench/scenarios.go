@@ -19,7 +19,7 @@ const (
 // times what rowlock sells the service has to sell. With few schedules several sales follow
 // each other where one would be over before it can be measured.
 func sale(connections int) (args []string, schedules int, goal float64) {
-	total := 0
+	var total int
 	switch {
 	case connections <= 1:
 		schedules, total, goal = fewSchedules, fewSchedules, 1

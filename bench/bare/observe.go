@@ -22,7 +22,7 @@ type observer struct {
 func newObserver() *observer {
 	return &observer{
 		durations: promauto.With(prometheus.NewRegistry()).NewHistogramVec(prometheus.HistogramOpts{
-			Name: "http_request_duration_seconds", Buckets: prometheus.DefBuckets,
+			Name: "http_request_duration_seconds", Help: "How long requests take.", Buckets: prometheus.DefBuckets,
 		}, []string{"route", "method", "status"}),
 		log: slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}
@@ -43,8 +43,7 @@ func (o *observer) middleware(next http.Handler) http.Handler {
 		route := chi.RouteContext(r.Context()).RoutePattern()
 		o.durations.WithLabelValues(route, r.Method, statusText(response.Status())).Observe(took.Seconds())
 		if o.log.Enabled(r.Context(), slog.LevelDebug) {
-			o.log.LogAttrs(r.Context(), slog.LevelDebug, "request", slog.String("id", id), slog.String("route", route),
-				slog.Int("status", response.Status()), slog.Duration("duration", took))
+			o.log.DebugContext(r.Context(), "request", "id", id, "route", route, "status", response.Status(), "duration", took)
 		}
 	})
 }

@@ -18,5 +18,5 @@ const (
 
 // keep keeps a process running, which is down at first.
 func keep(name, log string, command func() (*exec.Cmd, error)) *rig.Kept {
-	return rig.Keep(rig.Keeping{Name: name, Pause: restartPause, Log: log, Command: command})
+	return rig.Keep(rig.Keeping{Name: name, Now: time.Now, Pause: restartPause, Log: log, Command: command})
 }

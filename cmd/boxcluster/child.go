@@ -44,7 +44,7 @@ type child struct {
 func (p *child) keep(ctx context.Context) error {
 	short := 0 // lives in a row
 	kept := rig.Keep(rig.Keeping{
-		Name: p.name, Pause: restartPause, PIDFile: p.pidFile,
+		Name: p.name, Now: time.Now, Pause: restartPause, PIDFile: p.pidFile,
 		Command: func() (*exec.Cmd, error) {
 			cmd := rig.Command(p.environ, p.program, p.args...)
 			cmd.Stdout, cmd.Stderr = p.out, p.out

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// Packages of the programs that are built.
+// Boxoffice is the package of the service.
 const Boxoffice = "boxoffice/cmd/boxoffice"
 
 // Build says how a program is built. What it does not say is as it was for this program

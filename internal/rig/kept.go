@@ -22,6 +22,8 @@ type Keeping struct {
 	Log string
 	// PIDFile is there while the process runs; empty: none is written.
 	PIDFile string
+	// Now tells the time of ends.
+	Now func() time.Time
 	// Ended hears of each end. An error gives the process up; nil: it is always started again.
 	Ended func(Exit) error
 }
@@ -98,7 +100,7 @@ func (p *Kept) supervise() {
 
 // runOnce runs the process to its end; false if it was told to stay down in the meantime.
 func (p *Kept) runOnce() (Exit, bool) {
-	began := time.Now()
+	began := p.keeping.Now()
 	started, err := p.start()
 	if started == nil && err == nil {
 		return Exit{}, false
@@ -116,7 +118,7 @@ func (p *Kept) runOnce() (Exit, bool) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	exit.At, exit.Wanted = time.Now(), p.wanted || p.closed
+	exit.At, exit.Wanted = p.keeping.Now(), p.wanted || p.closed
 	exit.Ran = exit.At.Sub(began)
 	p.exits, p.life = append(p.exits, exit), nil
 	return exit, true

@@ -22,7 +22,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func shell(t *testing.T, script string, more ...func(*rig.Keeping)) *rig.Kept {
 	t.Helper()
 	k := rig.Keeping{
-		Name: "shell", Pause: time.Millisecond, Log: filepath.Join(t.TempDir(), "log"),
+		Name: "shell", Now: time.Now, Pause: time.Millisecond, Log: filepath.Join(t.TempDir(), "log"),
 		Command: func() (*exec.Cmd, error) { return rig.Command(nil, "/bin/sh", "-c", script), nil },
 	}
 	for _, change := range more {

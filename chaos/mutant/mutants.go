@@ -77,8 +77,8 @@ func gate() Mutant {
 // lease: a node answers from memory whether or not somebody else may own the grain.
 func lease() Mutant {
 	return Mutant{
-		Name: "lease", Lacks: "the look at the lease before an answer from memory", Faults: "pause,cut-nats",
-		Check: "linearizability",
+		Name: "lease", Lacks: "the look at the lease before an answer from memory", Faults: "cut-nats",
+		Check: "place",
 		Edits: []Edit{{
 			File: "actors/batch.go",
 			Old:  "(s.cfg.Lease.Valid() || len(b.commands) == 0)",

@@ -101,7 +101,7 @@ func programCommand(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	path, err := os.Executable()
 	require.NoError(t, err)
-	return exec.CommandContext(context.WithoutCancel(t.Context()), path, args...)
+	return rig.Command(nil, path, args...)
 }
 
 // startProcess starts a node and does not wait.

@@ -14,6 +14,8 @@ const (
 	sampleEvery = 250 * time.Millisecond
 	// maxSlowdown bounds what is put down to others, and with it how far a goal is stretched.
 	maxSlowdown = 2
+	// busySlowdown is from when on a missed goal proves nothing.
+	busySlowdown = 1.5
 )
 
 // usage is processor time since some moment.

@@ -115,8 +115,8 @@ func (x *experiment) count(v *verdict, operations []history.Operation) {
 	}
 }
 
-// tooBusy makes a run invalid: others took at least half of the machine during an outage that
-// was longer than twice its goal.
+// tooBusy makes a run invalid: others took a third of the machine or more during an outage that
+// was longer than its stretched goal. Then it is as likely theirs as the service's.
 const tooBusy = "the machine had too much else to do"
 
 // checkOutages compares what each fault did with its goal.
@@ -148,7 +148,7 @@ func (x *experiment) checkOutages(v *verdict, operations []history.Operation) {
 			limit := x.limit(goal, outage)
 			switch {
 			case outage.Length <= limit:
-			case x.machine.slowdown(outage.From, outage.From+outage.Length) >= maxSlowdown:
+			case x.machine.slowdown(outage.From, outage.From+outage.Length) >= busySlowdown:
 				v.Invalid = append(v.Invalid, fmt.Sprintf("%s at %.3fs: %s to tell what an outage of %s is due to",
 					f.Fault, f.Start.Seconds(), tooBusy, outage.Length))
 			default:

@@ -1,21 +1,26 @@
 // Command bench measures boxoffice beside what it is to be compared with, on one
 // machine, in one run: rowlock (stateless handlers and row locks on the same Postgres)
-// and bare (constant answers). The servers take turns, A B A B …, each run with fresh
-// schedules and people, so that a machine that slows down slows down both. It prints
-// medians and ratios, and what has a goal beside it.
+// and bare (constant answers behind the usual middleware). The servers take turns,
+// A B A B …, each run with fresh schedules and people, so that a machine that slows down
+// slows down all. It prints tables of medians in Markdown, and what has a goal beside it.
 //
-//	go run ./bench                    # everything, three rounds
-//	go run ./bench -rounds 1 sellout  # one scenario, quickly
+//	go run ./bench                                       # everything, three rounds: an hour
+//	go run ./bench -rounds 1 -connections 1,16 sellout   # a glance
 //
 // Scenarios:
 //
-//   - sellout: look, hold and pay until all is sold
+//   - sellout: look, hold and pay until all is sold, for each number of -connections and
+//     each of -clients
+//   - charges: points are charged, each time with an idempotency key
 //   - stampede, seats, seats-304, polls: one kind of request
 //   - three-nodes: sellout on three nodes with NATS between them, beside one node
+//   - collector: sellout with the service's own pace of the garbage collector beside
+//     plain values of GOGC and GOMEMLIMIT
 //   - overload: the peak of a node that is kept busy, and then twice as much offered to the
 //     same node at a fixed rate, whether it answers or not: mixed, and purchases alone
-//   - journal: durable commits beside a transaction for each (the benchmark in persistence)
-//   - idle: the memory of schedules that nobody asks for (bench/idle)
+//
+// All servers run with the same GOGC (-gogc). The client fast is boxload's own, which leaves
+// most of the machine to the servers; net/http is what programs use.
 //
 // In an overload, good answers are those that did what was asked (2xx, 304), of a client
 // that opens 2 048 connections and gives up what finds none free for 100 ms: offered is

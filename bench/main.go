@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -26,15 +27,23 @@ func main() {
 	}
 }
 
+// options are the sizes of a run.
+type options struct {
+	rounds      int
+	connections []int // of sellout and collector
+	clients     []string
+	schedules   int // of three-nodes and overload
+	duration    time.Duration
+	gogc        string
+}
+
 // bench is one run.
 type bench struct {
-	rounds    int
-	schedules int
-	duration  time.Duration
-	idle      int // schedules
-	lab       *lab.Lab
-	progress  io.Writer
-	report    report
+	options
+
+	lab      *lab.Lab
+	progress io.Writer
+	report   report
 }
 
 // scenario is one thing to measure.
@@ -43,39 +52,32 @@ type scenario struct {
 	measure func(context.Context) error
 }
 
-// scenarios gives all of them, in order.
+// scenarios returns all of them, in order.
 func (b *bench) scenarios() []scenario {
-	var all []scenario
-	for _, c := range b.comparisons() {
-		all = append(all, scenario{c.name, func(ctx context.Context) error { return b.compare(ctx, c) }})
+	return []scenario{
+		{"sellout", b.sellout},
+		{"charges", b.charges},
+		{"stampede", b.stampede},
+		{"seats", b.reads("seats", "seats")},
+		{"seats-304", b.reads("seats-304", "-etag", "seats")},
+		{"polls", b.reads("polls", "polls")},
+		{"three-nodes", b.threeNodes},
+		{"collector", b.collector},
+		{"overload", b.overload},
 	}
-	return append(all,
-		scenario{"overload", b.overload},
-		scenario{"journal", b.journal},
-		scenario{"idle", b.idleSchedules},
-	)
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
 	b := &bench{progress: stderr}
-	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	flags.IntVar(&b.rounds, "rounds", 3, "runs of each server; medians are shown")
-	flags.IntVar(&b.schedules, "schedules", 1000, "schedules of sellout, three-nodes and overload")
-	flags.DurationVar(&b.duration, "duration", 10*time.Second, "length of a run of the scenarios that have a fixed one")
-	flags.IntVar(&b.idle, "idle-schedules", 100_000, "schedules of idle")
-	if err := flags.Parse(args); err != nil {
-		return err
-	}
-	chosen, err := choose(b.scenarios(), flags.Args())
+	names, err := b.parse(args, stderr)
 	if err != nil {
 		return err
 	}
-	if b.rounds < 1 || b.schedules < 1 || b.idle < 1 || b.duration <= 0 {
-		return errors.New("-rounds, -schedules, -idle-schedules and -duration must be positive")
-	}
-	b.lab, err = lab.New(ctx, stderr, lab.Boxoffice, lab.Rowlock, lab.Bare, lab.Boxload, lab.Idle)
+	chosen, err := choose(b.scenarios(), names)
 	if err != nil {
+		return err
+	}
+	if b.lab, err = lab.New(ctx, stderr, b.gogc, lab.Boxoffice, lab.Rowlock, lab.Bare, lab.Boxload); err != nil {
 		return err
 	}
 	defer b.lab.Close()
@@ -89,7 +91,35 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	return errors.Join(err, b.report.write(stdout)) // what was measured before a failure is shown
 }
 
-// choose gives the scenarios with some names; without names, all.
+// parse reads the flags, and returns the names of scenarios.
+func (b *bench) parse(args []string, stderr io.Writer) (names []string, err error) {
+	var connections, clients string
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.IntVar(&b.rounds, "rounds", 3, "runs of each server; medians are shown")
+	flags.StringVar(&connections, "connections", "1,4,16,64,128,512", "numbers of connections of sellout and collector")
+	flags.StringVar(&clients, "clients", "fast,net/http", "clients of sellout and charges")
+	flags.IntVar(&b.schedules, "schedules", 300, "schedules of three-nodes and overload")
+	flags.DurationVar(&b.duration, "duration", 10*time.Second, "length of a run of the scenarios that have a fixed one")
+	flags.StringVar(&b.gogc, "gogc", lab.OwnPace, "GOGC of all servers; own: boxoffice paces its collector itself, the others get what comes nearest")
+	if err := flags.Parse(args); err != nil {
+		return nil, err
+	}
+	b.clients = strings.Split(clients, ",")
+	for text := range strings.SplitSeq(connections, ",") {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 {
+			return nil, fmt.Errorf("-connections must be positive numbers, not %q", text)
+		}
+		b.connections = append(b.connections, n)
+	}
+	if b.rounds < 1 || b.schedules < 1 || b.duration <= 0 {
+		return nil, errors.New("-rounds, -schedules and -duration must be positive")
+	}
+	return flags.Args(), nil
+}
+
+// choose returns the scenarios with some names; without names, all.
 func choose(all []scenario, names []string) ([]scenario, error) {
 	if len(names) == 0 {
 		return all, nil

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"strconv"
 
 	"boxoffice/bench/lab"
+	"boxoffice/internal/rig"
 )
 
 // Loads of an overload.
@@ -21,42 +23,57 @@ const (
 	leastGoodput        = 0.8
 )
 
-// mixes are what is asked for in an overload.
-func mixes() []struct {
-	name      string
-	purchases int // percent
-} {
-	return []struct {
-		name      string
-		purchases int
-	}{
-		{"overload, mixed", 5},
-		{"overload, purchases", 100},
-	}
-}
-
 // overloaded is a peak and what was left of it in the overload of the same node.
 type overloaded struct{ peak, over result }
 
 // overload finds how much a node answers when it is kept busy, and how much of that is
 // left when it is asked for twice as much, whether it answers or not.
 func (b *bench) overload(ctx context.Context) error {
-	for _, mix := range mixes() {
+	t := b.report.table("overload", "scenario", "load", "offered/s", "started/s", "good answers/s", "bookings/s", "shed/s", "errors",
+		"p50 ms", "p99 ms", "good/s of node CPU", "CPUs: node", "Postgres", "client", "first error")
+	for _, purchases := range []int{5, 100} {
+		name := fmt.Sprintf("%d %% purchases", purchases)
 		var pairs []overloaded
+		var peaks, overs []result
 		for range b.rounds {
-			pair, err := b.overloadOnce(ctx, mix.purchases)
+			p, err := b.overloadOnce(ctx, purchases)
 			if err != nil {
-				return fmt.Errorf("%s: %w", mix.name, err)
+				return fmt.Errorf("%s: %w", name, err)
 			}
-			pairs = append(pairs, pair)
+			pairs, peaks, overs = append(pairs, p), append(peaks, p.peak), append(overs, p.over)
 		}
-		b.report.overloads = append(b.report.overloads, newOverloadRows(mix.name, pairs)...)
+		t.add(overloadRow(name, "peak", peaks)...)
+		t.add(overloadRow(name, fmt.Sprintf("%d × that", overloadTimes), overs)...)
 		kept := lab.Median(pairs, func(p overloaded) float64 { return p.over.GoodPerSec / p.peak.GoodPerSec })
 		perCPU := lab.Median(pairs, func(p overloaded) float64 { return p.over.goodPerNodeCPU() / p.peak.goodPerNodeCPU() })
-		b.report.judge(mix.name+": good answers/s beside the peak", atLeast(leastGoodput), kept >= leastGoodput,
+		b.report.judge("overload, "+name+": good answers/s beside the peak", atLeast(leastGoodput), kept >= leastGoodput,
 			fmt.Sprintf("%s (%s for the same CPU of the node)", times(kept), times(perCPU)))
 	}
 	return nil
+}
+
+func overloadRow(name, load string, all []result) []string {
+	show := func(format string, figure func(result) float64) string {
+		return fmt.Sprintf(format, lab.Median(all, figure))
+	}
+	per := func(n int64, r result) float64 { return float64(n) / r.seconds() }
+	failed, first := int64(0), ""
+	for _, r := range all {
+		failed += r.Errors
+		first = cmp.Or(first, r.FirstError)
+	}
+	return []string{
+		name, load,
+		show("%.0f", func(r result) float64 { return per(r.Offered, r) }),
+		show("%.0f", result.startedPerSec),
+		show("%.0f", func(r result) float64 { return r.GoodPerSec }),
+		show("%.0f", func(r result) float64 { return r.BookedPerSec }),
+		show("%.0f", func(r result) float64 { return per(r.Shed, r) }),
+		strconv.FormatInt(failed, 10), show("%.1f", p50("")), show("%.1f", p99("")), show("%.0f", result.goodPerNodeCPU),
+		show("%.2f", func(r result) float64 { return r.cpu.Nodes.Seconds() / r.seconds() }),
+		show("%.2f", func(r result) float64 { return r.cpu.Postgres.Seconds() / r.seconds() }),
+		show("%.2f", func(r result) float64 { return r.cpu.Client.Seconds() / r.seconds() }), first,
+	}
 }
 
 // overloadOnce measures a peak and an overload on one node that was just started.
@@ -68,7 +85,7 @@ func (b *bench) overloadOnce(ctx context.Context, purchases int) (p overloaded, 
 	if err != nil {
 		return p, err
 	}
-	defer func() { err = errors.Join(err, node.Stop()) }()
+	defer func() { err = errors.Join(err, node.Stop(rig.StopLimit)) }()
 	duration := b.duration
 	if purchases == 100 {
 		duration /= 2 // or the seats of a thousand schedules would be sold before it is over

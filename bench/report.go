@@ -1,174 +1,83 @@
 package main
 
 import (
-	"cmp"
-	"errors"
 	"fmt"
 	"io"
-	"text/tabwriter"
+	"strings"
 	"time"
 
 	"boxoffice/bench/lab"
 )
 
-// report is everything that was measured so far. Rows hold medians.
+// report is everything that was measured so far: tables, and what has a goal.
 type report struct {
-	compared  []comparedRow
-	overloads []overloadRow
-	figures   []figure
+	tables   []*table
+	compared *table
+	goals    table
 }
 
-// comparedRow is a server's part of a comparison.
-type comparedRow struct {
-	scenario, server, figure string
-	median                   float64
-	ratio                    float64 // of the first server to this one; 0 for the first
-	p50, p99                 float64 // of the slowest operation, milliseconds
-	shed                     float64
-	node, postgres, client   time.Duration // of processors, for each that is counted
+// table is a table in Markdown.
+type table struct {
+	title string
+	rows  [][]string // the first is the head
 }
 
-func newComparedRow(c comparison, name string, all map[string][]result) comparedRow {
-	runs := all[name]
-	row := comparedRow{
-		scenario: c.name, server: name, figure: c.figure, median: lab.Median(runs, c.of),
-		p50: lab.Median(runs, result.slowest50), p99: lab.Median(runs, result.slowest99),
-		shed: lab.Median(runs, func(r result) float64 { return float64(r.Shed) }),
-	}
-	if name != c.servers[0].name {
-		row.ratio = c.ratio(all, name)
-	}
-	each := func(used func(result) time.Duration) time.Duration {
-		return time.Duration(lab.Median(runs, func(r result) float64 { return float64(used(r)) / (c.of(r) * r.seconds()) }))
-	}
-	row.node = each(func(r result) time.Duration { return r.cpu.Nodes })
-	row.postgres = each(func(r result) time.Duration { return r.cpu.Postgres })
-	row.client = each(func(r result) time.Duration { return r.cpu.Client })
-	return row
+func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
+
+// table begins a new table.
+func (r *report) table(title string, head ...string) *table {
+	t := &table{title: title, rows: [][]string{head}}
+	r.tables = append(r.tables, t)
+	return t
 }
 
-// overloadRow is a load of an overload.
-type overloadRow struct {
-	scenario, load           string
-	offered, started         float64 // polls, looks and purchases per second; offered 0: as many as were started
-	good, shed, booked       float64 // per second
-	errors                   int64   // of all rounds
-	firstError               string
-	p50, p99                 float64 // of the slowest operation, milliseconds
-	perNodeCPU               float64 // good answers in a second of the node's processor time
-	node, postgres, clientIs float64 // processors that were busy with it
-}
-
-// newOverloadRows gives a row for the peak and one for the overload.
-func newOverloadRows(name string, pairs []overloaded) []overloadRow {
-	row := func(load string, of func(overloaded) result) overloadRow {
-		runs := make([]result, len(pairs))
-		for i, p := range pairs {
-			runs[i] = of(p)
-		}
-		r := overloadRow{
-			scenario: name, load: load,
-			offered:    lab.Median(runs, func(r result) float64 { return float64(r.Offered) / r.seconds() }),
-			started:    lab.Median(runs, result.startedPerSec),
-			good:       lab.Median(runs, func(r result) float64 { return r.GoodPerSec }),
-			shed:       lab.Median(runs, func(r result) float64 { return float64(r.Shed) / r.seconds() }),
-			booked:     lab.Median(runs, func(r result) float64 { return r.BookedPerSec }),
-			p50:        lab.Median(runs, result.slowest50),
-			p99:        lab.Median(runs, result.slowest99),
-			perNodeCPU: lab.Median(runs, result.goodPerNodeCPU),
-			node:       lab.Median(runs, func(r result) float64 { return r.cpu.Nodes.Seconds() / r.seconds() }),
-			postgres:   lab.Median(runs, func(r result) float64 { return r.cpu.Postgres.Seconds() / r.seconds() }),
-			clientIs:   lab.Median(runs, func(r result) float64 { return r.cpu.Client.Seconds() / r.seconds() }),
-		}
-		for _, one := range runs {
-			r.errors += one.Errors
-			r.firstError = cmp.Or(r.firstError, one.FirstError)
-		}
-		return r
+// addCompared adds what a server reached in a contest, in medians, and how many times that the
+// first server of the contest reached.
+func (r *report) addCompared(scenario, server, ratio string, all runs) {
+	if r.compared == nil {
+		r.compared = r.table("medians; percentiles of the slowest operation", "scenario", "server", "per second", "the first is", "p50 ms", "p99 ms",
+			"shed", "CPU µs each: servers", "Postgres", "client")
 	}
-	return []overloadRow{
-		row("peak", func(p overloaded) result { return p.peak }),
-		row(fmt.Sprintf("%d × that", overloadTimes), func(p overloaded) result { return p.over }),
+	show := func(format string, figure func(result) float64) string {
+		return fmt.Sprintf(format, all.of(server, figure))
 	}
-}
-
-// figure is something that has a goal.
-type figure struct {
-	name, goal, measured string
-	met                  bool
+	r.compared.add(scenario, server, show("%.0f", result.rate), ratio, show("%.2f", p50("")), show("%.2f", p99("")),
+		show("%.0f", func(r result) float64 { return float64(r.Shed) }),
+		show("%.0f", microsecondsEach(func(c lab.CPU) time.Duration { return c.Nodes })),
+		show("%.0f", microsecondsEach(func(c lab.CPU) time.Duration { return c.Postgres })),
+		show("%.0f", microsecondsEach(func(c lab.CPU) time.Duration { return c.Client })))
 }
 
 func (r *report) judge(name, goal string, met bool, measured string) {
-	r.figures = append(r.figures, figure{name, goal, measured, met})
+	if r.goals.rows == nil {
+		r.goals = table{"goals", [][]string{{"figure", "goal", "measured", ""}}}
+	}
+	verdict := "met"
+	if !met {
+		verdict = "missed"
+	}
+	r.goals.add(name, goal, measured, verdict)
 }
 
 func atLeast(ratio float64) string { return fmt.Sprintf("≥ %g ×", ratio) }
 func times(ratio float64) string   { return fmt.Sprintf("%.2f ×", ratio) }
 
-// write writes a table of every kind that has rows.
+// write writes all tables that have rows, in the order in which they were begun.
 func (r *report) write(w io.Writer) error {
-	return errors.Join(r.writeCompared(w), r.writeOverloads(w), r.writeFigures(w))
-}
-
-func (r *report) writeCompared(w io.Writer) error {
-	if len(r.compared) == 0 {
-		return nil
-	}
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "scenario\tserver\tfigure\tmedian\tthe first is\tp50 ms\tp99 ms\tshed\tCPU µs each: servers\tPostgres\tclient\t")
-	for _, row := range r.compared {
-		ratio := ""
-		if row.ratio > 0 {
-			ratio = times(row.ratio)
+	var text strings.Builder
+	for _, t := range append(r.tables, &r.goals) {
+		if len(t.rows) < 2 {
+			continue
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%.0f\t%s\t%.2f\t%.2f\t%.0f\t%d\t%d\t%d\t\n",
-			row.scenario, row.server, row.figure, row.median, ratio, row.p50, row.p99, row.shed,
-			row.node.Microseconds(), row.postgres.Microseconds(), row.client.Microseconds())
-	}
-	fmt.Fprintln(table)
-	return table.Flush()
-}
-
-func (r *report) writeOverloads(w io.Writer) error {
-	if len(r.overloads) == 0 {
-		return nil
-	}
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "scenario\tload\toffered/s\tstarted/s\tgood answers/s\tbookings/s\tshed/s\terrors\tp50 ms\tp99 ms\t"+
-		"good/s of node CPU\tCPUs: node\tPostgres\tclient\t")
-	for _, row := range r.overloads {
-		offered := "–"
-		if row.offered > 0 {
-			offered = fmt.Sprintf("%.0f", row.offered)
+		fmt.Fprintf(&text, "%s\n\n", t.title)
+		for i, row := range t.rows {
+			fmt.Fprintf(&text, "| %s |\n", strings.Join(row, " | "))
+			if i == 0 {
+				fmt.Fprintf(&text, "|%s\n", strings.Repeat("---|", len(row)))
+			}
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%.0f\t%.0f\t%.0f\t%.0f\t%d\t%.1f\t%.1f\t%.0f\t%.2f\t%.2f\t%.2f\t\n",
-			row.scenario, row.load, offered, row.started, row.good, row.booked, row.shed, row.errors, row.p50, row.p99,
-			row.perNodeCPU, row.node, row.postgres, row.clientIs)
+		fmt.Fprintln(&text)
 	}
-	fmt.Fprintln(table)
-	if err := table.Flush(); err != nil {
-		return err
-	}
-	for _, row := range r.overloads {
-		if row.firstError != "" {
-			fmt.Fprintf(w, "%s, %s: the first error: %s\n\n", row.scenario, row.load, row.firstError)
-		}
-	}
-	return nil
-}
-
-func (r *report) writeFigures(w io.Writer) error {
-	if len(r.figures) == 0 {
-		return nil
-	}
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "figure\tgoal\tmeasured\t\t")
-	for _, f := range r.figures {
-		verdict := "met"
-		if !f.met {
-			verdict = "missed"
-		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t\n", f.name, f.goal, f.measured, verdict)
-	}
-	return table.Flush()
+	_, err := io.WriteString(w, text.String())
+	return err
 }

@@ -40,7 +40,7 @@ const (
 	calmDown = 2 * time.Second
 	// settle is how long after the last fault and the last request the service may need
 	// until everything answers.
-	settle = 30 * time.Second
+	settle = time.Minute
 )
 
 // experiment is one run, as it goes on.
@@ -116,12 +116,8 @@ func (x *experiment) path(name string) string { return filepath.Join(x.options.o
 
 // perform starts everything, lets clients and faults go, heals, and reads what is left.
 func (x *experiment) perform(ctx context.Context) (state check.State, err error) {
-	harness, err := os.Executable()
-	if err != nil {
-		return state, fmt.Errorf("find the harness's own program: %w", err)
-	}
 	x.system, err = system.Start(ctx, system.Config{
-		Dir: x.options.out, Binary: x.program.path, Harness: harness, Nodes: x.options.nodes,
+		Dir: x.options.out, Binary: x.program.path, Nodes: x.options.nodes,
 		LimitDisk: slices.ContainsFunc(x.options.faults, func(kind plan.Kind) bool { return entryOf(kind).Disk }),
 		Settings: map[string]string{
 			"BOXOFFICE_HOLD_TTL":      x.times.hold.String(),

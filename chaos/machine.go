@@ -2,15 +2,20 @@ package main
 
 import (
 	"context"
+	"os"
 	"sync"
 	"time"
+
+	"boxoffice/internal/rig"
 )
 
 // How the harness notices that the machine does other things as well.
 const (
 	sampleEvery = 250 * time.Millisecond
-	// maxSlowdown bounds what is put down to others.
-	maxSlowdown = 4
+	// maxSlowdown bounds what is put down to others, and with it how far a goal is stretched.
+	maxSlowdown = 2
+	// busySlowdown is from when on a missed goal proves nothing.
+	busySlowdown = 1.5
 )
 
 // usage is processor time since some moment.
@@ -60,6 +65,12 @@ func watchMachine(processors int, now func() time.Duration, read func() (usage, 
 		}
 	})
 	return m
+}
+
+// readUsage reads the usage of this machine and of this process's tree.
+func readUsage() (usage, error) {
+	busy, err := rig.MachineCPU()
+	return usage{busy: busy, ours: rig.TreeCPU(os.Getpid())}, err
 }
 
 // end stops the watch.

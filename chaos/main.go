@@ -16,6 +16,7 @@ import (
 
 	"boxoffice/chaos/plan"
 	"boxoffice/chaos/system"
+	"boxoffice/internal/rig"
 )
 
 func main() {
@@ -50,8 +51,8 @@ type options struct {
 var errNotPassed = errors.New("not passed")
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	if len(args) > 0 && args[0] == system.NATSCommand {
-		return system.RunNATS(ctx, args[1:])
+	if len(args) > 0 && args[0] == rig.NATSCommand {
+		return rig.RunNATS(ctx, args[1:])
 	}
 	logger := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	if len(args) > 0 && args[0] == figuresCommand {
@@ -107,7 +108,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.StringVar(&o.mutant, "mutant", "", "take a safeguard out of the nodes, which this run must notice")
 	flags.BoolVar(&o.race, "race", false, "build the nodes with the race detector; give a -slowdown as well")
 	flags.DurationVar(&o.epsilon, "epsilon", 100*time.Millisecond, "how exactly clocks can be compared")
-	flags.Float64Var(&o.slowdown, "slowdown", 1, "factor on every goal, for machines that do other things too")
+	flags.Float64Var(&o.slowdown, "slowdown", 1, "factor on every goal, up to 2, for machines that do other things too")
 	flags.Float64Var(&o.minRate, "min-rate", 20, "fewer successes a second make the run invalid")
 	list := flags.Bool("list", false, "list the faults and exit")
 	if err := flags.Parse(args); err != nil {
@@ -125,6 +126,9 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	}
 	if o.nodes < 1 || o.clients < 1 || o.length <= 0 {
 		return o, errors.New("there must be at least one node, one client and some time")
+	}
+	if o.slowdown < 1 || o.slowdown > maxSlowdown {
+		return o, fmt.Errorf("-slowdown must be 1 to %d", maxSlowdown)
 	}
 	o.faults = chosen(faults, o)
 	if seeds == "" {

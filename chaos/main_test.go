@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"io"
 	"os"
@@ -16,12 +15,12 @@ import (
 	"boxoffice/chaos/check"
 	"boxoffice/chaos/history"
 	"boxoffice/chaos/plan"
-	"boxoffice/chaos/system"
+	"boxoffice/internal/rig"
 )
 
 // TestMain lets this binary be the NATS server that a run starts from its own program.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == system.NATSCommand {
+	if len(os.Args) > 1 && os.Args[1] == rig.NATSCommand {
 		main()
 		return
 	}
@@ -35,7 +34,7 @@ func TestParse(t *testing.T) {
 	require.Equal(t, uint64(7), o.seed)
 	require.Equal(t, 30*time.Second, o.length)
 	require.Equal(t, []plan.Kind{plan.Kill, plan.Pause}, o.faults)
-	for _, bad := range [][]string{{"-minutes", "0"}, {"-nodes", "0"}, {"-clients", "0"}, {"-frobnicate"}, {"mutants"}} {
+	for _, bad := range [][]string{{"-minutes", "0"}, {"-nodes", "0"}, {"-clients", "0"}, {"-slowdown", "3"}, {"-frobnicate"}, {"mutants"}} {
 		_, err := parse(bad, io.Discard)
 		require.Error(t, err, bad)
 	}
@@ -100,15 +99,27 @@ func TestExits(t *testing.T) {
 	x := judged(t)
 	x.faults = []faultRun{{Fault: plan.Fault{Kind: plan.Pause}, Start: time.Second}, {Fault: plan.Fault{Kind: plan.Kill}, Start: 5 * time.Second}}
 	at := func(d time.Duration) time.Time { return x.recorder.Start().Add(d) }
-	require.Empty(t, x.checkExits([]system.Exit{
+	require.Empty(t, x.checkExits([]rig.Exit{
 		{Name: "node-0", At: at(2 * time.Second), Status: "exit status 1"},                // fenced after a pause
 		{Name: "node-0", At: at(6 * time.Second), Status: "signal: killed", Wanted: true}, // by the fault
 	}))
-	require.Len(t, x.checkExits([]system.Exit{
+	require.Len(t, x.checkExits([]rig.Exit{
 		{Name: "node-0", At: at(0), Status: "exit status 1"},               // before any fault
 		{Name: "node-0", At: at(2 * time.Second), Status: "exit status 2"}, // a panic
 		{Name: "node-1", At: at(6 * time.Second), Status: "exit status 1"}, // for no reason
 	}), 3)
+}
+
+func TestGoalsAreStretchedByOthersAndOnlyTwice(t *testing.T) {
+	t.Parallel()
+	const s = time.Second
+	x := judged(t)
+	x.machine = &machine{processors: 2, samples: []sample{{0, usage{}}, {10 * s, usage{busy: 5 * s}}, {20 * s, usage{busy: 25 * s}}}}
+	at := func(from time.Duration) check.Outage { return check.Outage{From: from, Length: 10 * s} }
+	require.Equal(t, 4*s, x.limit(3*s, at(0)), "a quarter of the machine was others'")
+	require.Equal(t, 6*s, x.limit(3*s, at(10*s)), "all of it was")
+	x.stalls = []stall{{0, 9 * s}}
+	require.Equal(t, 6*s, x.limit(3*s, at(0)), "nothing ran")
 }
 
 func TestLogs(t *testing.T) {
@@ -148,11 +159,15 @@ func TestStallsOfTheHarness(t *testing.T) {
 	require.Zero(t, during(stalls, time.Second, 2*time.Second))
 }
 
-// TestAShortRunPasses breaks two real nodes once. It takes some twenty seconds.
+// TestAShortRunPasses breaks two real nodes once. It takes some twenty seconds, on a machine
+// that may be busy with other tests: then there is no telling how long outages are.
 func TestAShortRunPasses(t *testing.T) {
 	t.Parallel()
-	v := harness(t, "-seed", "7", "-minutes", "0.15", "-nodes", "2", "-faults", "kill", "-clients", "12", "-slowdown", "4", "-min-rate", "5")
-	require.Equal(t, pass, v.Result)
+	v := harness(t, "-seed", "7", "-minutes", "0.15", "-nodes", "2", "-faults", "kill", "-clients", "12", "-slowdown", "2", "-min-rate", "1")
+	require.Empty(t, v.Violations)
+	for _, reason := range v.Invalid {
+		require.Contains(t, reason, tooBusy)
+	}
 	require.Len(t, v.Faults, 1)
 	for _, name := range []string{"history.html", "operations.jsonl", "node-0.log", "nats.log"} {
 		require.FileExists(t, filepath.Join(v.Directory, name))
@@ -162,11 +177,9 @@ func TestAShortRunPasses(t *testing.T) {
 // harness makes one run and gives its verdict.
 func harness(t *testing.T, args ...string) verdict {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
-	defer cancel()
 	dir := t.TempDir()
 	var out bytes.Buffer
-	runErr := run(ctx, append(args, "-out", dir), &out, &out)
+	runErr := run(t.Context(), append(args, "-out", dir), &out, &out)
 	t.Log(out.String())
 	content, err := os.ReadFile(filepath.Join(dir, "verdict.json"))
 	require.NoError(t, err)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"boxoffice/chaos/mutant"
+	"boxoffice/internal/rig"
 )
 
 // program is what a run runs.
@@ -24,26 +25,19 @@ func build(ctx context.Context, o options, into string) (program, error) {
 		return program{}, fmt.Errorf("find the module: %w", err)
 	}
 	dir := strings.TrimSpace(string(root))
-	p := program{path: filepath.Join(into, "boxoffice")}
-	args := []string{"build", "-tags", o.tags, "-o", p.path}
-	if o.race {
-		args = append(args, "-race")
-	}
+	how := rig.Build{Package: rig.Boxoffice, Dir: into, Tags: o.tags, Race: o.race}
 	if o.mutant != "" {
 		m, err := mutant.Find(o.mutant)
 		if err != nil {
 			return program{}, err
 		}
-		overlay, err := m.Overlay(dir, into)
-		if err != nil {
+		if how.Overlay, err = m.Overlay(dir, into); err != nil {
 			return program{}, err
 		}
-		args = append(args, "-overlay", overlay)
 	}
-	cmd := exec.CommandContext(ctx, "go", append(args, "./cmd/boxoffice")...)
-	cmd.Dir = dir
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return program{}, fmt.Errorf("build the program: %w: %s", err, out)
+	var p program
+	if p.path, err = how.Run(ctx); err != nil {
+		return program{}, err
 	}
 	p.commit = "unknown" // without a repository: the program is judged all the same
 	describe := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty")

@@ -14,7 +14,7 @@ import (
 	"boxoffice/chaos/check"
 	"boxoffice/chaos/history"
 	"boxoffice/chaos/plan"
-	"boxoffice/chaos/system"
+	"boxoffice/internal/rig"
 )
 
 // The results of a run.
@@ -40,7 +40,7 @@ type verdict struct {
 	Stalls     []stall                `json:"stalls,omitempty"` // of the harness itself
 	// Slowdown is how many times longer things took because of what else the machine did.
 	Slowdown   float64           `json:"slowdown"`
-	Exits      []system.Exit     `json:"exits"`
+	Exits      []rig.Exit        `json:"exits"`
 	Invalid    []string          `json:"invalid,omitempty"`
 	Violations []check.Violation `json:"violations,omitempty"`
 	Directory  string            `json:"directory"`
@@ -115,6 +115,10 @@ func (x *experiment) count(v *verdict, operations []history.Operation) {
 	}
 }
 
+// tooBusy makes a run invalid: others took a third of the machine or more during an outage that
+// was longer than its stretched goal. Then it is as likely theirs as the service's.
+const tooBusy = "the machine had too much else to do"
+
 // checkOutages compares what each fault did with its goal.
 func (x *experiment) checkOutages(v *verdict, operations []history.Operation) {
 	for i, f := range x.faults {
@@ -142,7 +146,12 @@ func (x *experiment) checkOutages(v *verdict, operations []history.Operation) {
 		v.Faults = append(v.Faults, judged)
 		for _, outage := range judged.Outages {
 			limit := x.limit(goal, outage)
-			if outage.Length > limit {
+			switch {
+			case outage.Length <= limit:
+			case x.machine.slowdown(outage.From, outage.From+outage.Length) >= busySlowdown:
+				v.Invalid = append(v.Invalid, fmt.Sprintf("%s at %.3fs: %s to tell what an outage of %s is due to",
+					f.Fault, f.Start.Seconds(), tooBusy, outage.Length))
+			default:
 				v.Violations = append(v.Violations, check.Violation{
 					Check: "outage",
 					Detail: fmt.Sprintf("%s at %.3fs: schedule %d had no answer for %s from %.3fs on; the goal is %s",
@@ -154,11 +163,11 @@ func (x *experiment) checkOutages(v *verdict, operations []history.Operation) {
 }
 
 // limit is how long an outage may be: the goal, by what others left of the machine at the
-// time, and what the harness itself did not get to run.
+// time, and what the harness itself did not get to run; twice the goal at the very most.
 func (x *experiment) limit(goal time.Duration, o check.Outage) time.Duration {
 	until := o.From + o.Length
 	factor := x.options.slowdown * x.machine.slowdown(o.From, until)
-	return time.Duration(float64(goal)*factor) + during(x.stalls, o.From, until)
+	return min(maxSlowdown*goal, time.Duration(float64(goal)*factor)+during(x.stalls, o.From, until))
 }
 
 // mayFence are the faults after which a node may end by itself, to be started again:
@@ -170,7 +179,7 @@ func mayFence() []plan.Kind {
 }
 
 // checkExits: no process ends by itself, unless a fault gives it a reason to.
-func (x *experiment) checkExits(exits []system.Exit) []check.Violation {
+func (x *experiment) checkExits(exits []rig.Exit) []check.Violation {
 	var violations []check.Violation
 	for _, e := range exits {
 		at := x.recorder.Since(e.At)

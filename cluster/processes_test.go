@@ -2,15 +2,12 @@ package cluster
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"strings"
 	"sync"
 	"syscall"
@@ -20,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"boxoffice/cluster/localnats"
+	"boxoffice/internal/rig"
 )
 
 // ledger plays Postgres: it gives out epochs, and knows the last one of each grain.
@@ -69,30 +67,11 @@ func (l *ledger) requireNoneStale(t *testing.T, calls []callAt) {
 // child is a process that the test has started.
 type child struct {
 	report
-	t      testing.TB
-	cmd    *exec.Cmd
-	orders io.WriteCloser
-	lines  *bufio.Reader
-	log    *lockedBuffer
-	ended  chan struct{} // closed when it has ended
-	err    error         // how, then
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.Buffer.Write(p)
-}
-
-func (b *lockedBuffer) text() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.String()
+	t       testing.TB
+	process *rig.Process
+	orders  io.WriteCloser
+	lines   *bufio.Reader
+	log     *rig.Output
 }
 
 // startChild starts a process in a role; its first report is read later.
@@ -100,28 +79,28 @@ func startChild(t testing.TB, role string, cfg childConfig) *child {
 	t.Helper()
 	config, err := json.Marshal(cfg)
 	require.NoError(t, err)
-	c := &child{t: t, cmd: exec.Command(os.Args[0]), log: &lockedBuffer{}, ended: make(chan struct{})}
-	c.cmd.Env = append(os.Environ(), roleVariable+"="+role, roleVariable+"_CONFIG="+string(config))
-	c.cmd.Stderr = c.log
-	c.orders, err = c.cmd.StdinPipe()
+	c := &child{t: t, log: new(rig.Output)}
+	cmd := rig.Command(append(os.Environ(), roleVariable+"="+role, roleVariable+"_CONFIG="+string(config)), os.Args[0])
+	cmd.Stderr = c.log
+	c.orders, err = cmd.StdinPipe()
 	require.NoError(t, err)
 	out, in := io.Pipe()
-	c.cmd.Stdout = in
+	cmd.Stdout = in
 	c.lines = bufio.NewReaderSize(out, 1<<20)
-	require.NoError(t, c.cmd.Start())
-	go func() { // ended in the cleanup
-		defer close(c.ended)
-		c.err = errors.Join(c.cmd.Wait(), in.Close())
+	c.process, err = rig.Start(cmd)
+	require.NoError(t, err)
+	go func() { // ends with the process, for which the cleanup waits
+		<-c.process.Ended()
+		_ = in.Close() // whoever reads is told
 	}()
 	t.Cleanup(func() {
 		c.orders.Close()
-		_ = c.cmd.Process.Kill() // it may have ended
-		<-c.ended
-		if strings.Contains(c.log.text(), "DATA RACE") {
+		c.process.Kill() // it may have ended
+		if strings.Contains(c.log.String(), "DATA RACE") {
 			t.Error("the child has a data race")
 		}
 		if t.Failed() {
-			t.Logf("%s %s:\n%s", role, c.ID, c.log.text())
+			t.Logf("%s %s:\n%s", role, c.ID, c.log)
 		}
 	})
 	return c
@@ -158,18 +137,15 @@ func (c *child) order(o order) {
 
 func (c *child) signal(s os.Signal) {
 	c.t.Helper()
-	require.NoError(c.t, c.cmd.Process.Signal(s))
+	c.process.Signal(s)
 }
 
 // status waits for the end of the process.
 func (c *child) status() int {
 	c.t.Helper()
 	select {
-	case <-c.ended:
-		if c.err != nil {
-			c.t.Logf("%s: %v", c.ID, c.err)
-		}
-		return c.cmd.ProcessState.ExitCode()
+	case <-c.process.Ended():
+		return c.process.State().ExitCode()
 	case <-time.After(eventually):
 		require.FailNow(c.t, "the process does not end")
 		return -1

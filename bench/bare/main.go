@@ -1,67 +1,30 @@
-// Command bare is the floor of the benchmarks: a chi router whose handlers write
-// constant answers, of the sizes that boxoffice's answers have. What boxoffice does on
-// top of it is what a ratio to it shows.
+// Command bare is the floor of the benchmarks: a chi router with the middleware that every
+// service of this kind has (request ids, a histogram of durations by route, the decision
+// whether a request is logged), whose handlers write constant answers of the sizes that
+// boxoffice's have. What boxoffice does on top of it is what a ratio to it shows.
 package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"os"
-	"os/signal"
+	"strconv"
 	"strings"
 	"sync/atomic"
-	"syscall"
-	"time"
 
 	"github.com/go-chi/chi/v5"
+
+	"boxoffice/bench/peer"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Stderr)
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "bare:", err)
-		os.Exit(1)
-	}
-}
-
-func run(ctx context.Context, args []string, stderr io.Writer) error {
 	flags := flag.NewFlagSet("bare", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	listen := flags.String("listen", "127.0.0.1:8091", "HTTP address")
-	placeBytes := flags.Int("place-bytes", 0, "size of the answer to a poll; 0 = a usual one")
-	if err := flags.Parse(args); err != nil {
-		return err
-	}
-	if flags.NArg() > 0 {
-		return fmt.Errorf("there are no arguments, but got %q", flags.Arg(0))
-	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", *listen)
-	if err != nil {
-		return err
-	}
-	server := &http.Server{Handler: routes(*placeBytes), ReadHeaderTimeout: 10 * time.Second}
-	fmt.Fprintf(stderr, "bare listens on http://%s\n", listener.Addr())
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
-	select {
-	case err := <-failed:
-		return err
-	case <-ctx.Done():
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	err = server.Shutdown(ctx)
-	if serveErr := <-failed; !errors.Is(serveErr, http.ErrServerClosed) {
-		return errors.Join(err, serveErr)
-	}
-	return err
+	placeBytes, _ := strconv.Atoi(os.Getenv("PLACE_BYTES")) // of the answer to a poll; 0: a usual size
+	peer.Main("bare", flags, func(context.Context) (http.Handler, func(), error) {
+		return routes(placeBytes), func() {}, nil
+	})
 }
 
 func routes(placeBytes int) http.Handler {
@@ -79,6 +42,7 @@ func routes(placeBytes int) http.Handler {
 		`"code":"seat-taken","requestId":"01930000-0000-7000-8000-000000000000","retryable":false,"availableSeats":[]}`
 	var ids atomic.Int64
 	r := chi.NewRouter()
+	r.Use(newObserver().middleware)
 	r.Post("/api/v1/users", constant(http.StatusCreated, `{"userId":"01930000-0000-7000-8000-000000000000","accessToken":"`+strings.Repeat(token, 6)+`"}`))
 	r.Post("/api/v1/users/{userId}/points/charges", constant(http.StatusCreated, `{}`))
 	r.Post("/api/v1/admin/concerts", constant(http.StatusCreated, `{"concertId":1}`))

@@ -2,7 +2,6 @@ package lab
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -12,19 +11,21 @@ import (
 	"time"
 
 	"boxoffice/cluster/localnats"
+	"boxoffice/internal/apiclient"
+	"boxoffice/internal/rig"
 )
 
 const (
-	joinTimeout = 10 * time.Second // until all nodes know of each other
+	joinTimeout = time.Minute // until all nodes know of each other
 	joinPoll    = 20 * time.Millisecond
 )
 
-// StartCluster starts nodes of one [Boxoffice], as many as there may be at a time, with a
+// startCluster starts nodes of one [Boxoffice], as many as there may be at a time, with a
 // NATS server between them, and waits until they know of each other.
-func (l *Lab) StartCluster(ctx context.Context) (nodes []*Server, err error) {
+func (l *Lab) startCluster(ctx context.Context) (nodes []*Server, err error) {
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, StopAll(nodes))
+			err = errors.Join(err, stopAll(nodes))
 		}
 	}()
 	if l.nats == nil {
@@ -59,11 +60,11 @@ func (l *Lab) StartCluster(ctx context.Context) (nodes []*Server, err error) {
 	return nodes, nil
 }
 
-// StopAll stops the nodes of a cluster, one after the other.
-func StopAll(nodes []*Server) error {
+// stopAll stops the nodes of a cluster, one after the other.
+func stopAll(nodes []*Server) error {
 	var errs []error
 	for _, node := range nodes {
-		errs = append(errs, node.Stop())
+		errs = append(errs, node.Stop(rig.StopLimit))
 	}
 	return errors.Join(errs...)
 }
@@ -74,43 +75,30 @@ func (s *Server) awaitMembers(ctx context.Context, count int) error {
 	defer cancel()
 	ticker := time.NewTicker(joinPoll)
 	defer ticker.Stop()
+	api := apiclient.New(0, 0)
 	for {
-		ready, err := s.members(ctx)
+		ready, err := s.members(ctx, api)
 		if err == nil && ready == count {
 			return nil
 		}
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
-			return fmt.Errorf("%s counts %d nodes and not %d: %w", s.Address, ready, count, errors.Join(ctx.Err(), err))
+			return fmt.Errorf("%s counts %d nodes and not %d: %w", s.URL, ready, count, errors.Join(ctx.Err(), err))
 		}
 	}
 }
 
 // members asks a node how many are ready.
-func (s *Server) members(ctx context.Context) (ready int, err error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.Address+"/api/v1/admin/cluster", http.NoBody)
-	if err != nil {
-		return 0, err
-	}
-	request.Header.Set("Authorization", "Bearer "+s.AdminToken)
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	response, err := client.Do(request)
-	if err != nil {
-		return 0, err
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return 0, errors.New(response.Status)
-	}
+func (s *Server) members(ctx context.Context, api *apiclient.Client) (ready int, err error) {
 	var cluster struct{ Members []struct{ Ready bool } }
-	if err := json.NewDecoder(response.Body).Decode(&cluster); err != nil {
-		return 0, err
-	}
+	err = api.Want(ctx, apiclient.Request{
+		Method: http.MethodGet, URL: s.URL + "/api/v1/admin/cluster", AccessToken: s.AdminToken,
+	}, &cluster)
 	for _, m := range cluster.Members {
 		if m.Ready {
 			ready++
 		}
 	}
-	return ready, nil
+	return ready, err
 }

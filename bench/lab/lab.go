@@ -3,28 +3,23 @@
 package lab
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"boxoffice/cluster/localnats"
+	"boxoffice/internal/rig"
 	"boxoffice/persistence/localpostgres"
 )
 
@@ -34,12 +29,9 @@ const (
 	Rowlock   = "rowlock"
 	Bare      = "bare"
 	Boxload   = "boxload" // the client
-	Idle      = "idle"    // measures the memory of idle schedules
 )
 
 const (
-	startTimeout = 30 * time.Second
-	stopTimeout  = 15 * time.Second
 	// connectionsPerNode is more than a node opens to Postgres with its default settings.
 	connectionsPerNode = 60
 	clusterSize        = 3 // that run at a time
@@ -51,26 +43,35 @@ type Lab struct {
 
 	dir    string
 	stderr io.Writer
+	gogc   string
 	nats   *localnats.Server // of a cluster; nil until there is one
 }
 
-// New builds programs ([Boxoffice], "boxload", …) and starts Postgres.
-func New(ctx context.Context, stderr io.Writer, programs ...string) (*Lab, error) {
+// OwnPace is the -gogc that lets boxoffice pace its collector itself; its peers get what comes
+// nearest to that, and so do they by any other.
+const (
+	OwnPace  = "own"
+	peerGOGC = "3200"
+	// UnsetGOGC is a setting of one server that has it as [OwnPace] would.
+	UnsetGOGC = "GOGC unset"
+)
+
+// New builds programs ([Boxoffice], [Boxload], …) and starts Postgres. All servers get the
+// same GOGC, or [OwnPace].
+func New(ctx context.Context, stderr io.Writer, gogc string, programs ...string) (*Lab, error) {
 	dir, err := os.MkdirTemp("", "boxoffice-bench-")
 	if err != nil {
 		return nil, err
 	}
-	l := &Lab{dir: dir, stderr: stderr}
+	l := &Lab{dir: dir, stderr: stderr, gogc: gogc}
 	for _, name := range programs {
 		path := "boxoffice/bench/" + name
 		if name == Boxoffice || name == Boxload {
 			path = "boxoffice/cmd/" + name
 		}
-		build := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(dir, name), path)
-		build.Stderr = stderr
-		if err := build.Run(); err != nil {
+		if _, err := (rig.Build{Package: path, Dir: dir}).Run(ctx); err != nil {
 			l.Close()
-			return nil, fmt.Errorf("build %s: %w", name, err)
+			return nil, err
 		}
 	}
 	l.Postgres, err = localpostgres.Start(ctx, localpostgres.Config{
@@ -170,7 +171,7 @@ func (l *Lab) Close() {
 		l.nats.Stop()
 	}
 	if l.Postgres != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+		ctx, cancel := context.WithTimeout(context.Background(), rig.StopLimit)
 		defer cancel()
 		if err := l.Postgres.Stop(ctx); err != nil {
 			fmt.Fprintln(l.stderr, "bench: stop Postgres:", err)
@@ -181,15 +182,31 @@ func (l *Lab) Close() {
 	}
 }
 
-// Load starts a server, lets boxload loose on it, and stops it. Boxload's report goes
-// into report.
-func (l *Lab) Load(ctx context.Context, server string, args []string, report any) (CPU, error) {
-	s, err := l.Start(ctx, server)
+// Load renews the database, starts a server, lets boxload loose on it, and stops it. Boxload's
+// report goes into report.
+func (l *Lab) Load(ctx context.Context, server string, settings, args []string, report any) (CPU, error) {
+	if err := l.Renew(ctx); err != nil {
+		return CPU{}, err
+	}
+	s, err := l.Start(ctx, server, settings...)
 	if err != nil {
 		return CPU{}, err
 	}
 	used, err := l.Measure(ctx, []*Server{s}, args, report)
-	return used, errors.Join(err, s.Stop())
+	return used, errors.Join(err, s.Stop(rig.StopLimit))
+}
+
+// LoadCluster does as Load with the nodes of one service; buyers are spread over them.
+func (l *Lab) LoadCluster(ctx context.Context, args []string, report any) (CPU, error) {
+	if err := l.Renew(ctx); err != nil {
+		return CPU{}, err
+	}
+	nodes, err := l.startCluster(ctx)
+	if err != nil {
+		return CPU{}, err
+	}
+	used, err := l.Measure(ctx, nodes, args, report)
+	return used, errors.Join(err, stopAll(nodes))
 }
 
 // Measure lets boxload loose on servers that run, the nodes of one service. Boxload's
@@ -200,150 +217,82 @@ func (l *Lab) Measure(ctx context.Context, servers []*Server, args []string, rep
 	}
 	addresses := make([]string, len(servers))
 	for i, s := range servers {
-		addresses[i] = s.Address
+		addresses[i] = strings.TrimPrefix(s.URL, "http://")
 	}
-	arguments := append([]string{
+	var out rig.Output
+	cmd := rig.Command(os.Environ(), filepath.Join(l.dir, Boxload), append([]string{
 		"-quiet", "-json", "-addr", strings.Join(addresses, ","), "-admin-token", servers[0].AdminToken,
-	}, args...)
-	boxload := exec.CommandContext(ctx, filepath.Join(l.dir, Boxload), arguments...)
-	boxload.Stderr = l.stderr
-	var out bytes.Buffer
-	boxload.Stdout = &out
-	if err := boxload.Start(); err != nil {
+	}, args...)...)
+	cmd.Stdout, cmd.Stderr = &out, l.stderr
+	boxload, err := rig.Start(cmd)
+	if err != nil {
 		return CPU{}, err
 	}
-	watch := l.watchCPU(servers, boxload.Process.Pid)
-	err := boxload.Wait()
-	samples := watch.end()
-	if err != nil {
-		return CPU{}, fmt.Errorf("boxload %s: %w", strings.Join(args, " "), err)
+	samples := l.watchCPU(ctx, servers, boxload)
+	if ctx.Err() != nil {
+		boxload.Kill()
+		return CPU{}, ctx.Err()
+	}
+	if state := boxload.State(); !state.Success() {
+		return CPU{}, fmt.Errorf("boxload %s: %s", strings.Join(args, " "), state)
 	}
 	var when struct{ StartedAt, TimeOverAt time.Time }
-	if err := errors.Join(json.Unmarshal(out.Bytes(), report), json.Unmarshal(out.Bytes(), &when)); err != nil {
+	if err := errors.Join(json.Unmarshal([]byte(out.String()), report), json.Unmarshal([]byte(out.String()), &when)); err != nil {
 		return CPU{}, fmt.Errorf("read boxload's report: %w", err)
 	}
 	return samples.between(when.StartedAt, when.TimeOverAt), nil
 }
 
-// Run runs a program to its end and gives what it wrote.
-func (l *Lab) Run(ctx context.Context, program string, args ...string) ([]byte, error) {
-	command := exec.CommandContext(ctx, filepath.Join(l.dir, program), args...)
-	command.Stderr = l.stderr
-	out, err := command.Output()
-	if err != nil {
-		return nil, fmt.Errorf("%s %s: %w", program, strings.Join(args, " "), err)
-	}
-	return out, nil
-}
-
 // Server is a server that was started.
 type Server struct {
-	Address    string // host and port
+	*rig.Server
+
 	AdminToken string
-	PID        int
-
-	command *exec.Cmd
-	drained chan struct{} // closed when its stderr has ended
 }
 
-// Stop stops a server as its operator would, and waits for it.
-func (s *Server) Stop() error {
-	_ = s.command.Process.Signal(syscall.SIGTERM) // it may be gone; Wait tells
-	<-s.drained
-	return s.command.Wait()
-}
-
-// Kill ends a server without giving it a chance, and waits until it is gone.
-func (s *Server) Kill() {
-	_ = s.command.Process.Kill() // it may be gone, which is as good
-	<-s.drained
-	_ = s.command.Wait() // it was killed
-}
-
-// Start starts a server and waits until it says where it listens. Settings are added to
-// the environment of a [Boxoffice]; others take them as arguments.
+// Start starts a server and waits until it is ready. Settings are added to its environment.
 func (l *Lab) Start(ctx context.Context, server string, settings ...string) (*Server, error) {
-	path := filepath.Join(l.dir, server)
+	p := rig.Program{Path: filepath.Join(l.dir, server), Environ: os.Environ()}
+	gogc := l.gogc
+	if gogc == OwnPace {
+		gogc = peerGOGC
+	}
+	if server != Boxoffice || l.gogc != OwnPace && !slices.Contains(settings, UnsetGOGC) {
+		p.Environ = append(p.Environ, "GOGC="+gogc)
+	}
+	settings = slices.DeleteFunc(slices.Clone(settings), func(s string) bool { return s == UnsetGOGC })
 	switch server {
 	case Boxoffice:
-		environment := slices.Concat(os.Environ(), []string{
-			"BOXOFFICE_LISTEN=127.0.0.1:0", "BOXOFFICE_DEMO=false", "BOXOFFICE_LOG_LEVEL=warn",
-			"BOXOFFICE_DATABASE_URL=" + l.Postgres.URL, "BOXOFFICE_DATA_DIR=" + filepath.Join(l.dir, "data"),
-		}, settings)
-		if err := l.once(ctx, environment, path, "migrate"); err != nil {
+		p.Environ = append(p.Environ, "BOXOFFICE_LISTEN=127.0.0.1:0", "BOXOFFICE_DEMO=false", "BOXOFFICE_LOG_LEVEL=warn",
+			"BOXOFFICE_DATABASE_URL="+l.Postgres.URL, "BOXOFFICE_DATA_DIR="+filepath.Join(l.dir, "data"))
+		p.Environ = append(p.Environ, settings...)
+		if _, err := p.Run(ctx, "migrate"); err != nil {
 			return nil, err
 		}
-		var out bytes.Buffer
-		token := exec.CommandContext(ctx, path, "token", "-role", "admin")
-		token.Env, token.Stdout, token.Stderr = environment, &out, l.stderr
-		if err := token.Run(); err != nil {
-			return nil, fmt.Errorf("make an admin token: %w", err)
+		token, err := p.AdminToken(ctx)
+		if err != nil {
+			return nil, err
 		}
-		command := exec.CommandContext(ctx, path, "serve")
-		command.Env = environment
-		return l.await(command, strings.TrimSpace(out.String()))
+		s, err := rig.Serve(ctx, p.Command(nil, "serve"), nil)
+		return &Server{s, token}, err
 	case Rowlock:
-		settings = append(settings, "-database", l.Postgres.URL)
+		s, err := rig.Serve(ctx, p.Command(settings, "-database", l.Postgres.URL), nil)
+		return &Server{s, anyAdmin}, err
+	default:
+		s, err := rig.Serve(ctx, p.Command(settings), nil)
+		return &Server{s, anyAdmin}, err
 	}
-	return l.await(exec.CommandContext(ctx, path, append(settings, "-listen", "127.0.0.1:0")...), anyAdmin)
 }
 
 // anyAdmin is a token for servers that do not look at it.
 const anyAdmin = "01930000-0000-7000-8000-000000000000"
 
-func (l *Lab) once(ctx context.Context, environment []string, path string, args ...string) error {
-	command := exec.CommandContext(ctx, path, args...)
-	command.Env, command.Stderr = environment, l.stderr
-	if err := command.Run(); err != nil {
-		return fmt.Errorf("%s: %w", strings.Join(args, " "), err)
-	}
-	return nil
-}
-
 // StartProfiled starts a [Boxoffice] that serves profiles as well, and tells at which
 // address.
 func (l *Lab) StartProfiled(ctx context.Context, settings ...string) (server *Server, profiles string, err error) {
-	port, err := localpostgres.FreePort("127.0.0.1")
-	if err != nil {
+	if profiles, err = rig.FreeAddress("127.0.0.1"); err != nil {
 		return nil, "", err
 	}
-	profiles = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	server, err = l.Start(ctx, Boxoffice, append(settings, "BOXOFFICE_DEBUG_LISTEN="+profiles)...)
 	return server, profiles, err
-}
-
-var listening = regexp.MustCompile(`http://(127\.0\.0\.1:\d+)`)
-
-// await starts a command and reads on its stderr where it listens.
-func (l *Lab) await(command *exec.Cmd, adminToken string) (*Server, error) {
-	output, err := command.StderrPipe()
-	if err != nil {
-		return nil, err
-	}
-	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }
-	command.WaitDelay = stopTimeout
-	if err := command.Start(); err != nil {
-		return nil, err
-	}
-	s := &Server{AdminToken: adminToken, PID: command.Process.Pid, command: command, drained: make(chan struct{})}
-	found := make(chan string, 1)
-	go func() {
-		defer close(s.drained)
-		lines := bufio.NewScanner(output)
-		for lines.Scan() {
-			if m := listening.FindStringSubmatch(lines.Text()); m != nil && len(found) == 0 {
-				found <- m[1]
-			} else {
-				fmt.Fprintln(l.stderr, lines.Text())
-			}
-		}
-	}()
-	select {
-	case s.Address = <-found:
-		return s, nil
-	case <-s.drained:
-		return nil, fmt.Errorf("it ended at once: %w", command.Wait())
-	case <-time.After(startTimeout):
-		return nil, errors.Join(errors.New("it did not start in time"), s.Stop())
-	}
 }

@@ -106,17 +106,6 @@ func (s *server) points(r *http.Request) (int, any, error) {
 	return http.StatusOK, map[string]any{"balance": balance}, err
 }
 
-func (s *server) charge(r *http.Request) (int, any, error) {
-	in, err := body[struct{ Amount int64 }](r)
-	if err != nil {
-		return 0, nil, err
-	}
-	var balance int64
-	err = s.pool.QueryRow(r.Context(), `UPDATE users SET balance = balance + $2 WHERE id = $1 RETURNING balance`,
-		chi.URLParam(r, "id"), in.Amount).Scan(&balance)
-	return http.StatusCreated, map[string]any{"balance": balance}, err
-}
-
 func (s *server) newConcert(r *http.Request) (int, any, error) {
 	in, err := body[struct {
 		Title string

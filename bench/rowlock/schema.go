@@ -12,6 +12,24 @@ CREATE TABLE users (
     balance bigint NOT NULL DEFAULT 0 CHECK (balance >= 0)
 ) WITH (fillfactor = 80);
 
+CREATE TABLE ledger (
+    id            uuid        PRIMARY KEY,
+    user_id       uuid        NOT NULL REFERENCES users,
+    amount        bigint      NOT NULL,
+    balance_after bigint      NOT NULL,
+    created_at    timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX ledger_by_user ON ledger (user_id, id);
+
+CREATE TABLE keys (
+    user_id    uuid        NOT NULL,
+    key        text        NOT NULL,
+    amount     bigint      NOT NULL,
+    answer     json        NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (user_id, key)
+);
+
 CREATE TABLE concerts (id bigserial PRIMARY KEY, title text NOT NULL, price bigint NOT NULL);
 
 CREATE TABLE schedules (

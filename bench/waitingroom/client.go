@@ -4,75 +4,49 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"sync/atomic"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
-	"github.com/valyala/fasthttp"
 	"golang.org/x/sync/errgroup"
+
+	"boxoffice/internal/apiclient"
 )
 
 // requestTimeout is when a request has failed.
 const requestTimeout = 15 * time.Second
 
 // client calls one server. It is safe for concurrent use.
-type client struct{ host *fasthttp.HostClient }
-
-func newClient(address string, connections int) *client {
-	return &client{&fasthttp.HostClient{
-		Addr: address,
-		Dial: func(address string) (net.Conn, error) {
-			return (&net.Dialer{Timeout: requestTimeout}).DialContext(context.Background(), "tcp", address) // fasthttp has no other
-		},
-		MaxConns: connections + 1, ReadTimeout: requestTimeout, WriteTimeout: requestTimeout,
-		MaxIdemponentCallAttempts: 1, NoDefaultUserAgentHeader: true,
-		DisableHeaderNamesNormalizing: true, DisablePathNormalizing: true,
-	}}
+type client struct {
+	base string // URL
+	api  *apiclient.Client
 }
 
-func (c *client) close() { c.host.CloseIdleConnections() }
-
-// call is one request and its answer; a worker uses one again and again.
-type call struct {
-	client   *client
-	request  fasthttp.Request
-	response fasthttp.Response
+func newClient(base string, connections int) *client {
+	return &client{base, apiclient.New(connections, requestTimeout)}
 }
 
-// do sends a request and gives the status of its answer.
-func (c *call) do(method, path string, body []byte, headers ...string) (int, error) {
-	c.request.Reset()
-	c.request.Header.SetMethod(method)
-	c.request.SetRequestURI(path)
-	c.request.SetHost(c.client.host.Addr)
-	for i := 0; i+1 < len(headers); i += 2 {
-		c.request.Header.Set(headers[i], headers[i+1])
-	}
-	if body != nil {
-		c.request.Header.SetContentType("application/json")
-		c.request.SetBodyRaw(body)
-	}
-	if err := c.client.host.DoTimeout(&c.request, &c.response, requestTimeout); err != nil {
-		return 0, fmt.Errorf("%s %s: %w", method, path, err)
-	}
-	return c.response.StatusCode(), nil
+func (c *client) close() { c.api.Close() }
+
+// do sends a request, whose path is in URL.
+func (c *client) do(ctx context.Context, r apiclient.Request) (apiclient.Response, error) {
+	r.URL = c.base + r.URL
+	return c.api.Do(ctx, r)
 }
 
 // want is do for requests that must be answered so; the answer goes into into.
-func (c *client) want(want int, method, path string, body []byte, into any, headers ...string) error {
-	request := &call{client: c}
-	status, err := request.do(method, path, body, headers...)
+func (c *client) want(ctx context.Context, want int, r apiclient.Request, into any) error {
+	answer, err := c.do(ctx, r)
 	if err != nil {
 		return err
 	}
-	if status != want {
-		return fmt.Errorf("%s %s: %d instead of %d: %s", method, path, status, want, request.response.Body())
+	if answer.Status != want {
+		return fmt.Errorf("%s %s: %d instead of %d: %s", r.Method, r.URL, answer.Status, want, answer.Body)
 	}
 	if into == nil {
 		return nil
 	}
-	return json.Unmarshal(request.response.Body(), into)
+	return json.Unmarshal(answer.Body, into)
 }
 
 // load is what a crowd of connections got.
@@ -82,9 +56,10 @@ type load struct {
 }
 
 // crowd sends requests on many connections, each as soon as the one before was answered,
-// until the time is over (or, with no time, until each says that there are no more).
+// until the time is over (or, with no time, until there are no more), and wants each answered
+// with a status.
 func (c *client) crowd(
-	ctx context.Context, connections int, duration time.Duration, each func(c *call, n int64) (more bool, err error),
+	ctx context.Context, connections int, duration time.Duration, status int, request func(n int64) (r apiclient.Request, more bool),
 ) (load, error) {
 	var next atomic.Int64
 	times := make([]*hdrhistogram.Histogram, connections)
@@ -93,11 +68,13 @@ func (c *client) crowd(
 	for i := range connections {
 		times[i] = hdrhistogram.New(1, requestTimeout.Microseconds(), 3)
 		group.Go(func() error {
-			request := &call{client: c}
 			for ctx.Err() == nil && (duration == 0 || time.Since(began) < duration) {
+				r, more := request(next.Add(1) - 1)
+				if !more {
+					return nil
+				}
 				sent := time.Now()
-				more, err := each(request, next.Add(1)-1)
-				if err != nil || !more {
+				if err := c.want(ctx, status, r, nil); err != nil {
 					return err
 				}
 				_ = times[i].RecordValue(time.Since(sent).Microseconds()) // no request takes longer

@@ -15,6 +15,11 @@ import (
 	"boxoffice/waitingroom"
 )
 
+// roomLimits are those of the lines that are filled.
+func roomLimits() boxoffice.RoomLimits {
+	return boxoffice.RoomLimits{AdmissionTTL: 10 * time.Minute, ClaimTTL: time.Minute, MaxWaiting: 10_000_000}
+}
+
 // newSchedule puts a concert on sale.
 func newSchedule(ctx context.Context, db *persistence.Database, capacity, admitPerSecond int) (int64, error) {
 	now := time.Now().UTC().Truncate(time.Millisecond)

@@ -7,5 +7,5 @@
 //
 // The long line is not joined over HTTP, which would take minutes: its events and rows
 // are written by the journal in batches, as a gatekeeper writes them. The joins over HTTP
-// and at the grain are measured with lines of their own.
+// are measured with a line of their own, by a client of net/http.
 package main

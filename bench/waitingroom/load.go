@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"boxoffice/bench/lab"
+	"boxoffice/internal/apiclient"
 )
 
 // place is what these measurements look at of a place.
@@ -19,16 +20,26 @@ type place struct {
 	Position int    `json:"position"`
 }
 
+// join is somebody's request for a place in a line, or for the one that they have.
+func join(line int64, p *person) apiclient.Request {
+	return apiclient.Request{Method: http.MethodPost, URL: tokensPath(line), AccessToken: p.accessToken}
+}
+
+// poll is somebody's request for where they stand.
+func poll(line int64, p *person) apiclient.Request {
+	return apiclient.Request{Method: http.MethodGet, URL: tokensPath(line) + "/me", QueueToken: p.queueToken}
+}
+
 // findPollers gives those who will poll the tokens of their places: joining again gives
 // the place that somebody has.
-func (b *bench) findPollers(context.Context) error {
+func (b *bench) findPollers(ctx context.Context) error {
 	for _, line := range []struct {
 		id     int64
 		people []*person
 	}{{b.shortLine, b.short}, {b.longLine, b.long}} {
 		for _, p := range line.people {
 			var found place
-			if err := b.other.want(http.StatusOK, "POST", tokensPath(line.id), nil, &found, "Authorization", bearer(p.accessToken)); err != nil {
+			if err := b.other.want(ctx, http.StatusOK, join(line.id, p), &found); err != nil {
 				return err
 			}
 			if found.Position != p.position {
@@ -43,17 +54,17 @@ func (b *bench) findPollers(context.Context) error {
 // polls compares, in turns, polls of the long and of the short line with a bare handler
 // whose answers are as long.
 func (b *bench) polls(ctx context.Context) error {
-	sample := &call{client: b.other.client}
-	if _, err := sample.do("GET", tokensPath(b.longLine)+"/me", nil, "Queue-Token", b.long[0].queueToken); err != nil {
-		return err
-	}
-	size := len(sample.response.Body())
-	bare, err := b.lab.Start(ctx, lab.Bare, "-place-bytes", strconv.Itoa(size))
+	sample, err := b.other.do(ctx, poll(b.longLine, b.long[0]))
 	if err != nil {
 		return err
 	}
-	defer func() { _ = bare.Stop() }() // it holds nothing
-	floor := newClient(bare.Address, b.connections)
+	size := len(sample.Body)
+	bare, err := b.lab.Start(ctx, lab.Bare, "PLACE_BYTES="+strconv.Itoa(size))
+	if err != nil {
+		return err
+	}
+	defer bare.Kill() // it holds nothing
+	floor := newClient(bare.URL, b.connections)
 	defer floor.close()
 	before, err := b.other.metric(ctx, `boxoffice_edge_answers_total\{by="grain",kind="gatekeeper"\}`)
 	if err != nil {
@@ -67,13 +78,8 @@ func (b *bench) polls(ctx context.Context) error {
 			people []*person
 			into   *[]load
 		}{{floor, b.longLine, b.long, &bares}, {b.other.client, b.longLine, b.long, &longs}, {b.other.client, b.shortLine, b.short, &shorts}} {
-			path := tokensPath(turn.line) + "/me"
-			measured, err := turn.client.crowd(ctx, b.connections, b.duration, func(c *call, n int64) (bool, error) {
-				status, err := c.do("GET", path, nil, "Queue-Token", turn.people[n%int64(len(turn.people))].queueToken)
-				if err == nil && status != http.StatusOK {
-					err = fmt.Errorf("a poll was answered with %d: %s", status, c.response.Body())
-				}
-				return true, err
+			measured, err := turn.client.crowd(ctx, b.connections, b.duration, http.StatusOK, func(n int64) (apiclient.Request, bool) {
+				return poll(turn.line, turn.people[n%int64(len(turn.people))]), true
 			})
 			if err != nil {
 				return err
@@ -104,16 +110,11 @@ func (b *bench) joinsOverHTTP(ctx context.Context) error {
 	if err := b.register(ctx, people); err != nil {
 		return err
 	}
-	path := tokensPath(b.httpLine)
-	joined, err := b.other.crowd(ctx, b.joining, 0, func(c *call, n int64) (bool, error) {
+	joined, err := b.other.crowd(ctx, b.joining, 0, http.StatusCreated, func(n int64) (r apiclient.Request, more bool) {
 		if n >= int64(len(people)) {
-			return false, nil
+			return r, false
 		}
-		status, err := c.do("POST", path, nil, "Authorization", bearer(people[n].accessToken))
-		if err == nil && status != http.StatusCreated {
-			err = fmt.Errorf("a join was answered with %d: %s", status, c.response.Body())
-		}
-		return true, err
+		return join(b.httpLine, people[n]), true
 	})
 	if err != nil {
 		return err
@@ -132,7 +133,7 @@ func (b *bench) loseOwner(ctx context.Context) error {
 	for i, p := range b.long {
 		if err := b.await(ctx, time.Minute, func() error {
 			var found place
-			err := b.other.want(http.StatusOK, "POST", tokensPath(b.longLine), nil, &found, "Authorization", bearer(p.accessToken))
+			err := b.other.want(ctx, http.StatusOK, join(b.longLine, p), &found)
 			if err == nil && found.Token != p.queueToken {
 				return fmt.Errorf("another place was given: %+v", found)
 			}
@@ -147,7 +148,7 @@ func (b *bench) loseOwner(ctx context.Context) error {
 	wrong := 0
 	for _, p := range b.long {
 		var found place
-		if err := b.other.want(http.StatusOK, "GET", tokensPath(b.longLine)+"/me", nil, &found, "Queue-Token", p.queueToken); err != nil {
+		if err := b.other.want(ctx, http.StatusOK, poll(b.longLine, p), &found); err != nil {
 			return err
 		}
 		if found.Position != p.position {

@@ -26,7 +26,6 @@ func main() {
 // options are the sizes of a run.
 type options struct {
 	waiting     int           // in the long line
-	grainJoins  int           // through the mailbox
 	httpJoins   int           // over HTTP, each by somebody else
 	connections int           // of those who poll
 	joining     int           // connections of those who join
@@ -40,7 +39,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("waitingroom", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.IntVar(&o.waiting, "waiting", 1_000_000, "people in the long line, filled through the journal")
-	flags.IntVar(&o.grainJoins, "grain-joins", 200_000, "joins through the gatekeeper's mailbox")
 	flags.IntVar(&o.httpJoins, "http-joins", 20_000, "joins over HTTP")
 	flags.IntVar(&o.connections, "connections", 64, "connections of those who poll")
 	flags.IntVar(&o.joining, "join-connections", 256, "connections of those who join")

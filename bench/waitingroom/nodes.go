@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strconv"
 	"time"
+
+	"boxoffice/internal/apiclient"
 )
 
 // startNode starts a node of the service, with profiles.
@@ -18,7 +20,7 @@ func (b *bench) startNode(ctx context.Context) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &node{Server: server, debug: debug, client: newClient(server.Address, max(b.connections, b.joining))}, nil
+	return &node{Server: server, debug: debug, client: newClient(server.URL, max(b.connections, b.joining))}, nil
 }
 
 // startNodes starts two nodes and tells what the long line takes of their memory: the
@@ -47,7 +49,7 @@ func (b *bench) startNodes(ctx context.Context) (err error) {
 		}
 	}
 	for _, n := range []*node{b.owner, b.other} {
-		if err := n.want(http.StatusOK, "GET", queuePath(b.longLine), nil, nil); err != nil {
+		if err := n.want(ctx, http.StatusOK, get(queuePath(b.longLine)), nil); err != nil {
 			return err
 		}
 	}
@@ -72,41 +74,38 @@ func (b *bench) startNodes(ctx context.Context) (err error) {
 		b.note(fmt.Sprintf("memory of a line of %d, %s node", b.waiting, role), goal, "%s", measured)
 	}
 	// From here on people are let into the busy line.
-	return b.other.want(http.StatusOK, "GET", queuePath(b.busyLine), nil, nil)
+	return b.other.want(ctx, http.StatusOK, get(queuePath(b.busyLine)), nil)
 }
 
 func queuePath(scheduleID int64) string {
 	return "/api/v1/schedules/" + strconv.FormatInt(scheduleID, 10) + "/queue"
 }
 func tokensPath(scheduleID int64) string { return queuePath(scheduleID) + "-tokens" }
-func bearer(token string) string         { return "Bearer " + token }
 
 var heapInUse = regexp.MustCompile(`(?m)^# HeapInuse = (\d+)$`)
 
+func get(path string) apiclient.Request { return apiclient.Request{Method: http.MethodGet, URL: path} }
+
 // heap is the heap in use after a collection, in bytes.
-func (n *node) heap(context.Context) (float64, error) {
-	c := newClient(n.debug, 1)
-	defer c.close()
-	request := &call{client: c}
-	if status, err := request.do("GET", "/debug/pprof/heap?gc=1&debug=1", nil); err != nil || status != http.StatusOK {
-		return 0, fmt.Errorf("profile: %d %w", status, err)
-	}
-	return number(heapInUse, request.response.Body())
+func (n *node) heap(ctx context.Context) (float64, error) {
+	c := newClient("http://"+n.debug, 0)
+	return c.number(ctx, "/debug/pprof/heap?gc=1&debug=1", heapInUse)
 }
 
 // metric reads one of the node's metrics.
-func (n *node) metric(_ context.Context, name string) (float64, error) {
-	request := &call{client: n.client}
-	if status, err := request.do("GET", "/metrics", nil); err != nil || status != http.StatusOK {
-		return 0, fmt.Errorf("metrics: %d %w", status, err)
-	}
-	return number(regexp.MustCompile(`(?m)^`+name+` (\S+)$`), request.response.Body())
+func (n *node) metric(ctx context.Context, name string) (float64, error) {
+	return n.number(ctx, "/metrics", regexp.MustCompile(`(?m)^`+name+` (\S+)$`))
 }
 
-func number(pattern *regexp.Regexp, text []byte) (float64, error) {
-	found := pattern.FindSubmatch(text)
+// number reads a number out of a text.
+func (c *client) number(ctx context.Context, path string, pattern *regexp.Regexp) (float64, error) {
+	answer, err := c.do(ctx, get(path))
+	if err != nil {
+		return 0, err
+	}
+	found := pattern.FindSubmatch(answer.Body)
 	if found == nil {
-		return 0, fmt.Errorf("%s is not there", pattern)
+		return 0, fmt.Errorf("%s has nothing like %s", path, pattern)
 	}
 	return strconv.ParseFloat(string(found[1]), 64)
 }

@@ -17,6 +17,7 @@ import (
 	"boxoffice/bench/lab"
 	"boxoffice/cluster/localnats"
 	api "boxoffice/http"
+	"boxoffice/internal/rig"
 	"boxoffice/migrations"
 	"boxoffice/persistence"
 )
@@ -36,9 +37,9 @@ type bench struct {
 	keyPEM  string
 	figures []figure
 
-	grainLine, shortLine, longLine, httpLine, busyLine int64
-	short, long                                        []*person
-	owner, other                                       *node
+	shortLine, longLine, httpLine, busyLine int64
+	short, long                             []*person
+	owner, other                            *node
 }
 
 // node is one process of the service.
@@ -67,7 +68,7 @@ func open(ctx context.Context, o options, stderr io.Writer) (_ *bench, err error
 		return nil, err
 	}
 	b.keyPEM = string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
-	if b.lab, err = lab.New(ctx, stderr, lab.Boxoffice, lab.Bare); err != nil {
+	if b.lab, err = lab.New(ctx, stderr, lab.OwnPace, lab.Boxoffice, lab.Bare); err != nil {
 		return nil, err
 	}
 	if b.natsDir, err = os.MkdirTemp("", "boxoffice-bench-nats-"); err != nil {
@@ -87,7 +88,7 @@ func (b *bench) close() {
 	for _, n := range []*node{b.owner, b.other} {
 		if n != nil {
 			n.client.close()
-			if err := n.Stop(); err != nil {
+			if err := n.Stop(rig.StopLimit); err != nil {
 				b.say("stop a node: %v", err)
 			}
 		}
@@ -123,7 +124,6 @@ func (b *bench) measure(ctx context.Context) error {
 		name string
 		do   func(context.Context) error
 	}{
-		{"joins at the grain", b.joinsAtGrain},
 		{"filling lines through the journal", b.fillLines},
 		{"two nodes, and the memory of a long line", b.startNodes},
 		{"places of people who poll", b.findPollers},
@@ -138,18 +138,6 @@ func (b *bench) measure(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", step.name, err)
 		}
 	}
-	return nil
-}
-
-func (b *bench) joinsAtGrain(ctx context.Context) (err error) {
-	if b.grainLine, err = newSchedule(ctx, b.db, 1, 0); err != nil {
-		return err
-	}
-	took, err := joinAtGrain(ctx, b.db, b.grainLine, b.grainJoins)
-	if err != nil {
-		return err
-	}
-	b.note("durable joins at the grain", "≥ 30 000/s", "%.0f/s", float64(b.grainJoins)/took.Seconds())
 	return nil
 }
 

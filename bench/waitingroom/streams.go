@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -15,6 +14,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"boxoffice/internal/apiclient"
 )
 
 // streamDeadline is how long streams may take to be told.
@@ -32,7 +33,7 @@ func (b *bench) follow(ctx context.Context) error {
 		return err
 	}
 	var mine place
-	if err := b.other.want(http.StatusCreated, "POST", tokensPath(schedule), nil, &mine, "Authorization", bearer(buyer.accessToken)); err != nil {
+	if err := b.other.want(ctx, http.StatusCreated, join(schedule, buyer), &mine); err != nil {
 		return err
 	}
 	path := strings.TrimSuffix(queuePath(schedule), "/queue")
@@ -45,7 +46,7 @@ func (b *bench) follow(ctx context.Context) error {
 		}
 	}()
 	for i := range streams {
-		if streams[i], err = openStream(ctx, b.other.Address, path+"/seats/events", b.other.AdminToken); err != nil {
+		if streams[i], err = openStream(ctx, strings.TrimPrefix(b.other.URL, "http://"), path+"/seats/events", b.other.AdminToken); err != nil {
 			return fmt.Errorf("stream %d: %w", i+1, err)
 		}
 	}
@@ -60,12 +61,11 @@ func (b *bench) follow(ctx context.Context) error {
 	}
 	listening.Wait()
 	changed := time.Now()
-	body, err := json.Marshal(map[string]int{"seatNumber": 1})
+	err = b.other.want(ctx, http.StatusCreated, apiclient.Request{
+		Method: http.MethodPost, URL: path + "/reservations", Body: map[string]int{"seatNumber": 1},
+		AccessToken: buyer.accessToken, QueueToken: mine.Token,
+	}, nil)
 	if err != nil {
-		return err
-	}
-	if err := b.other.want(http.StatusCreated, "POST", path+"/reservations", body, nil,
-		"Authorization", bearer(buyer.accessToken), "Queue-Token", mine.Token); err != nil {
 		return err
 	}
 	told.Wait()
@@ -95,7 +95,7 @@ func openStream(ctx context.Context, address, path, adminToken string) (*stream,
 		return nil, err
 	}
 	s := &stream{conn: conn, reader: bufio.NewReaderSize(conn, 512)}
-	if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nAuthorization: %s\r\n\r\n", path, address, bearer(adminToken)); err != nil {
+	if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\n\r\n", path, address, adminToken); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
 	if s.next("event: seats\n").IsZero() {

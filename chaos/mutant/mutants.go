@@ -12,6 +12,7 @@ func All() []Mutant {
 func fence() Mutant {
 	return Mutant{
 		Name: "fence", Lacks: "the comparison of epochs and versions in a commit", Faults: "pause,cut-nats",
+		Check: "database: events have no gaps, and epochs never go down",
 		Edits: []Edit{
 			{
 				File: "persistence/statements.go",
@@ -46,6 +47,7 @@ func fence() Mutant {
 func gate() Mutant {
 	return Mutant{
 		Name: "gate", Lacks: "telling only what is durable", Faults: "postgres-restart,pause",
+		Check: "durability",
 		Edits: []Edit{
 			{
 				File: "actors/batch.go",
@@ -75,7 +77,8 @@ func gate() Mutant {
 // lease: a node answers from memory whether or not somebody else may own the grain.
 func lease() Mutant {
 	return Mutant{
-		Name: "lease", Lacks: "the look at the lease before an answer from memory", Faults: "pause,cut-nats",
+		Name: "lease", Lacks: "the look at the lease before an answer from memory", Faults: "cut-nats",
+		Check: "place",
 		Edits: []Edit{{
 			File: "actors/batch.go",
 			Old:  "(s.cfg.Lease.Valid() || len(b.commands) == 0)",
@@ -89,6 +92,7 @@ func lease() Mutant {
 func key() Mutant {
 	return Mutant{
 		Name: "key", Lacks: "the check of the idempotency key in the transaction of its effect", Faults: "none",
+		Check: "one effect",
 		Edits: []Edit{
 			{
 				File: "persistence/checked.go",
@@ -118,6 +122,7 @@ func key() Mutant {
 func refund() Mutant {
 	return Mutant{
 		Name: "refund", Lacks: "giving back once what was paid once", Faults: "none",
+		Check: "linearizability",
 		Edits: []Edit{
 			{
 				File: "persistence/changes.go",
@@ -133,6 +138,7 @@ func refund() Mutant {
 func expiry() Mutant {
 	return Mutant{
 		Name: "expiry", Lacks: "the last 400 ms of a hold", Faults: "none",
+		Check: "linearizability",
 		Edits: []Edit{
 			{
 				File: "schedule_state.go",
@@ -152,6 +158,7 @@ func expiry() Mutant {
 func capacity() Mutant {
 	return Mutant{
 		Name: "capacity", Lacks: "the last place of the capacity", Faults: "none",
+		Check: "waiting room",
 		Edits: []Edit{{
 			File: "waitingroom_decide.go",
 			Old:  "free := r.settings.capacity - len(r.admitted.places)",
@@ -164,6 +171,7 @@ func capacity() Mutant {
 func checksum() Mutant {
 	return Mutant{
 		Name: "checksum", Lacks: "the checksum of a snapshot", Faults: "poison-snapshots",
+		Check: "database: a snapshot is what its events make",
 		Edits: []Edit{{
 			File: "persistence/activation.go",
 			Old:  "if taken.checksum == nil || checksumOf(taken.snapshot) != *taken.checksum {",
@@ -176,6 +184,7 @@ func checksum() Mutant {
 func age() Mutant {
 	return Mutant{
 		Name: "age", Lacks: "the end of the trust in a replica that hears nothing", Faults: "cut-nats",
+		Check: "place",
 		Edits: []Edit{{
 			File: "actors/edge/replica.go",
 			Old:  "young = age >= 0 && age <= maxAge",

@@ -15,7 +15,9 @@ type Mutant struct {
 	Lacks string // what is gone
 	// Faults show it: a list for the harness.
 	Faults string
-	Edits  []Edit
+	// Check is the check that must notice; that another one does is luck.
+	Check string
+	Edits []Edit
 }
 
 // Edit replaces a text that a file has exactly once.

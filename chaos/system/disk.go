@@ -67,7 +67,7 @@ func (s *System) useUpLog(ctx context.Context) {
 
 // revivePostgres waits until Postgres answers, and starts it if it has ended.
 func (s *System) revivePostgres(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, readyLimit)
+	ctx, cancel := context.WithTimeout(ctx, postgresLimit)
 	defer cancel()
 	ticker := time.NewTicker(pollEvery)
 	defer ticker.Stop()

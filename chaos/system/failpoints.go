@@ -48,8 +48,11 @@ func (s *System) failpoint(ctx context.Context, f plan.Fault) error {
 func (s *System) hit(ctx context.Context, f plan.Fault, n *Node) error {
 	armed := points()[f.Kind]
 	path := filepath.Join(n.FailpointDir, string(armed.Point))
-	_, ended := n.running()
-	n.hold()
+	var ended <-chan struct{}
+	if process := n.Process(); process != nil {
+		ended = process.Ended()
+	}
+	n.Hold()
 	defer n.Up()
 	if err := os.WriteFile(path, []byte(armed.Action), 0o600); err != nil {
 		return fmt.Errorf("arm %s: %w", armed.Point, err)

@@ -95,7 +95,7 @@ func (s *System) kill(ctx context.Context, f plan.Fault, n *Node) error {
 // killAll kills every process at once, Postgres and NATS included.
 func (s *System) killAll(ctx context.Context, f plan.Fault) error {
 	for _, n := range s.nodes {
-		n.hold()
+		n.Hold()
 		n.Signal(syscall.SIGKILL)
 	}
 	s.nats.Kill()
@@ -116,7 +116,7 @@ func (s *System) killAll(ctx context.Context, f plan.Fault) error {
 
 // restart drains a node and starts it again.
 func (s *System) restart(ctx context.Context, n *Node) error {
-	if err := n.Drain(ctx); err != nil {
+	if err := n.Drain(drainLimit); err != nil {
 		return err
 	}
 	n.Up()
@@ -129,7 +129,7 @@ func (s *System) join(ctx context.Context, f plan.Fault) error {
 	if err := s.spare.AwaitReady(ctx); err != nil {
 		return err
 	}
-	return errors.Join(pause(ctx, f.Length), s.spare.Drain(ctx))
+	return errors.Join(pause(ctx, f.Length), s.spare.Drain(drainLimit))
 }
 
 func (s *System) restartNATS(ctx context.Context, f plan.Fault) error {
@@ -178,14 +178,14 @@ func (s *System) skew(ctx context.Context, f plan.Fault, n *Node) error {
 		hour = -hour
 	}
 	n.Kill()
-	n.set(func() { n.extra = []string{"CHAOS_CLOCK_SKEW=" + hour.String()} })
+	n.extra = []string{"CHAOS_CLOCK_SKEW=" + hour.String()}
 	n.Up()
 	err := n.AwaitReady(ctx)
 	if err == nil {
 		err = pause(ctx, f.Length)
 	}
 	n.Kill()
-	n.set(func() { n.extra = nil })
+	n.extra = nil
 	n.Up()
 	return err
 }

@@ -5,20 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
-	"time"
 
-	"boxoffice/persistence/localpostgres"
+	"boxoffice/internal/rig"
 )
 
 // Node is one node of the service, started and started again.
 type Node struct {
-	*process
+	*rig.Kept
 
 	// Index counts from 0.
 	Index int
@@ -30,8 +28,8 @@ type Node struct {
 	// The ways from this node to Postgres and NATS, and from other nodes to this one.
 	postgres, nats, peers *Proxy
 
-	client *http.Client
-	// extra are settings of its next start.
+	log string // path
+	// extra are settings of its next start; they change while the node is down.
 	extra []string
 }
 
@@ -39,39 +37,34 @@ type Node struct {
 func (s *System) newNode(index int) (*Node, error) {
 	name := fmt.Sprintf("node-%d", index)
 	n := &Node{
-		Index: index, FailpointDir: filepath.Join(s.cfg.Dir, name, "failpoints"),
-		client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
+		Index: index, FailpointDir: filepath.Join(s.cfg.Dir, name, "failpoints"), log: filepath.Join(s.cfg.Dir, name+".log"),
 	}
 	if err := os.MkdirAll(n.FailpointDir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the directory of %s: %w", name, err)
 	}
-	listen, err := localpostgres.FreePort("127.0.0.1")
+	free, err := rig.FreeAddresses("127.0.0.1", 2)
 	if err != nil {
 		return nil, err
 	}
-	bind, err := localpostgres.FreePort("127.0.0.1")
-	if err != nil {
-		return nil, err
-	}
-	n.URL = "http://127.0.0.1:" + strconv.Itoa(listen)
+	listen, bind := free[0], free[1]
+	n.URL = "http://" + listen
 	if n.postgres, err = NewProxy("127.0.0.1:0", net.JoinHostPort("127.0.0.1", strconv.Itoa(s.postgres.Port)), nil); err != nil {
 		return nil, err
 	}
-	if n.nats, err = NewProxy("127.0.0.1:0", net.JoinHostPort("127.0.0.1", strconv.Itoa(s.natsPort)), nil); err != nil {
+	if n.nats, err = NewProxy("127.0.0.1:0", s.natsAddress, nil); err != nil {
 		return nil, errors.Join(err, n.postgres.Close())
 	}
-	target := net.JoinHostPort("127.0.0.1", strconv.Itoa(bind))
-	if n.peers, err = NewProxy("127.0.0.1:0", target, s.nodeOf); err != nil {
+	if n.peers, err = NewProxy("127.0.0.1:0", bind, s.nodeOf); err != nil {
 		return nil, errors.Join(err, n.postgres.Close(), n.nats.Close())
 	}
 	environ := []string{
 		"PATH=" + os.Getenv("PATH"),
 		"CHAOS_FAILPOINTS=" + n.FailpointDir,
-		"BOXOFFICE_LISTEN=127.0.0.1:" + strconv.Itoa(listen),
+		"BOXOFFICE_LISTEN=" + listen,
 		"BOXOFFICE_DATABASE_URL=" + s.through(n.postgres),
 		"BOXOFFICE_NATS_URL=nats://" + n.nats.Address,
 		"BOXOFFICE_NODE_ADDRESS=" + n.peers.Address,
-		"BOXOFFICE_NODE_BIND=" + target,
+		"BOXOFFICE_NODE_BIND=" + bind,
 		"BOXOFFICE_JWT_KEY=" + s.key,
 		"BOXOFFICE_DATA_DIR=" + filepath.Join(s.cfg.Dir, name),
 		"BOXOFFICE_DEMO=false",
@@ -80,10 +73,8 @@ func (s *System) newNode(index int) (*Node, error) {
 	for setting, value := range s.cfg.Settings {
 		environ = append(environ, setting+"="+value)
 	}
-	n.process = newProcess(name, filepath.Join(s.cfg.Dir, name+".log"), func() *exec.Cmd {
-		cmd := exec.CommandContext(context.Background(), s.cfg.Binary, "serve")
-		cmd.Env = slices.Concat(environ, n.extra)
-		return cmd
+	n.Kept = keep(name, n.log, func() (*exec.Cmd, error) {
+		return rig.Command(slices.Concat(environ, n.extra), s.cfg.Binary, "serve"), nil
 	})
 	return n, nil
 }
@@ -93,8 +84,8 @@ func (s *System) nodeOf(remote net.Addr) int {
 	all := s.all()
 	pids := make(map[int]int, len(all))
 	for _, n := range all {
-		if pid, _ := n.running(); pid != 0 {
-			pids[pid] = n.Index
+		if process := n.Process(); process != nil {
+			pids[process.PID()] = n.Index
 		}
 	}
 	return ownerOf(remote, pids)
@@ -102,21 +93,13 @@ func (s *System) nodeOf(remote net.Addr) int {
 
 // AwaitReady waits until the node is ready.
 func (n *Node) AwaitReady(ctx context.Context) error {
-	limit, cancel := context.WithTimeout(ctx, readyLimit)
-	defer cancel()
-	ticker := time.NewTicker(pollEvery)
-	defer ticker.Stop()
-	for !probe(limit, n.client, n.URL) {
-		select {
-		case <-limit.Done():
-			return fmt.Errorf("node %d is not ready: %w; its log is %s", n.Index, limit.Err(), n.log)
-		case <-ticker.C:
-		}
+	if err := rig.AwaitReady(ctx, n.URL+"/readyz", nil); err != nil {
+		return fmt.Errorf("node %d: %w; its log is %s", n.Index, err, n.log)
 	}
 	return nil
 }
 
 func (n *Node) close() error {
-	n.process.Close()
+	n.Kept.Close()
 	return errors.Join(n.postgres.Close(), n.nats.Close(), n.peers.Close())
 }

@@ -16,6 +16,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // quiet is how long a test listens to make sure that nothing comes.
 const quiet = 50 * time.Millisecond
 
+// safetyNet ends a test that hangs.
+const safetyNet = time.Minute
+
 // echo is a server that sends back what it gets, and says goodbye at the end.
 func echo(t *testing.T) string {
 	t.Helper()
@@ -56,7 +59,7 @@ func dial(t *testing.T, p *Proxy) *net.TCPConn {
 	conn, err := net.Dial("tcp", p.Address)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
-	require.NoError(t, conn.SetDeadline(time.Now().Add(10*time.Second)))
+	require.NoError(t, conn.SetDeadline(time.Now().Add(safetyNet)))
 	return conn.(*net.TCPConn)
 }
 
@@ -79,7 +82,7 @@ func requireQuiet(t *testing.T, conn net.Conn) {
 	require.NoError(t, conn.SetReadDeadline(time.Now().Add(quiet)))
 	_, err := conn.Read(make([]byte, 1))
 	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
-	require.NoError(t, conn.SetReadDeadline(time.Now().Add(10*time.Second)))
+	require.NoError(t, conn.SetReadDeadline(time.Now().Add(safetyNet)))
 }
 
 func TestProxyPassesOn(t *testing.T) {
@@ -156,7 +159,7 @@ func TestATargetThatIsNotThereIsAReset(t *testing.T) {
 	conn, err := net.Dial("tcp", proxyTo(t, nobody, nil).Address)
 	if err == nil { // else the reset came that early
 		defer conn.Close()
-		require.NoError(t, conn.SetDeadline(time.Now().Add(10*time.Second)))
+		require.NoError(t, conn.SetDeadline(time.Now().Add(safetyNet)))
 		_, err = conn.Read(make([]byte, 1))
 	}
 	require.Error(t, err)

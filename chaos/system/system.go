@@ -9,36 +9,34 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
-	"boxoffice/cluster/localnats"
+	"boxoffice/internal/rig"
 	"boxoffice/persistence/localpostgres"
 )
 
 // Times of a system.
 const (
-	readyLimit = time.Minute           // of a node, from its start
-	pollEvery  = 20 * time.Millisecond // looking whether something is ready
-	probeLimit = time.Second           // of one look
+	postgresLimit = time.Minute           // until Postgres is back
+	pollEvery     = 20 * time.Millisecond // looking whether something has happened
 )
 
 // Config is what a system is made of.
 type Config struct {
 	// Dir is the run's directory: logs, data, sockets of failpoints.
 	Dir string
-	// Binary is the program, and Harness the one that runs a NATS server when its first
-	// argument is NATSCommand.
-	Binary, Harness string
-	Nodes           int
+	// Binary is the program. The harness's own program, which runs this, must be a NATS server
+	// when its first argument is [rig.NATSCommand].
+	Binary string
+	Nodes  int
 	// LimitDisk gives Postgres a small file system of its own, which can be filled.
 	LimitDisk bool
 	// Settings are the nodes', besides those that connect them; name to value.
@@ -46,19 +44,16 @@ type Config struct {
 	Logger   *slog.Logger
 }
 
-// NATSCommand is the argument that makes the harness a NATS server: see [RunNATS].
-const NATSCommand = "nats"
-
 // System is the running service.
 type System struct {
-	cfg      Config
-	key      string // PEM
-	postgres *localpostgres.Server
-	natsDir  string
-	natsPort int
-	mounted  bool // the file system of Postgres, which Close unmounts
-	nats     *process
-	nodes    []*Node
+	cfg         Config
+	key         string // PEM
+	postgres    *localpostgres.Server
+	natsDir     string
+	natsAddress string
+	mounted     bool // the file system of Postgres, which Close unmounts
+	nats        *rig.Kept
+	nodes       []*Node
 	// spare is the node that joins and leaves; nil if there is only one node.
 	spare *Node
 	// damaged are the snapshots that were poisoned.
@@ -91,12 +86,12 @@ func (s *System) start(ctx context.Context) (err error) {
 	if err := s.startPostgres(ctx, 0); err != nil {
 		return err
 	}
-	if s.natsPort, err = localpostgres.FreePort("127.0.0.1"); err != nil {
+	port, err := localpostgres.FreePort("127.0.0.1")
+	if err != nil {
 		return err
 	}
-	s.nats = newProcess("nats", filepath.Join(s.cfg.Dir, "nats.log"), func() *exec.Cmd {
-		return exec.CommandContext(context.Background(), s.cfg.Harness, NATSCommand, s.natsDir, strconv.Itoa(s.natsPort))
-	})
+	s.natsAddress = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	s.nats = keep("nats", filepath.Join(s.cfg.Dir, "nats.log"), func() (*exec.Cmd, error) { return rig.NATS(s.natsDir, port) })
 	s.nats.Up()
 	if _, err := s.Run(ctx, "migrate"); err != nil {
 		return err
@@ -171,7 +166,7 @@ func (s *System) URLs() []string {
 }
 
 // Exits tells each end of a node or of NATS.
-func (s *System) Exits() []Exit {
+func (s *System) Exits() []rig.Exit {
 	exits := s.nats.Exits()
 	for _, n := range s.all() {
 		exits = append(exits, n.Exits()...)
@@ -205,22 +200,13 @@ func (s *System) Exec(ctx context.Context, sql string, args ...any) (int64, erro
 	return tag.RowsAffected(), nil
 }
 
-// Run runs one command of the program to its end and gives what it wrote to stdout.
+// Run runs one command of the program to its end and returns what it wrote to stdout.
 func (s *System) Run(ctx context.Context, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, s.cfg.Binary, args...)
-	cmd.Env = []string{
+	return rig.Program{Path: s.cfg.Binary, Environ: []string{
 		"PATH=" + os.Getenv("PATH"),
 		"BOXOFFICE_DATABASE_URL=" + s.postgres.URL,
 		"BOXOFFICE_JWT_KEY=" + s.key,
-	}
-	cmd.SysProcAttr = diesWithParent()
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		return "", fmt.Errorf("run %s %s: %w: %s", s.cfg.Binary, strings.Join(args, " "), err, stderr.String())
-	}
-	return strings.TrimSpace(string(out)), nil
+	}}.Run(ctx, args...)
 }
 
 // AwaitReady waits until every node that is up is ready.
@@ -244,41 +230,4 @@ func makeKey() (string, error) {
 		return "", fmt.Errorf("make a signing key: %w", err)
 	}
 	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded})), nil
-}
-
-// RunNATS is a NATS server until ctx ends: what the harness does when its first argument
-// is NATSCommand. The others are the directory of its store, and its port.
-func RunNATS(ctx context.Context, args []string) error {
-	if len(args) != 2 {
-		return fmt.Errorf("a NATS server takes a directory and a port, not %q", args)
-	}
-	number, err := strconv.Atoi(args[1])
-	if err != nil {
-		return fmt.Errorf("port of the NATS server: %w", err)
-	}
-	server, err := localnats.Start(ctx, localnats.Config{
-		StoreDir: args[0], Port: number, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
-	})
-	if err != nil {
-		return err
-	}
-	<-ctx.Done()
-	server.Stop()
-	return nil
-}
-
-// probe asks a node's readiness.
-func probe(ctx context.Context, client *http.Client, url string) bool {
-	ctx, cancel := context.WithTimeout(ctx, probeLimit)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/readyz", nil)
-	if err != nil {
-		return false
-	}
-	response, err := client.Do(request)
-	if err != nil {
-		return false
-	}
-	_ = response.Body.Close()
-	return response.StatusCode == http.StatusOK
 }

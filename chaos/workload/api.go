@@ -1,41 +1,35 @@
 package workload
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"io"
 	"net"
-	"net/http"
 	"time"
 
 	"boxoffice/chaos/history"
+	"boxoffice/internal/apiclient"
 )
 
 // Bounds of requests.
 const (
 	requestTimeout = 2500 * time.Millisecond
-	maxAnswer      = 1 << 20 // bytes
+	connections    = 256 // kept to each node
 )
 
 // API sends requests to nodes and records them. It is safe for concurrent use.
 type API struct {
 	urls     []string
 	recorder *history.Recorder
-	http     *http.Client
+	client   *apiclient.Client
 }
 
 // NewAPI makes an API of the nodes at urls.
 func NewAPI(urls []string, recorder *history.Recorder) *API {
-	return &API{
-		urls: urls, recorder: recorder,
-		http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256, IdleConnTimeout: time.Minute}},
-	}
+	return &API{urls: urls, recorder: recorder, client: apiclient.New(connections, 0)}
 }
 
 // Close drops idle connections.
-func (a *API) Close() { a.http.CloseIdleConnections() }
+func (a *API) Close() { a.client.Close() }
 
 // ask is one request, ready to be sent.
 type ask struct {
@@ -60,18 +54,18 @@ func (a *API) send(ctx context.Context, client, node int, q ask) history.Operati
 	defer cancel()
 	op := history.Operation{Client: client, Node: node, Kind: q.kind, Request: q.request}
 	op.Call = a.recorder.Since(time.Now())
-	status, header, body, err := a.exchange(ctx, node, q)
+	answer, err := a.exchange(ctx, node, q)
 	op.Return = a.recorder.Since(time.Now())
-	op.Status = status
+	op.Status = answer.Status
 	switch {
 	case err == nil:
-		op.Replayed = header.Get("Idempotency-Replayed") == "true"
-		if op.Answer, op.Code, err = history.ReadAnswer(body); err != nil {
+		op.Replayed = answer.Header.Get("Idempotency-Replayed") == "true"
+		if op.Answer, op.Code, err = history.ReadAnswer(answer.Body); err != nil {
 			op.Error = err.Error()
 		}
-		op.Result = resultOf(status, op.Code)
-		if len(body) > 0 && (q.request.Key != "" || op.Result != history.OK) {
-			op.Body = body
+		op.Result = resultOf(answer.Status, op.Code)
+		if len(answer.Body) > 0 && (q.request.Key != "" || op.Result != history.OK) {
+			op.Body = answer.Body
 		}
 	case notSent(err):
 		op.Result, op.Error = history.Failed, err.Error()
@@ -100,36 +94,9 @@ func notSent(err error) bool {
 	return errors.As(err, &operation) && operation.Op == "dial"
 }
 
-func (a *API) exchange(ctx context.Context, node int, q ask) (int, http.Header, []byte, error) {
-	var body io.Reader
-	var length int64
-	if q.body != nil {
-		encoded, err := json.Marshal(q.body)
-		if err != nil {
-			return 0, nil, nil, err
-		}
-		// Without a type that http knows it cannot send the body again by itself: each
-		// request is to be sent once.
-		body, length = io.NopCloser(bytes.NewReader(encoded)), int64(len(encoded))
-	}
-	request, err := http.NewRequestWithContext(ctx, q.method, a.urls[node]+q.path, body)
-	if err != nil {
-		return 0, nil, nil, err
-	}
-	request.ContentLength = length
-	for name, value := range map[string]string{
-		"Authorization": "Bearer " + q.access, "Queue-Token": q.place, "Idempotency-Key": q.request.Key,
-		"Content-Type": "application/json",
-	} {
-		if value != "" && value != "Bearer " {
-			request.Header.Set(name, value)
-		}
-	}
-	response, err := a.http.Do(request)
-	if err != nil {
-		return 0, nil, nil, err
-	}
-	defer response.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
-	return response.StatusCode, response.Header, answer, err
+func (a *API) exchange(ctx context.Context, node int, q ask) (apiclient.Response, error) {
+	return a.client.Do(ctx, apiclient.Request{
+		Method: q.method, URL: a.urls[node] + q.path, Body: q.body,
+		AccessToken: q.access, QueueToken: q.place, Key: q.request.Key,
+	})
 }

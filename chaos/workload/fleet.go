@@ -13,6 +13,7 @@ import (
 
 	"boxoffice"
 	"boxoffice/chaos/history"
+	"boxoffice/internal/apiclient"
 )
 
 // What is on sale.
@@ -205,22 +206,21 @@ func (f *Fleet) manage(ctx context.Context, path string, body, answer any) error
 	ctx, cancel := context.WithTimeout(ctx, 4*requestTimeout)
 	defer cancel()
 	q := ask{method: http.MethodPost, path: path, body: body, access: f.admin.access}
-	var status int
-	var response []byte
+	var response apiclient.Response
 	var err error
 	for attempt := range maxAttempts {
-		status, _, response, err = f.api.exchange(ctx, attempt%len(f.cfg.URLs), q)
-		if err == nil && status < http.StatusInternalServerError {
+		response, err = f.api.exchange(ctx, attempt%len(f.cfg.URLs), q)
+		if err == nil && response.Status < http.StatusInternalServerError {
 			break
 		}
 	}
 	if err != nil {
 		return fmt.Errorf("prepare the run: %w", err)
 	}
-	if status != http.StatusCreated {
-		return fmt.Errorf("prepare the run: %s was answered %d %s", path, status, response)
+	if response.Status != http.StatusCreated {
+		return fmt.Errorf("prepare the run: %s was answered %d %s", path, response.Status, response.Body)
 	}
-	if err := json.Unmarshal(response, answer); err != nil {
+	if err := json.Unmarshal(response.Body, answer); err != nil {
 		return fmt.Errorf("prepare the run: read the answer of %s: %w", path, err)
 	}
 	return nil

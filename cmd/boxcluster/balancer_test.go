@@ -3,11 +3,9 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strconv"
 	"sync"
@@ -17,6 +15,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+
+	"boxoffice/internal/apiclient"
 )
 
 // TestBalancer needs haproxy on the PATH: go test -tags long ./cmd/boxcluster
@@ -110,39 +110,20 @@ func (l *clients) do(method, path string, payload, answer any, headers ...string
 }
 
 func (l *clients) try(method, path string, payload, answer any, headers ...string) error {
-	var body io.Reader
-	if payload != nil {
-		encoded, err := json.Marshal(payload)
-		if err != nil {
-			return err
-		}
-		body = bytes.NewReader(encoded)
-	}
-	request, err := http.NewRequestWithContext(l.cluster.t.Context(), method, l.cluster.file("haproxy.url")+"/api/v1"+path, body)
+	response, err := l.cluster.api.Do(l.cluster.t.Context(), apiclient.Request{
+		Method: method, URL: l.cluster.file("haproxy.url") + "/api/v1" + path, Body: payload, Headers: headers,
+	})
 	if err != nil {
 		return err
 	}
-	request.Header.Set("Content-Type", "application/json")
-	for i := 0; i < len(headers); i += 2 {
-		request.Header.Set(headers[i], headers[i+1])
+	if response.Status == http.StatusServiceUnavailable {
+		return fmt.Errorf("%w: %s", errUnavailable, response.Body)
 	}
-	response, err := l.cluster.http.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	content, err := io.ReadAll(response.Body)
-	if err != nil {
-		return err
-	}
-	if response.StatusCode == http.StatusServiceUnavailable {
-		return fmt.Errorf("%w: %s", errUnavailable, content)
-	}
-	if response.StatusCode >= http.StatusMultipleChoices {
-		return fmt.Errorf("%s: %s", response.Status, content)
+	if response.Status >= http.StatusMultipleChoices {
+		return fmt.Errorf("%d: %s", response.Status, response.Body)
 	}
 	if answer == nil {
 		return nil
 	}
-	return json.Unmarshal(content, answer)
+	return json.Unmarshal(response.Body, answer)
 }

@@ -7,9 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -19,13 +17,12 @@ import (
 	"time"
 
 	"boxoffice/cluster/localnats"
+	"boxoffice/internal/rig"
 	"boxoffice/persistence/localpostgres"
 )
 
 // Bounds of starting and stopping.
 const (
-	readyLimit    = time.Minute
-	readyPoll     = 50 * time.Millisecond
 	postgresLimit = 30 * time.Second
 	// connectionsPerNode is more than a node opens with its default settings.
 	connectionsPerNode = 60
@@ -140,50 +137,29 @@ func (c *cluster) prepare(ctx context.Context) error {
 	if c.nats, err = localnats.Start(ctx, localnats.Config{StoreDir: store, Logger: logger}); err != nil {
 		return err
 	}
-	if err := c.build(ctx); err != nil {
-		return err
+	if c.options.binary == "" {
+		// On a machine that has built nothing yet it takes minutes.
+		fmt.Fprintln(c.stderr.of("build"), "building the program")
+		if c.options.binary, err = (rig.Build{Package: rig.Boxoffice, Dir: c.options.dir}).Run(ctx); err != nil {
+			return err
+		}
 	}
-	if err := c.command(ctx, "migrate").Run(); err != nil {
+	program := rig.Program{Path: c.options.binary, Environ: c.environment("BOXOFFICE_DATA_DIR=" + c.options.dir)}
+	if _, err := program.Run(ctx, "migrate"); err != nil {
 		return fmt.Errorf("migrate the database: %w", err)
 	}
 	// This makes the key as well, if there is none.
-	token := c.command(ctx, "token", "-role", "admin")
-	token.Stdout = nil
-	printed, err := token.Output()
+	token, err := program.AdminToken(ctx)
 	if err != nil {
 		return fmt.Errorf("make an admin's token: %w", err)
 	}
-	if err := os.WriteFile(c.path("admin-token"), printed, 0o600); err != nil {
+	if err := os.WriteFile(c.path("admin-token"), []byte(token+"\n"), 0o600); err != nil {
 		return err
 	}
 	return c.describe(listen)
 }
 
 func (c *cluster) path(name string) string { return filepath.Join(c.options.dir, name) }
-
-// build builds the program, unless it was given.
-func (c *cluster) build(ctx context.Context) error {
-	if c.options.binary != "" {
-		return nil
-	}
-	c.options.binary = c.path("boxoffice")
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", c.options.binary, "boxoffice/cmd/boxoffice")
-	cmd.Env = slices.Concat(c.environ, []string{"CGO_ENABLED=0"}) // as it ships
-	cmd.Stdout, cmd.Stderr = c.stderr.of("build"), c.stderr.of("build")
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("build the program: %w", err)
-	}
-	return nil
-}
-
-// command is one command of the program, in its own environment.
-func (c *cluster) command(ctx context.Context, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, c.options.binary, args...)
-	cmd.Env = c.environment("BOXOFFICE_DATA_DIR=" + c.options.dir)
-	out := c.stderr.of(args[0])
-	cmd.Stdout, cmd.Stderr = out, out
-	return cmd
-}
 
 // environment is this process's, with what makes nodes one service; own comes last.
 func (c *cluster) environment(own ...string) []string {
@@ -222,7 +198,7 @@ func (c *cluster) describe(listen []string) error {
 	front := c.options.front
 	if host, port, _ := net.SplitHostPort(front); port == "0" {
 		var err error
-		if front, err = freeAddress(host); err != nil {
+		if front, err = rig.FreeAddress(host); err != nil {
 			return err
 		}
 	}
@@ -244,20 +220,9 @@ func (c *cluster) fronts() []*child {
 
 // awaitReady returns when every node and the balancer answer.
 func (c *cluster) awaitReady(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, readyLimit)
-	defer cancel()
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	ticker := time.NewTicker(readyPoll)
-	defer ticker.Stop()
 	for _, n := range slices.Concat(c.nodes, c.fronts()) {
-		for !n.isReady(ctx, client) {
-			select {
-			case <-ctx.Done():
-				return fmt.Errorf("%s does not become ready: %w", n.name, ctx.Err())
-			case err := <-c.failed:
-				return err
-			case <-ticker.C:
-			}
+		if err := rig.AwaitReady(ctx, n.url+n.probe, c.failed); err != nil {
+			return err
 		}
 	}
 	return nil

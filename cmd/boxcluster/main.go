@@ -9,11 +9,10 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"slices"
 	"strconv"
 	"syscall"
 
-	"boxoffice/persistence/localpostgres"
+	"boxoffice/internal/rig"
 )
 
 // Exit statuses.
@@ -94,23 +93,12 @@ func addresses(first string, n int) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("-listen: %w", err)
 	}
+	if number == 0 {
+		return rig.FreeAddresses(host, n)
+	}
 	all := make([]string, n)
 	for i := range all {
-		if number > 0 {
-			all[i] = net.JoinHostPort(host, strconv.FormatUint(number+uint64(i), 10))
-			continue
-		}
-		for all[i] == "" || slices.Contains(all[:i], all[i]) {
-			if all[i], err = freeAddress(host); err != nil {
-				return nil, err
-			}
-		}
+		all[i] = net.JoinHostPort(host, strconv.FormatUint(number+uint64(i), 10))
 	}
 	return all, nil
-}
-
-// freeAddress finds a port of a host that nobody listens on.
-func freeAddress(host string) (string, error) {
-	port, err := localpostgres.FreePort(host)
-	return net.JoinHostPort(host, strconv.Itoa(port)), err
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"net"
@@ -19,54 +18,39 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"boxoffice/internal/apiclient"
+	"boxoffice/internal/rig"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // Bounds of the tests that run a cluster.
 const (
-	startLimit = 2 * time.Minute // building the program included
-	stopLimits = 30 * time.Second
+	startLimit = 5 * time.Minute // a safety net, for a busy machine; nothing is built in it
+	stopLimits = time.Minute
 	pollEvery  = 20 * time.Millisecond
 )
-
-// output is what a program has written so far.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-// Write implements io.Writer.
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
-}
 
 // running is a cluster of a test.
 type running struct {
 	t      *testing.T
 	dir    string
-	stdout *output
-	stderr *output
-	http   *http.Client
+	stdout *rig.Output
+	stderr *rig.Output
+	api    *apiclient.Client
 	stop   func() int // drains it and gives the exit status
 }
 
 // start runs three nodes and returns when they are introduced.
 func start(t *testing.T, args ...string) *running {
 	t.Helper()
-	transport := &http.Transport{DisableKeepAlives: true}
-	c := &running{t: t, dir: t.TempDir(), stdout: &output{}, stderr: &output{}, http: &http.Client{Transport: transport, Timeout: 15 * time.Second}}
+	c := &running{t: t, dir: t.TempDir(), stdout: &rig.Output{}, stderr: &rig.Output{}, api: apiclient.New(0, time.Minute)}
+	binary, err := rig.Build{Package: rig.Boxoffice, Dir: t.TempDir()}.Run(t.Context())
+	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan int, 1)
-	args = append([]string{"-dir", c.dir, "-listen", "127.0.0.1:0"}, args...)
+	args = append([]string{"-dir", c.dir, "-listen", "127.0.0.1:0", "-binary", binary}, args...)
 	go func() { ended <- run(ctx, args, os.Environ(), c.stdout, c.stderr) }() // stop waits for it
 	c.stop = sync.OnceValue(func() int {
 		cancel()
@@ -116,15 +100,11 @@ func (c *running) postgresPID() int {
 
 // get gives the status that a node answers with; 0 if it does not.
 func (c *running) get(node, path string) int {
-	request, err := http.NewRequestWithContext(c.t.Context(), http.MethodGet, c.file(node+".url")+path, nil)
-	require.NoError(c.t, err)
-	response, err := c.http.Do(request)
+	answer, err := c.api.Do(c.t.Context(), apiclient.Request{Method: http.MethodGet, URL: c.file(node+".url") + path})
 	if err != nil {
 		return 0
 	}
-	defer response.Body.Close()
-	_, _ = io.Copy(io.Discard, response.Body)
-	return response.StatusCode
+	return answer.Status
 }
 
 // TestCluster follows the README's section about many nodes, and looks at what that does
@@ -201,11 +181,11 @@ func TestBadUse(t *testing.T) {
 	for name, args := range map[string][]string{
 		"unknown flag": {"-port", "1"}, "an argument": {"now"}, "no node": {"-nodes", "0"}, "too many nodes": {"-nodes", "10"},
 	} {
-		var stdout, stderr output
+		var stdout, stderr rig.Output
 		require.Equal(t, exitUsage, run(t.Context(), args, nil, &stdout, &stderr), name)
 		require.Contains(t, stderr.String(), "boxcluster:", name)
 	}
-	var stdout, stderr output
+	var stdout, stderr rig.Output
 	require.Equal(t, exitStopped, run(t.Context(), []string{"-h"}, nil, &stdout, &stderr))
 	require.Contains(t, stderr.String(), "-haproxy")
 }
@@ -232,9 +212,9 @@ func TestAddresses(t *testing.T) {
 }
 
 // child of a test: a shell script instead of a node.
-func scripted(t *testing.T, script string) (*child, *output) {
+func scripted(t *testing.T, script string) (*child, *rig.Output) {
 	t.Helper()
-	var out output
+	var out rig.Output
 	return &child{
 		name: "node-1", pidFile: filepath.Join(t.TempDir(), "pid"), out: newLines(&out).of("node-1"),
 		program: "/bin/sh", args: []string{"-c", script},
@@ -276,7 +256,7 @@ func TestChildOfNoProgram(t *testing.T) {
 
 func TestLinesStayWhole(t *testing.T) {
 	t.Parallel()
-	var out output
+	var out rig.Output
 	all := newLines(&out)
 	one, two := all.of("one"), all.of("two")
 	for _, w := range []struct {

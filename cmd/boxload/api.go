@@ -1,30 +1,20 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
+	"net/http"
 	"strconv"
-	"sync"
 	"time"
 
-	"github.com/valyala/fasthttp"
+	"boxoffice/internal/apiclient"
 )
 
 // requestTimeout is when a request counts as failed. It is longer than any answer that a
 // node gives, retries between nodes included.
 const requestTimeout = 15 * time.Second
-
-// dialTimeout is when a node that does not accept counts as away.
-const dialTimeout = 5 * time.Second
-
-// idleLimit is how long a connection without a request is trusted: less than any node
-// keeps one.
-const idleLimit = 10 * time.Second
 
 // retryPause is how long the preparation waits where a node is too busy.
 const retryPause = 100 * time.Millisecond
@@ -32,148 +22,75 @@ const retryPause = 100 * time.Millisecond
 // checkersPerNode are the workers that check afterwards what is sold.
 const checkersPerNode = 8
 
+// Clients that can be had.
+const (
+	// fastClient writes and reads HTTP itself. On a machine that the nodes share, net/http
+	// costs as much as the nodes do for what they answer from memory: it would be measured.
+	fastClient  = "fast"
+	plainClient = "net/http"
+)
+
 // api is the nodes' API.
 type api struct {
 	addresses  []string
 	adminToken string
-	calls      []*call   // of each worker, which take turns over the nodes
-	writers    sync.Pool // of *bufio.Writer
+	calls      []*call // of each worker, which take turns over the nodes
+	plain      *apiclient.Client
 }
 
 func newAPI(o options) *api {
 	a := &api{addresses: o.addresses, adminToken: o.adminToken}
-	a.writers.New = func() any { return bufio.NewWriter(nil) }
 	a.calls = make([]*call, max(o.connections, checkersPerNode*len(a.addresses)))
+	if o.client == plainClient {
+		a.plain = apiclient.New(len(a.calls), requestTimeout)
+	}
+	writers := newWriters()
 	for i := range a.calls {
-		a.calls[i] = &call{api: a, address: a.addresses[i%len(a.addresses)]}
+		address := a.addresses[i%len(a.addresses)]
+		c := &call{api: a, connection: &fastConnection{address: address, writers: writers}}
+		if a.plain != nil {
+			c.connection = &plainConnection{base: "http://" + address, client: a.plain}
+		}
+		a.calls[i] = c
 	}
 	return a
 }
 
 func (a *api) close() {
 	for _, c := range a.calls {
-		c.disconnect()
+		c.close()
+	}
+	if a.plain != nil {
+		a.plain.Close()
 	}
 }
 
-// call is a connection to a node, and the last request on it with its answer. Of thousands
-// of connections nearly all wait, and what they hold meanwhile decides whether a client
-// fits the processor's caches: a request is made in memory that others have just used, and
-// memory for the answer is taken when it comes.
+// connection is what one worker sends its requests on, one after the other.
+type connection interface {
+	// send sends a request and returns the status of its answer. header and body are of that
+	// answer, until the next request; after an error there is none.
+	send(method, path string, body []byte, headers []string) (status int, err error)
+	// header returns a header field, whose name is as net/http spells it; "" if there is none.
+	header(name string) string
+	body() []byte
+	close()
+}
+
+// call is a connection and the last request on it.
 type call struct {
-	api      *api
-	address  string
-	conn     net.Conn // nil: there is none
-	reader   *bufio.Reader
-	usedAt   time.Time
-	method   string
-	path     string
-	response *fasthttp.Response // nil: there is none
+	connection
+	api          *api
+	method, path string
 }
 
-// do sends a request and gives the status of its answer.
+// do sends a request and returns the status of its answer.
 func (c *call) do(method, path string, body []byte, headers ...string) (int, error) {
-	if c.response != nil {
-		fasthttp.ReleaseResponse(c.response)
-		c.response = nil
-	}
 	c.method, c.path = method, path
-	if err := c.exchange(body, headers); err != nil {
-		c.disconnect()
+	status, err := c.send(method, path, body, headers)
+	if err != nil {
 		return 0, fmt.Errorf("%s %s: %w", method, path, err)
 	}
-	if c.response.ConnectionClose() {
-		c.disconnect()
-	}
-	return c.response.StatusCode(), nil
-}
-
-func (c *call) exchange(body []byte, headers []string) error {
-	if err := c.connect(); err != nil {
-		return err
-	}
-	if err := c.conn.SetDeadline(c.usedAt.Add(requestTimeout)); err != nil {
-		return err
-	}
-	if err := c.send(body, headers); err != nil {
-		return err
-	}
-	if _, err := c.reader.Peek(1); err != nil {
-		return err
-	}
-	response := fasthttp.AcquireResponse()
-	response.Header.DisableNormalizing()
-	if err := response.Read(c.reader); err != nil {
-		return err
-	}
-	c.response = response
-	return nil
-}
-
-// connect connects where there is no connection, or one that the node may be about to close.
-func (c *call) connect() error {
-	now := time.Now()
-	if now.Sub(c.usedAt) > idleLimit {
-		c.disconnect()
-	}
-	c.usedAt = now
-	if c.conn != nil {
-		return nil
-	}
-	dialer := &net.Dialer{Timeout: dialTimeout}
-	conn, err := dialer.DialContext(context.Background(), "tcp", c.address) // a request is bounded by its timeout
-	if err != nil {
-		return err
-	}
-	c.conn = conn
-	c.reader = bufio.NewReader(c.conn)
-	return nil
-}
-
-func (c *call) send(body []byte, headers []string) error {
-	request := fasthttp.AcquireRequest()
-	defer fasthttp.ReleaseRequest(request)
-	request.Header.SetMethod(c.method)
-	request.SetRequestURI(c.path)
-	request.SetHost(c.address)
-	for i := 0; i+1 < len(headers); i += 2 {
-		request.Header.Set(headers[i], headers[i+1])
-	}
-	if body != nil {
-		request.Header.SetContentType("application/json")
-		request.SetBodyRaw(body)
-	}
-	writer := c.api.writers.Get().(*bufio.Writer) //nolint:forcetypeassert // there is nothing else in it
-	defer c.api.writers.Put(writer)
-	writer.Reset(c.conn)
-	if err := request.Write(writer); err != nil {
-		return err
-	}
-	return writer.Flush()
-}
-
-// header gives a header field of the last answer, "" if there is none. Names are as
-// net/http spells them.
-func (c *call) header(name string) string {
-	if c.response == nil {
-		return ""
-	}
-	return string(c.response.Header.Peek(name))
-}
-
-// body gives the body of the last answer, until the next request.
-func (c *call) body() []byte {
-	if c.response == nil {
-		return nil
-	}
-	return c.response.Body()
-}
-
-func (c *call) disconnect() {
-	if c.conn != nil {
-		_ = c.conn.Close() // nothing is on its way
-		c.conn, c.reader = nil, nil
-	}
+	return status, nil
 }
 
 // want is do for requests of the preparation: any other status than want is an error,
@@ -191,11 +108,11 @@ func (c *call) want(want int, method, path string, body any, into any, headers .
 		if err != nil {
 			return err
 		}
-		if (status == fasthttp.StatusServiceUnavailable || status == fasthttp.StatusTooManyRequests) && time.Now().Before(deadline) {
+		if (status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests) && time.Now().Before(deadline) {
 			<-time.After(retryPause)
 			continue
 		}
-		if status != want && (want != fasthttp.StatusCreated || status != fasthttp.StatusOK) {
+		if status != want && (want != http.StatusCreated || status != http.StatusOK) {
 			return fmt.Errorf("%s %s: %d instead of %d: %s", method, path, status, want, bytes.TrimSpace(c.body()))
 		}
 		if into == nil {

@@ -48,7 +48,10 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 
 // measure prepares a scenario, runs it, and checks what it left behind.
 func measure(ctx context.Context, o options, stderr io.Writer) (*report, error) {
-	progress := newProgress(stderr, !o.quiet)
+	progress := stderr
+	if o.quiet {
+		progress = io.Discard
+	}
 	api := newAPI(o)
 	defer api.close()
 	scenario := scenarios()[o.scenario]
@@ -57,7 +60,7 @@ func measure(ctx context.Context, o options, stderr io.Writer) (*report, error) 
 		return nil, fmt.Errorf("prepare: %w", err)
 	}
 	report := newReport(o)
-	if err := scenario.run(ctx, &load{options: o, api: api, world: world, report: report, progress: progress}); err != nil {
+	if err := scenario.run(ctx, &load{options: o, api: api, world: world, report: report}); err != nil {
 		return nil, fmt.Errorf("run %s: %w", o.scenario, err)
 	}
 	if err := verify(ctx, api, world, report, progress); err != nil {

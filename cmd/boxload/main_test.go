@@ -1,26 +1,23 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
-	"context"
 	"encoding/json"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"boxoffice/internal/rig"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -31,6 +28,7 @@ func TestWrongUseIsToldAndEndsWithTwo(t *testing.T) {
 		"one scenario is wanted":              {"-admin-token", "x"},
 		"no scenario \"rush\"":                {"-admin-token", "x", "rush"},
 		"an admin token is wanted":            {"sellout"},
+		"-client must be fast or net/http":    {"-admin-token", "x", "-client", "curl", "sellout"},
 		"must be positive":                    {"-admin-token", "x", "-connections", "0", "sellout"},
 		"-purchases must be a percentage":     {"-admin-token", "x", "-purchases", "101", "mixed"},
 		"-addr has an empty address":          {"-admin-token", "x", "-addr", "127.0.0.1:1,", "sellout"},
@@ -79,7 +77,7 @@ func TestReportAddsUpWhatConnectionsRecorded(t *testing.T) {
 	r := newReport(options{scenario: "sellout", connections: 2})
 	r.begin(0)
 	for i := range 2 {
-		recorder := r.recorder(nil)
+		recorder := r.recorder()
 		for n := range 100 {
 			recorder.record("hold", 201+208*i, time.Duration(n+1)*time.Millisecond)
 		}
@@ -110,7 +108,7 @@ func TestRatesLeaveOutWhatCameTooLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReport(options{scenario: "steady", connections: 1})
 		r.begin(2 * time.Second)
-		recorder := r.recorder(nil)
+		recorder := r.recorder()
 		for range 10 {
 			recorder.record("pay", http.StatusCreated, time.Millisecond)
 			recorder.book()
@@ -148,7 +146,7 @@ func TestShedRequests(t *testing.T) {
 	defer api.close()
 	r := newReport(o)
 	r.begin(0)
-	w := &worker{load: &load{options: o, api: api, report: r}, call: api.calls[0], times: r.recorder(nil)}
+	w := &worker{load: &load{options: o, api: api, report: r}, call: api.calls[0], times: r.recorder()}
 	send := func() (int, error) { return w.timed("poll", "GET", "/", nil) }
 
 	_, err := w.insist(send)
@@ -211,7 +209,9 @@ func TestCallsKeepTheirConnection(t *testing.T) {
 	require.Empty(t, c.header("Etag"), "an answer of before")
 	require.Empty(t, c.body(), "an answer of before")
 	answered("/after", 3)
-	c.usedAt = c.usedAt.Add(-2 * idleLimit)
+	fast, isFast := c.connection.(*fastConnection)
+	require.True(t, isFast)
+	fast.usedAt = fast.usedAt.Add(-2 * idleLimit)
 	answered("/late", 4)
 }
 
@@ -248,6 +248,8 @@ func TestSalesOnARealNode(t *testing.T) {
 		{"seats"},
 		{"-etag", "seats"},
 		{"polls"},
+		{"charges"},
+		{"-client", "net/http", "-schedules", "1", "mixed"},
 		{"-schedules", "1", "mixed"},
 		{"-schedules", "1", "-rate", "200", "steady"},
 		{"-schedules", "2", "-purchases", "100", "-rate", "200", "-patience", "50ms", "steady"},
@@ -262,40 +264,19 @@ func TestSalesOnARealNode(t *testing.T) {
 	}
 }
 
-// startNode starts a boxoffice with its embedded defaults, and gives its address and an
+// startNode starts a boxoffice with its embedded defaults, and returns its address and an
 // admin's token.
 func startNode(t *testing.T) (address, adminToken string) {
 	t.Helper()
 	dir := t.TempDir()
-	program := filepath.Join(dir, "boxoffice")
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "boxoffice/cmd/boxoffice").CombinedOutput()
-	require.NoError(t, err, string(out))
-	environ := append(os.Environ(), "BOXOFFICE_LISTEN=127.0.0.1:0", "BOXOFFICE_DEMO=false", "BOXOFFICE_DATA_DIR="+filepath.Join(dir, "data"))
-	node := exec.CommandContext(context.WithoutCancel(t.Context()), program) // the cleanup stops it
-	node.Env = environ
-	stderr, err := node.StderrPipe()
+	path, err := rig.Build{Package: rig.Boxoffice, Dir: dir}.Run(t.Context())
 	require.NoError(t, err)
-	require.NoError(t, node.Start())
-	var log bytes.Buffer
-	lines := bufio.NewScanner(stderr)
-	ready := regexp.MustCompile(`ready at http://(\S+) `)
-	for address == "" && lines.Scan() {
-		log.WriteString(lines.Text() + "\n")
-		if m := ready.FindStringSubmatch(lines.Text()); m != nil {
-			address = m[1]
-		}
-	}
-	t.Cleanup(func() {
-		require.NoError(t, node.Process.Signal(syscall.SIGTERM))
-		for lines.Scan() {
-			log.WriteString(lines.Text() + "\n")
-		}
-		require.NoError(t, node.Wait(), log.String())
-	})
-	require.NotEmpty(t, address, log.String())
-	token := exec.CommandContext(t.Context(), program, "token", "-role", "admin")
-	token.Env = environ
-	printed, err := token.Output()
+	program := rig.Program{Path: path, Environ: append(os.Environ(),
+		"BOXOFFICE_LISTEN=127.0.0.1:0", "BOXOFFICE_DEMO=false", "BOXOFFICE_DATA_DIR="+filepath.Join(dir, "data"))}
+	node, err := rig.Serve(t.Context(), program.Command(nil, "serve"), nil)
 	require.NoError(t, err)
-	return address, strings.TrimSpace(string(printed))
+	t.Cleanup(func() { require.NoError(t, node.Stop(rig.StopLimit)) })
+	adminToken, err = program.AdminToken(t.Context())
+	require.NoError(t, err)
+	return strings.TrimPrefix(node.URL, "http://"), adminToken
 }

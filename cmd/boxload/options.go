@@ -16,6 +16,7 @@ type options struct {
 	addresses   []string
 	adminToken  string
 	schedules   int
+	atATime     int // of the schedules; 0: all
 	connections int
 	waiting     int
 	duration    time.Duration
@@ -25,6 +26,7 @@ type options struct {
 	etag        bool
 	json        bool
 	quiet       bool
+	client      string // fastClient or plainClient
 }
 
 const usage = `boxload measures a boxoffice under load.
@@ -35,6 +37,7 @@ Scenarios:
   sellout   each buyer looks at the seats, holds one and pays, until all is sold
   stampede  everybody wants a seat of one schedule
   seats     admitted people look at the seats
+  charges   people charge points, each with a key of its own
   polls     waiting people ask where they stand
   mixed     80 % polls, 15 % seat maps, 5 % purchases (see -purchases)
   steady    the mix of mixed at a fixed rate; latency from the intended start
@@ -53,6 +56,7 @@ func parseOptions(args []string, getenv func(string) string, stderr io.Writer) (
 	flags.StringVar(&addresses, "addr", "127.0.0.1:8080", "addresses of nodes, with commas between them")
 	flags.StringVar(&o.adminToken, "admin-token", getenv("BOXOFFICE_ADMIN_TOKEN"), "access token of an admin")
 	flags.IntVar(&o.schedules, "schedules", 100, "schedules to sell")
+	flags.IntVar(&o.atATime, "at-a-time", 0, "how many of them are sold at a time, before the next; 0: all (sellout)")
 	flags.IntVar(&o.connections, "connections", 128, "connections, each with one request at a time")
 	flags.IntVar(&o.waiting, "waiting", 10_000, "people in line (polls, mixed, steady)")
 	flags.DurationVar(&o.duration, "duration", 10*time.Second, "how long (all but sellout)")
@@ -62,6 +66,7 @@ func parseOptions(args []string, getenv func(string) string, stderr io.Writer) (
 	flags.BoolVar(&o.etag, "etag", false, "ask for seat maps with the ETag that is known (seats)")
 	flags.BoolVar(&o.json, "json", false, "report as JSON")
 	flags.BoolVar(&o.quiet, "quiet", false, "no progress")
+	flags.StringVar(&o.client, "client", fastClient, "HTTP client: "+fastClient+", which leaves most of a shared machine to the nodes, or "+plainClient)
 	flags.Usage = func() {
 		fmt.Fprint(stderr, usage)
 		flags.PrintDefaults()
@@ -90,8 +95,12 @@ func (o options) check() error {
 		return errors.New("-addr has an empty address")
 	case o.adminToken == "":
 		return errors.New("an admin token is wanted: -admin-token or BOXOFFICE_ADMIN_TOKEN")
+	case o.client != fastClient && o.client != plainClient:
+		return fmt.Errorf("-client must be %s or %s", fastClient, plainClient)
 	case o.purchases < 0, o.purchases > 100, o.patience < 0:
 		return errors.New("-purchases must be a percentage, and -patience not negative")
+	case o.atATime < 0, o.atATime > 0 && o.schedules%o.atATime != 0:
+		return errors.New("-at-a-time must divide -schedules")
 	case o.schedules < 1, o.connections < 1, o.waiting < 1, o.rate < 1, o.duration <= 0:
 		return errors.New("-schedules, -connections, -waiting, -rate and -duration must be positive")
 	}

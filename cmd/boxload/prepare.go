@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -24,6 +25,7 @@ type needs struct {
 	schedules int
 	admitted  int // people who are let in, per schedule
 	waiting   int // people in line of one more schedule, which lets in one
+	users     int // at least
 }
 
 // world is what was prepared.
@@ -36,7 +38,7 @@ type world struct {
 type user struct {
 	id, token string
 	balance   int64
-	spent     atomic.Int64
+	spent     atomic.Int64 // less what was charged by the load
 }
 
 // show is a schedule with the people who stand before it.
@@ -51,13 +53,13 @@ type placeInLine struct {
 	token string
 }
 
-func prepare(ctx context.Context, a *api, n needs, o options, progress *progress) (*world, error) {
+func prepare(ctx context.Context, a *api, n needs, o options, progress io.Writer) (*world, error) {
 	w := &world{}
 	perShow := min(n.admitted, usersAtMost)
 	users := max(perShow, min(n.schedules*perShow, usersAtMost))
-	users = max(users, n.waiting) // one place per user and schedule
+	users = max(users, n.users, n.waiting) // one place per user and schedule
 	w.users = make([]*user, users)
-	err := progress.each(ctx, a, "users", o.connections, users, func(c *call, i int) error {
+	err := each(ctx, a, progress, "users", o.connections, users, func(c *call, i int) error {
 		u, err := newUser(c, i)
 		w.users[i] = u
 		return err
@@ -74,7 +76,7 @@ func prepare(ctx context.Context, a *api, n needs, o options, progress *progress
 		return nil, err
 	}
 	w.schedules = make([]*show, n.schedules)
-	err = progress.each(ctx, a, "schedules", o.connections, n.schedules, func(c *call, i int) error {
+	err = each(ctx, a, progress, "schedules", o.connections, n.schedules, func(c *call, i int) error {
 		s, err := newShow(c, concert.ConcertID, admitCapacity)
 		w.schedules[i] = s
 		return err
@@ -106,22 +108,22 @@ func (w *world) buyer(schedule, place int) *user {
 }
 
 // admit lets people into every schedule.
-func (w *world) admit(ctx context.Context, a *api, perShow int, o options, progress *progress) error {
+func (w *world) admit(ctx context.Context, a *api, perShow int, o options, progress io.Writer) error {
 	for i, s := range w.schedules {
 		s.places = make([]*placeInLine, perShow)
 		for j := range s.places {
 			s.places[j] = &placeInLine{user: w.buyer(i, j)}
 		}
 	}
-	return progress.each(ctx, a, "admissions", o.connections, len(w.schedules)*perShow, func(c *call, i int) error {
+	return each(ctx, a, progress, "admissions", o.connections, len(w.schedules)*perShow, func(c *call, i int) error {
 		s := w.schedules[i%len(w.schedules)]
 		return s.join(c, s.places[i/len(w.schedules)])
 	})
 }
 
-func (s *show) fill(ctx context.Context, a *api, users []*user, o options, progress *progress) error {
+func (s *show) fill(ctx context.Context, a *api, users []*user, o options, progress io.Writer) error {
 	s.places = make([]*placeInLine, len(users))
-	return progress.each(ctx, a, "people in line", o.connections, len(users), func(c *call, i int) error {
+	return each(ctx, a, progress, "people in line", o.connections, len(users), func(c *call, i int) error {
 		s.places[i] = &placeInLine{user: users[i]}
 		return s.join(c, s.places[i])
 	})
@@ -165,13 +167,12 @@ func newShow(c *call, concertID int64, capacity int) (*show, error) {
 	return &show{id: made.ScheduleID}, err
 }
 
-// each runs do for 0 … n-1 on a number of workers, each with its call, and shows how far it is.
-func (p *progress) each(ctx context.Context, a *api, what string, workers, n int, do func(c *call, i int) error) error {
+// each runs do for 0 … n-1 on a number of workers, each with its call, and tells how long it took.
+func each(ctx context.Context, a *api, progress io.Writer, what string, workers, n int, do func(c *call, i int) error) error {
 	if n == 0 {
 		return nil
 	}
-	bar := p.start(what, n)
-	defer bar.stop()
+	began := time.Now()
 	var next atomic.Int64
 	group, ctx := errgroup.WithContext(ctx)
 	for worker := range min(workers, n) {
@@ -184,10 +185,13 @@ func (p *progress) each(ctx context.Context, a *api, what string, workers, n int
 				if err := do(a.calls[worker], i); err != nil {
 					return fmt.Errorf("%s: %w", what, err)
 				}
-				bar.add(1)
 			}
 			return ctx.Err()
 		})
 	}
-	return group.Wait()
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	fmt.Fprintf(progress, "%s: %d in %s\n", what, n, time.Since(began).Round(time.Millisecond))
+	return nil
 }

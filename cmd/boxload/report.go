@@ -103,12 +103,7 @@ type recorder struct {
 	errors     int64
 	firstError error
 	intended   time.Time // when the next request should have started; zero: now
-	bar        *bar
-	unshown    int // answers that the bar does not know of yet
 }
-
-// showEvery is how many answers the bar is told of at once: it is shared.
-const showEvery = 64
 
 func newReport(o options) *report {
 	r := &report{Scenario: o.scenario, Connections: o.connections}
@@ -126,10 +121,10 @@ func (r *report) begin(limit time.Duration) {
 	}
 }
 
-func (r *report) recorder(b *bar) *recorder {
+func (r *report) recorder() *recorder {
 	r.recordersAccess.Lock()
 	defer r.recordersAccess.Unlock()
-	recorder := &recorder{answers: &r.answers[len(r.recorders)%answersParts], over: r.TimeOverAt, bar: b}
+	recorder := &recorder{answers: &r.answers[len(r.recorders)%answersParts], over: r.TimeOverAt}
 	r.recorders = append(r.recorders, recorder)
 	return recorder
 }
@@ -138,10 +133,6 @@ func (r *recorder) record(what string, status int, took time.Duration) {
 	r.answers.record(what, status, took)
 	if (status < 300 || status == http.StatusNotModified) && r.isInTime() {
 		r.good++
-	}
-	if r.unshown++; r.unshown == showEvery {
-		r.bar.add(r.unshown)
-		r.unshown = 0
 	}
 }
 

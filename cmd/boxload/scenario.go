@@ -35,6 +35,7 @@ func scenarios() map[string]*scenario {
 		},
 		"stampede": {needs: crowd, run: stampede},
 		"seats":    {needs: crowd, run: seats},
+		"charges":  {needs: func(o options) needs { return needs{users: o.connections} }, run: charges},
 		"polls":    {needs: func(o options) needs { return needs{waiting: o.waiting} }, run: polls},
 		"mixed":    {needs: mix, run: mixed},
 		"steady":   {needs: mix, run: steady},
@@ -43,11 +44,10 @@ func scenarios() map[string]*scenario {
 
 // load is a scenario that runs.
 type load struct {
-	options  options
-	api      *api
-	world    *world
-	report   *report
-	progress *progress
+	options options
+	api     *api
+	world   *world
+	report  *report
 }
 
 // workers runs do on every connection until it returns or the time is over; it is given
@@ -58,15 +58,13 @@ func (l *load) workers(ctx context.Context, limit time.Duration, do func(context
 		ctx, cancel = context.WithTimeout(ctx, limit)
 		defer cancel()
 	}
-	bar := l.progress.start(l.options.scenario, 0)
-	defer bar.stop()
 	l.report.begin(limit)
 	var group errgroup.Group
 	for i := range l.options.connections {
 		w := &worker{
 			load:  l,
 			call:  l.api.calls[i],
-			times: l.report.recorder(bar),
+			times: l.report.recorder(),
 			rng:   rand.New(rand.NewPCG(uint64(i), 1)),
 		}
 		group.Go(func() error { return do(ctx, w) })
@@ -76,18 +74,23 @@ func (l *load) workers(ctx context.Context, limit time.Duration, do func(context
 	return err
 }
 
-// sellout: buyers, each with a place, take turns over all schedules.
+// sellout: buyers, each with a place, take turns over the schedules that are on sale.
 func sellout(ctx context.Context, l *load) error {
-	perShow := len(l.world.schedules[0].places)
+	all := l.world.schedules
+	perShow, onSale := len(all[0].places), len(all)
+	if l.options.atATime > 0 {
+		onSale = l.options.atATime
+	}
 	var next atomic.Int64
 	return l.workers(ctx, 0, func(ctx context.Context, w *worker) error {
 		for ctx.Err() == nil {
 			i := int(next.Add(1)) - 1
-			if i >= perShow*len(l.world.schedules) {
+			if i >= perShow*len(all) {
 				return nil
 			}
-			s := l.world.schedules[i%len(l.world.schedules)]
-			if err := w.buy(s, s.places[i/len(l.world.schedules)]); err != nil {
+			sale, turn := i/(onSale*perShow), i%(onSale*perShow)
+			s := all[sale*onSale+turn%onSale]
+			if err := w.buy(s, s.places[turn/onSale]); err != nil {
 				return err
 			}
 		}
@@ -134,6 +137,20 @@ func seats(ctx context.Context, l *load) error {
 				if etag = w.call.header("Etag"); etag == "" {
 					return fmt.Errorf("%w: a seat map without an ETag", errUnexpected)
 				}
+			}
+		}
+		return nil
+	})
+}
+
+// charges: each connection is somebody who charges a point, again and again.
+func charges(ctx context.Context, l *load) error {
+	var turn atomic.Int64
+	return l.workers(ctx, l.options.duration, func(ctx context.Context, w *worker) error {
+		u := l.world.users[int(turn.Add(1)-1)]
+		for ctx.Err() == nil {
+			if err := w.charge(u); err != nil {
+				return err
 			}
 		}
 		return nil

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"time"
 )
@@ -12,7 +13,7 @@ const mapAge = time.Second
 
 // verify asks the service what is sold and what everybody has left, and compares it
 // with the payments that it acknowledged.
-func verify(ctx context.Context, a *api, w *world, r *report, progress *progress) error {
+func verify(ctx context.Context, a *api, w *world, r *report, progress io.Writer) error {
 	if r.Booked > 0 {
 		select {
 		case <-time.After(time.Until(r.EndedAt.Add(mapAge))):
@@ -22,14 +23,14 @@ func verify(ctx context.Context, a *api, w *world, r *report, progress *progress
 	}
 	workers := len(a.addresses) * checkersPerNode
 	sold := make([]int64, len(w.schedules))
-	err := progress.each(ctx, a, "check of schedules", workers, len(w.schedules), func(c *call, i int) (err error) {
+	err := each(ctx, a, progress, "check of schedules", workers, len(w.schedules), func(c *call, i int) (err error) {
 		sold[i], err = w.schedules[i].verify(c)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	err = progress.each(ctx, a, "check of points", workers, len(w.users), func(c *call, i int) error {
+	err = each(ctx, a, progress, "check of points", workers, len(w.users), func(c *call, i int) error {
 		return w.users[i].verify(c)
 	})
 	if err != nil {

@@ -192,6 +192,23 @@ func (w *worker) pay(s *show, p *placeInLine) error {
 	}
 }
 
+// charge charges one point.
+func (w *worker) charge(u *user) error {
+	status, err := w.timed("charge", "POST", "/api/v1/users/"+u.id+"/points/charges", []byte(`{"amount":1}`),
+		"Authorization", bearer(u.token), "Idempotency-Key", uuid.NewString())
+	switch {
+	case err != nil:
+		return err
+	case status == http.StatusCreated:
+		u.spent.Add(-1)
+	case status == http.StatusServiceUnavailable:
+		w.pause()
+	default:
+		return w.call.unexpected(status)
+	}
+	return nil
+}
+
 func (w *worker) poll() error {
 	queue := w.world.queue
 	p := queue.places[w.rng.IntN(len(queue.places))]

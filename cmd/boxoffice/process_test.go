@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -10,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -19,28 +17,30 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"boxoffice/internal/apiclient"
+	"boxoffice/internal/rig"
 )
 
 // Bounds of the tests that start a node.
 const (
-	startLimit = time.Minute      // initdb on a busy machine included
+	startLimit = rig.StartLimit   // a safety net
 	stopLimit  = 10 * time.Second // of a drain: a promise of the program
 	pollEvery  = 20 * time.Millisecond
+	// requestLimit is longer than any answer of a node takes.
+	requestLimit = 15 * time.Second
 )
-
-// readyLine finds the address in what a node writes to stderr when it is ready.
-var readyLine = regexp.MustCompile(`ready at (http://\S+) `)
 
 // process is a running program: in this process, or in one of its own.
 type process struct {
-	t    *testing.T
-	url  string
-	stop func() // asks it to drain
-	cmd  *exec.Cmd
-	http *http.Client
+	t       *testing.T
+	url     string
+	stop    func() // asks it to drain
+	started *rig.Process
+	api     *apiclient.Client
+	http    *http.Client // of api
+	log     *rig.Output  // what it has written to stderr
 
-	mu     sync.Mutex
-	log    []string
 	exited chan struct{} // closed with status set
 	status int
 }
@@ -50,33 +50,24 @@ func nodeEnviron(environ []string) []string {
 	return slices.Concat([]string{"BOXOFFICE_LISTEN=127.0.0.1:0", "BOXOFFICE_DEMO=false"}, environ)
 }
 
-// newProcess follows what a node writes to stderr until wait returns its exit status.
-func newProcess(t *testing.T, stderr io.Reader, stop func(), wait func() int) *process {
+// newProcess looks after a node until wait returns its exit status.
+func newProcess(t *testing.T, log *rig.Output, stop func(), wait func() int) *process {
 	t.Helper()
-	transport := &http.Transport{MaxIdleConnsPerHost: 64}
-	n := &process{t: t, stop: stop, exited: make(chan struct{}), http: &http.Client{Transport: transport, Timeout: 15 * time.Second}}
-	var followed sync.WaitGroup
-	followed.Go(func() {
-		for lines := bufio.NewScanner(stderr); lines.Scan(); {
-			n.mu.Lock()
-			n.log = append(n.log, lines.Text())
-			n.mu.Unlock()
-		}
-	})
+	n := &process{t: t, stop: stop, log: log, exited: make(chan struct{}), api: apiclient.New(64, requestLimit)}
+	n.http = n.api.HTTP
 	var ended sync.WaitGroup
 	ended.Go(func() {
-		followed.Wait()
 		n.status = wait()
 		close(n.exited)
 	})
 	t.Cleanup(func() {
-		transport.CloseIdleConnections()
+		n.api.Close()
 		n.stop()
 		select {
 		case <-n.exited:
-		case <-time.After(2 * stopLimit):
-			if n.cmd != nil {
-				n.signal(syscall.SIGKILL)
+		case <-time.After(startLimit):
+			if n.started != nil {
+				n.started.Kill()
 			}
 			t.Error("the node did not stop")
 		}
@@ -93,13 +84,10 @@ func newProcess(t *testing.T, stderr io.Reader, stop func(), wait func() int) *p
 func launchHere(t *testing.T, environ ...string) *process {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	reader, writer := io.Pipe()
+	log := new(rig.Output)
 	status := make(chan int, 1)
-	go func() { // ends before wait does
-		defer func() { _ = writer.Close() }()
-		status <- run(ctx, nil, nodeEnviron(environ), io.Discard, writer)
-	}()
-	return newProcess(t, reader, cancel, func() int { return <-status }).ready()
+	go func() { status <- run(ctx, nil, nodeEnviron(environ), io.Discard, log) }() // ends before wait does
+	return newProcess(t, log, cancel, func() int { return <-status }).ready()
 }
 
 // launchProcess runs a node in a process of its own and waits until it is ready.
@@ -113,52 +101,34 @@ func programCommand(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	path, err := os.Executable()
 	require.NoError(t, err)
-	return exec.CommandContext(context.WithoutCancel(t.Context()), path, args...)
+	return rig.Command(nil, path, args...)
 }
 
 // startProcess starts a node and does not wait.
 func startProcess(t *testing.T, cmd *exec.Cmd, environ ...string) *process {
 	t.Helper()
 	cmd.Env = slices.Concat([]string{asProgram + "=1", "PATH=" + os.Getenv("PATH")}, nodeEnviron(environ))
-	stderr, err := cmd.StderrPipe()
+	log := new(rig.Output)
+	cmd.Stderr = log
+	started, err := rig.Start(cmd)
 	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	n := newProcess(t, stderr, func() { _ = cmd.Process.Signal(syscall.SIGTERM) }, func() int {
-		_ = cmd.Wait()
-		return cmd.ProcessState.ExitCode()
-	})
-	n.cmd = cmd
+	n := newProcess(t, log, func() { started.Signal(syscall.SIGTERM) }, func() int { return started.State().ExitCode() })
+	n.started = started
 	return n
 }
 
 // ready waits for the ready line.
 func (n *process) ready() *process {
 	n.t.Helper()
-	require.Eventually(n.t, func() bool {
-		found := readyLine.FindStringSubmatch(n.logged())
-		if found == nil {
-			select {
-			case <-n.exited:
-				require.FailNow(n.t, "the node ended before it was ready", n.logged())
-			default:
-			}
-			return false
-		}
-		n.url = found[1]
-		return true
-	}, startLimit, pollEvery, "the node did not become ready")
+	var err error
+	n.url, err = n.log.AwaitReady(n.t.Context(), n.exited)
+	require.NoError(n.t, err, "the node did not become ready")
 	return n
 }
 
-func (n *process) logged() string {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return strings.Join(n.log, "\n")
-}
+func (n *process) logged() string { return strings.TrimSuffix(n.log.String(), "\n") }
 
-func (n *process) signal(sig syscall.Signal) {
-	require.NoError(n.t, n.cmd.Process.Signal(sig))
-}
+func (n *process) signal(sig syscall.Signal) { n.started.Signal(sig) }
 
 // drain stops the node as SIGTERM does and gives its exit status. It fails the test if
 // that takes longer than promised.
@@ -185,15 +155,10 @@ func (n *process) wait() int {
 // fetch reads a text, with status 200, at an absolute URL.
 func (n *process) fetch(url string) string {
 	n.t.Helper()
-	request, err := http.NewRequestWithContext(n.t.Context(), http.MethodGet, url, nil)
+	answer, err := n.api.Do(n.t.Context(), apiclient.Request{Method: http.MethodGet, URL: url})
 	require.NoError(n.t, err)
-	response, err := n.http.Do(request)
-	require.NoError(n.t, err)
-	defer response.Body.Close()
-	content, err := io.ReadAll(response.Body)
-	require.NoError(n.t, err)
-	require.Equal(n.t, http.StatusOK, response.StatusCode)
-	return string(content)
+	require.Equal(n.t, http.StatusOK, answer.Status)
+	return string(answer.Body)
 }
 
 // listenSomewhere takes a port of this machine.
@@ -234,45 +199,31 @@ func (n *process) call(method, path string, body any, headers ...string) reply {
 }
 
 func (n *process) try(method, path string, body any, headers ...string) (reply, error) {
-	var payload io.Reader
-	if body != nil {
-		encoded, err := json.Marshal(body)
-		if err != nil {
-			return reply{}, err
-		}
-		payload = bytes.NewReader(encoded)
-	}
-	request, err := http.NewRequestWithContext(context.WithoutCancel(n.t.Context()), method, n.url+path, payload)
+	answer, err := n.api.Do(context.WithoutCancel(n.t.Context()),
+		apiclient.Request{Method: method, URL: n.url + path, Body: body, Headers: headers})
 	if err != nil {
 		return reply{}, err
 	}
-	if body != nil {
-		request.Header.Set("Content-Type", "application/json")
-	}
-	for i := 0; i+1 < len(headers); i += 2 {
-		request.Header.Set(headers[i], headers[i+1])
-	}
-	return n.do(request)
+	return readReply(answer)
 }
 
 // do sends a request that is complete.
 func (n *process) do(request *http.Request) (reply, error) {
-	response, err := n.http.Do(request)
+	answer, err := n.api.Send(request)
 	if err != nil {
 		return reply{}, err
 	}
-	defer response.Body.Close()
-	content, err := io.ReadAll(response.Body)
-	if err != nil {
-		return reply{}, err
+	return readReply(answer)
+}
+
+func readReply(answer apiclient.Response) (reply, error) {
+	r := reply{status: answer.Status, header: answer.Header}
+	if len(answer.Body) == 0 || !strings.Contains(answer.Header.Get("Content-Type"), "json") {
+		return r, nil
 	}
-	r := reply{status: response.StatusCode, header: response.Header}
-	if len(content) > 0 && strings.Contains(response.Header.Get("Content-Type"), "json") {
-		decoder := json.NewDecoder(bytes.NewReader(content))
-		decoder.UseNumber()
-		err = decoder.Decode(&r.body)
-	}
-	return r, err
+	decoder := json.NewDecoder(bytes.NewReader(answer.Body))
+	decoder.UseNumber()
+	return r, decoder.Decode(&r.body)
 }
 
 // text gives a string or number of the body as text; "" where there is none.

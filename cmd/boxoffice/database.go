@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -10,9 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
-
+	"boxoffice/persistence"
 	"boxoffice/persistence/localpostgres"
 )
 
@@ -37,7 +34,7 @@ const (
 type database struct {
 	url  string
 	stop func(context.Context) error
-	// failed gives why a private Postgres is gone for good; never for an external one.
+	// failed receives why a private Postgres is gone for good; never for an external one.
 	failed <-chan error
 }
 
@@ -46,21 +43,28 @@ func openDatabase(ctx context.Context, s settings, logger *slog.Logger) (databas
 	if s.DatabaseURL == "" {
 		return startPostgres(ctx, s, logger)
 	}
-	url := string(s.DatabaseURL)
-	if err := awaitDatabase(ctx, url, time.Duration(s.StartTimeout)); err != nil {
+	if host := persistence.MayBePlain(s.DatabaseURL); host != "" {
+		logger.Warn("connections to PostgreSQL are not encrypted unless it offers that: "+
+			"say sslmode=verify-full in BOXOFFICE_DATABASE_URL, or disable where others cannot listen", "host", host)
+	}
+	err := await(ctx, s.StartTimeout, func(ctx context.Context) (again bool, err error) {
+		return persistence.Reach(ctx, s.DatabaseURL)
+	})
+	if err != nil {
 		return database{}, fmt.Errorf("the database of BOXOFFICE_DATABASE_URL: %w", err)
 	}
-	return database{url: url, stop: func(context.Context) error { return nil }}, nil
+	return database{url: s.DatabaseURL, stop: func(context.Context) error { return nil }}, nil
 }
 
-// awaitDatabase returns when the database at url lets us in. It fails when that takes
-// longer than patience, and at once where waiting does not help.
-func awaitDatabase(ctx context.Context, url string, patience time.Duration) error {
+// await tries until it works, or to try again does not help, or patience is at an end.
+func await(ctx context.Context, patience time.Duration, try func(context.Context) (again bool, err error)) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {
-		err := connectOnce(ctx, url)
-		if err == nil || !worthWaiting(err) {
+		attempt, cancel := context.WithTimeout(ctx, attemptTimeout)
+		again, err := try(attempt)
+		cancel()
+		if err == nil || !again {
 			return err
 		}
 		select {
@@ -71,45 +75,15 @@ func awaitDatabase(ctx context.Context, url string, patience time.Duration) erro
 	}
 }
 
-func connectOnce(ctx context.Context, url string) error {
-	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
-	defer cancel()
-	connection, err := pgx.Connect(ctx, url)
-	if err != nil {
-		return err
-	}
-	return connection.Close(ctx)
-}
-
-// worthWaiting tells refusals of a server that is starting, stopping or full, and
-// servers that are not there, from those that tomorrow would give as well (a wrong
-// password, no such database).
-func worthWaiting(err error) bool {
-	refusal, ok := errors.AsType[*pgconn.PgError](err)
-	if !ok {
-		return true
-	}
-	switch refusal.Code {
-	case "57P01", "57P02", "57P03", "53300": // shutdown, crash, cannot connect now, too many
-		return true
-	default:
-		return false
-	}
-}
-
 // privatePostgres is a Postgres of our own. While it should run and does not, it is
 // started again where it was, so that everybody who knows its URL finds it again.
 type privatePostgres struct {
 	config localpostgres.Config
-	logger *slog.Logger
-	cancel context.CancelFunc // ends the watch
-	watch  sync.WaitGroup
-
 	server *localpostgres.Server // of the watch until that has ended
 }
 
 func startPostgres(ctx context.Context, s settings, logger *slog.Logger) (database, error) {
-	p := &privatePostgres{logger: logger, config: localpostgres.Config{
+	p := &privatePostgres{config: localpostgres.Config{
 		DataDir:  filepath.Join(s.DataDir, "postgres"),
 		Settings: map[string]string{"max_connections": strconv.Itoa(s.DatabaseConns + spareConnections)},
 		Logger:   logger,
@@ -120,14 +94,19 @@ func startPostgres(ctx context.Context, s settings, logger *slog.Logger) (databa
 	}
 	p.server, p.config.Port = server, server.Port
 	watching, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	p.cancel = cancel
 	failed := make(chan error, 1)
-	p.watch.Go(func() {
-		if err := p.keep(watching); err != nil {
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		if err := p.keep(watching); err != nil && watching.Err() == nil {
 			failed <- err
 		}
 	})
-	return database{url: server.URL, stop: p.stop, failed: failed}, nil
+	stop := func(ctx context.Context) error {
+		cancel()
+		watch.Wait()
+		return p.server.Stop(ctx)
+	}
+	return database{url: server.URL, stop: stop, failed: failed}, nil
 }
 
 // keep starts the server again whenever it ends before ctx does.
@@ -144,20 +123,11 @@ func (p *privatePostgres) keep(ctx context.Context) error {
 		} else if short+1 == shortLives {
 			return fmt.Errorf("the private PostgreSQL does not stay up; see server.log in %s", p.config.DataDir)
 		}
-		p.logger.Error("the private PostgreSQL has ended; starting it again", "dir", p.config.DataDir)
+		p.config.Logger.Error("the private PostgreSQL has ended; starting it again", "dir", p.config.DataDir)
 		server, err := localpostgres.Start(ctx, p.config)
-		if err != nil && ctx.Err() == nil {
-			return fmt.Errorf("the private PostgreSQL cannot be started again: %w", err)
-		}
 		if err != nil {
-			return nil //nolint:nilerr // interrupted: it is not wanted any more
+			return fmt.Errorf("the private PostgreSQL cannot be started again: %w", err)
 		}
 		p.server = server
 	}
-}
-
-func (p *privatePostgres) stop(ctx context.Context) error {
-	p.cancel()
-	p.watch.Wait()
-	return p.server.Stop(ctx)
 }

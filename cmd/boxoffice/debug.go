@@ -15,9 +15,9 @@ import (
 // answers may take as long as a profile does.
 const debugHeaderTimeout = 5 * time.Second
 
-// startDebug serves Go profiles on a loopback address, and gives what stops that.
-func startDebug(ctx context.Context, address loopbackPort, logger *slog.Logger) (func(context.Context) error, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", string(address))
+// startDebug serves Go profiles on a loopback address, and returns what stops that.
+func startDebug(ctx context.Context, address string, logger *slog.Logger) (func(context.Context) error, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("listen for profiles: %w", err)
 	}

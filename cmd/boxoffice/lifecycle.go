@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 )
 
-// errTooSlow tells that parts were still at it when the time to stop was over.
+// errTooSlow says that parts were still at it when the time to stop was over.
 var errTooSlow = errors.New("it takes too long")
 
 // lifecycle stops what was started, in the reverse order. Whoever starts a part says
@@ -34,6 +35,22 @@ func (l *lifecycle) goes(name string, work func(context.Context)) {
 		cancel()
 		running.Wait()
 		return nil
+	})
+}
+
+// every does work once each period, until that is stopped.
+func (l *lifecycle) every(name string, period time.Duration, work func(context.Context)) {
+	l.goes(name, func(ctx context.Context) {
+		ticker := time.NewTicker(period)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+				work(ctx)
+			}
+		}
 	})
 }
 

@@ -18,7 +18,7 @@ func newLogger(w io.Writer, s settings) *slog.Logger {
 			format = logText
 		}
 	}
-	options := &slog.HandlerOptions{Level: slog.Level(s.LogLevel)}
+	options := &slog.HandlerOptions{Level: s.LogLevel}
 	if format == logText {
 		return slog.New(slog.NewTextHandler(w, options))
 	}

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strconv"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -26,7 +28,18 @@ import (
 const (
 	sweepEvery = 5 * time.Second // wakes grains that time has made due
 	cleanEvery = time.Minute     // deletes old idempotency keys
+	// Looks whether it has lost PostgreSQL. With the cluster's second of patience its
+	// schedules then move within two seconds.
+	databaseCheckEvery = 250 * time.Millisecond
+	databaseCheckLimit = 750 * time.Millisecond // for one answer
 )
+
+// slowStep is how long a step of the start may take before somebody who waits is told of it.
+const slowStep = time.Second
+
+// spareFiles is how many files a node may have open beyond its clients' connections and
+// those to PostgreSQL: NATS with its store, the other nodes, certificates, logs.
+const spareFiles = 200
 
 // node is a running service and what it consists of.
 type node struct {
@@ -58,7 +71,7 @@ func (n *node) start(ctx context.Context) (err error) {
 	if n.tls, err = n.settings.nodeTLS(); err != nil {
 		return fmt.Errorf("TLS between nodes: %w", err)
 	}
-	private, err := nodeKey(n.settings)
+	private, _, err := nodeKey(n.settings)
 	if err != nil {
 		return err
 	}
@@ -74,7 +87,7 @@ func (n *node) start(ctx context.Context) (err error) {
 		}
 		n.life.started("the debug listener", stop)
 	}
-	warnOfFewFiles(n.settings, n.logger)
+	n.settings.MaxConnections = connectionsThatFit(n.settings, n.logger)
 	door, shutdown, err := n.listen(ctx)
 	if err != nil {
 		return err
@@ -93,19 +106,18 @@ func (n *node) start(ctx context.Context) (err error) {
 		return err
 	}
 	if n.settings.demo() {
-		if err := loadDemo(ctx, n.database.url, n.db, n.clock.Now()); err != nil {
+		if err := loadDemo(ctx, n.db, n.clock.Now()); err != nil {
 			return err
 		}
 	}
-	// From here on the others wait for this node's grains, so everything else is ready.
-	if err := n.member.Start(ctx, n.grains.Kinds()); err != nil {
-		return fmt.Errorf("join the nodes at BOXOFFICE_NODE_ADDRESS or _BIND: %w", err)
+	if err := n.join(ctx); err != nil {
+		return err
 	}
 	n.endStreams = handler.Drain
 	n.metrics.streams(handler.OpenStreams)
 	n.life.goes("the sweep", func(ctx context.Context) { n.grains.Sweep(ctx, sweepEvery) })
-	n.life.goes("the cleaning of keys", n.cleanKeys)
-	n.life.goes("the watch over PostgreSQL", n.watchDatabase)
+	n.life.every("the cleaning of keys", cleanEvery, n.cleanKeys)
+	n.life.every("the watch over PostgreSQL", databaseCheckEvery, n.checkDatabase)
 	door.open(handler)
 	n.life.started("the HTTP server", shutdown)
 	n.life.started("the cluster's hold on grains", n.leave)
@@ -115,7 +127,7 @@ func (n *node) start(ctx context.Context) (err error) {
 // listen answers HTTP from now on: at first only that the node is starting. The server
 // is what stops first of all; its shutdown is noted here as well, for a start that fails.
 func (n *node) listen(ctx context.Context) (*frontDoor, func(context.Context) error, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", string(n.settings.Listen))
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", n.settings.Listen)
 	if err != nil {
 		return nil, nil, fmt.Errorf("listen on BOXOFFICE_LISTEN: %w", err)
 	}
@@ -149,14 +161,36 @@ func (n *node) listen(ctx context.Context) (*frontDoor, func(context.Context) er
 	return door, shutdown, nil
 }
 
+// connectionsThatFit is how many connections of clients may be open, so that the node leaves
+// further ones waiting before it has no file left for its own. Go has raised the soft limit of
+// open files to the hard one by now. Whoever set more than fit is told; the default is not
+// worth a warning.
+func connectionsThatFit(s settings, logger *slog.Logger) int {
+	var limit syscall.Rlimit
+	needed := s.MaxConnections + s.DatabaseConns + spareFiles
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur >= uint64(needed) {
+		return s.MaxConnections
+	}
+	if strconv.Itoa(s.MaxConnections) != defaultConnections {
+		logger.Warn("fewer open files are allowed than BOXOFFICE_MAX_CONNECTIONS may take: raise ulimit -Hn, or lower the setting",
+			"allowed", limit.Cur, "needed", needed)
+	}
+	return max(1, s.MaxConnections-(needed-int(limit.Cur)))
+}
+
 // startDatabase opens everything that is Postgres.
 func (n *node) startDatabase(ctx context.Context) (err error) {
-	if n.database, err = openDatabase(ctx, n.settings, n.logger); err != nil {
+	said := n.says("waiting for PostgreSQL")
+	n.database, err = openDatabase(ctx, n.settings, n.logger)
+	said()
+	if err != nil {
 		return err
 	}
 	n.life.started("PostgreSQL", n.database.stop)
 	if n.settings.DatabaseURL == "" {
+		said := n.says("bringing the database up to date")
 		err = migrations.Up(ctx, n.database.url)
+		said()
 	}
 	if err = errors.Join(err, migrations.Check(ctx, n.database.url)); err != nil {
 		return err
@@ -176,16 +210,25 @@ func (n *node) startDatabase(ctx context.Context) (err error) {
 	}
 	n.life.started("the clock", func(context.Context) error { n.clock.Close(); return nil })
 	n.journal = persistence.NewJournal(n.db, persistence.JournalConfig{
-		Observe: n.metrics.group, Now: failpoint.Now, Logger: n.logger,
+		Observe: n.metrics.groups(), Now: failpoint.Now, Logger: n.logger,
 	})
 	n.life.started("the journal", func(context.Context) error { n.journal.Close(); return nil })
 	n.metrics.watch(n.db, n.journal, func() time.Duration { return time.Until(n.clock.Now()) })
 	return nil
 }
 
+// says has a step of the start that takes longer than slowStep told, once. What it returns
+// is called when the step is over.
+func (n *node) says(step string) (over func()) {
+	timer := time.AfterFunc(slowStep, func() { n.logger.Info(step) })
+	return func() { timer.Stop() }
+}
+
 // prepareMember makes what becomes a member of the cluster.
 func (n *node) prepareMember(ctx context.Context) (err error) {
+	said := n.says("waiting for NATS")
 	connection, stop, err := openNATS(ctx, n.settings, n.logger)
+	said()
 	if err != nil {
 		return err
 	}
@@ -221,11 +264,11 @@ func (n *node) prepareGrains(ctx context.Context) (err error) {
 		Views:    n.edge,
 		Owner:    n.member.ID,
 		Limits: boxoffice.RoomLimits{
-			AdmissionTTL: time.Duration(n.settings.AdmissionTTL),
-			ClaimTTL:     time.Duration(n.settings.ClaimTTL),
+			AdmissionTTL: n.settings.AdmissionTTL,
+			ClaimTTL:     n.settings.ClaimTTL,
 			MaxWaiting:   n.settings.QueueMaxWaiting,
 		},
-		HoldTTL:  time.Duration(n.settings.HoldTTL),
+		HoldTTL:  n.settings.HoldTTL,
 		Logger:   n.logger,
 		Observer: n.metrics.grains(),
 	})
@@ -237,11 +280,23 @@ func (n *node) prepareGrains(ctx context.Context) (err error) {
 	return n.db.Warm(ctx)
 }
 
+// join makes this node a member. From then on the others wait for its grains, so everything
+// else is ready.
+func (n *node) join(ctx context.Context) error {
+	defer n.says("joining the other nodes")()
+	ctx, cancel := context.WithTimeout(ctx, n.settings.StartTimeout)
+	defer cancel()
+	if err := n.member.Start(ctx, n.grains.Kinds()); err != nil {
+		return fmt.Errorf("join the nodes at BOXOFFICE_NODE_ADDRESS or _BIND: %w", err)
+	}
+	return nil
+}
+
 // membership is how this node is a member.
 func (n *node) membership() cluster.Config {
-	bind, advertise := string(n.settings.NodeAddress), ""
+	bind, advertise := n.settings.NodeAddress, ""
 	if n.settings.NodeBind != "" {
-		bind, advertise = string(n.settings.NodeBind), bind
+		bind, advertise = n.settings.NodeBind, bind
 	}
 	if n.settings.isExposed() {
 		n.logger.Warn("whoever reaches this node's port can act as a node: set BOXOFFICE_NODE_TLS_CA, _CERT and _KEY, "+
@@ -249,7 +304,7 @@ func (n *node) membership() cluster.Config {
 	}
 	return cluster.Config{
 		NATS:        n.nats,
-		ClusterName: string(n.settings.ClusterName),
+		ClusterName: n.settings.ClusterName,
 		TLS:         n.tls,
 		Bind:        bind,
 		Advertise:   advertise,
@@ -266,7 +321,7 @@ func (n *node) membership() cluster.Config {
 // as long as a load balancer needs to see that.
 func (n *node) leave(ctx context.Context) error {
 	n.draining.Store(true)
-	seen := time.NewTimer(time.Duration(n.settings.DrainDelay))
+	seen := time.NewTimer(n.settings.DrainDelay)
 	defer seen.Stop()
 	err := n.member.Leave(ctx)
 	select {
@@ -351,19 +406,20 @@ func unready(detail string, cause error) error {
 
 // cleanKeys deletes idempotency keys that nobody may rely on any more.
 func (n *node) cleanKeys(ctx context.Context) {
-	ticker := time.NewTicker(cleanEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
+	for deleted := 1; deleted > 0; {
+		var err error
+		if deleted, err = n.db.DeleteOldKeys(ctx, n.clock.Now()); err != nil && ctx.Err() == nil {
+			n.logger.Warn("old idempotency keys could not be deleted", "error", err)
 		}
-		for deleted := 1; deleted > 0; {
-			var err error
-			if deleted, err = n.db.DeleteOldKeys(ctx, n.clock.Now()); err != nil && ctx.Err() == nil {
-				n.logger.Warn("old idempotency keys could not be deleted", "error", err)
-			}
-		}
+	}
+}
+
+// checkDatabase tells the cluster whether this node reaches PostgreSQL: one that does not,
+// while others do, is to give its grains to them.
+func (n *node) checkDatabase(ctx context.Context) {
+	check, cancel := context.WithTimeout(ctx, databaseCheckLimit)
+	defer cancel()
+	if err := n.db.Ready(check); ctx.Err() == nil {
+		n.member.SetAble(err == nil)
 	}
 }

@@ -358,7 +358,8 @@ func TestServeLogs(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(n.logged()), &line), "nothing but the ready line, as JSON: %s", n.logged())
 	require.Equal(t, n.url, line.URL)
 	require.Equal(t, "INFO", line.Level)
-	require.Equal(t, fmt.Sprintf("boxoffice is ready at %[1]s - try: curl %[1]s/api/v1/concerts or open %[1]s/docs", n.url), line.Msg)
+	require.Contains(t, line.Msg, fmt.Sprintf("boxoffice is ready at %[1]s - try: curl %[1]s/api/v1/concerts or open %[1]s/docs; ", n.url))
+	require.Contains(t, line.Msg, "boxoffice token -role admin")
 
 	n = launchProcess(t, onDatabase(t, "BOXOFFICE_LOG_FORMAT=text", "BOXOFFICE_HOLD_TLL=1m")...)
 	require.Equal(t, exitStopped, n.drain())

@@ -39,49 +39,32 @@ type demoSchedule struct {
 func demoConcerts() []demoConcert {
 	small, slow := 10, 2
 	return []demoConcert{
-		{
-			NewConcert: boxoffice.NewConcert{
-				Title: "Night Ferry", Artist: "The Lanterns", Price: 45_000,
-				Description: "Two evenings at the harbour, on sale now.",
-			},
-			schedules: []demoSchedule{
-				{days: 30, hour: 19, minute: 30, length: 2 * time.Hour, NewSchedule: boxoffice.NewSchedule{TimeZone: "Asia/Seoul"}},
-				{days: 31, hour: 19, minute: 30, length: 2 * time.Hour, NewSchedule: boxoffice.NewSchedule{TimeZone: "Asia/Seoul"}},
-			},
-		},
-		{
-			NewConcert: boxoffice.NewConcert{
-				Title: "Winter Journey", Artist: "Lena Hartmann and Jonas Vogel", Price: 60_000,
-				Description: "A song cycle; the front rows cost more.",
-			},
-			schedules: []demoSchedule{{days: 45, hour: 20, length: 90 * time.Minute, NewSchedule: boxoffice.NewSchedule{
-				TimeZone:   "Europe/Berlin",
-				SeatPrices: []boxoffice.SeatPrice{{From: 1, To: 10, Price: 120_000}, {From: 11, To: 30, Price: 90_000}},
-			}}},
-		},
-		{
-			NewConcert: boxoffice.NewConcert{
-				Title: "Blue Hour", Artist: "Blue Hour Quartet", Price: 35_000,
-				Description: "Late jazz; sales open a week after the first start.",
-			},
-			schedules: []demoSchedule{{
-				days: 60, hour: 22, length: 2 * time.Hour, opensIn: 7 * 24 * time.Hour,
-				NewSchedule: boxoffice.NewSchedule{TimeZone: "America/New_York"},
-			}},
-		},
-		{
-			NewConcert: boxoffice.NewConcert{
-				Title: "Southern Lights", Artist: "Coral & Iron", Price: 30_000,
-				Description: "A small waiting room: ten people at a time, two a second.",
-			},
-			schedules: []demoSchedule{{days: 14, hour: 18, length: 4 * time.Hour, NewSchedule: boxoffice.NewSchedule{
-				TimeZone: "Australia/Sydney", Capacity: &small, AdmitPerSecond: &slow,
-			}}},
-		},
+		{boxoffice.NewConcert{
+			Title: "Night Ferry", Artist: "The Lanterns", Price: 45_000, Description: "Two evenings at the harbour, on sale now.",
+		}, []demoSchedule{
+			{days: 30, hour: 19, minute: 30, length: 2 * time.Hour, NewSchedule: boxoffice.NewSchedule{TimeZone: "Asia/Seoul"}},
+			{days: 31, hour: 19, minute: 30, length: 2 * time.Hour, NewSchedule: boxoffice.NewSchedule{TimeZone: "Asia/Seoul"}},
+		}},
+		{boxoffice.NewConcert{
+			Title: "Winter Journey", Artist: "Lena Hartmann and Jonas Vogel", Price: 60_000, Description: "A song cycle; the front rows cost more.",
+		}, []demoSchedule{{days: 45, hour: 20, length: 90 * time.Minute, NewSchedule: boxoffice.NewSchedule{
+			TimeZone:   "Europe/Berlin",
+			SeatPrices: []boxoffice.SeatPrice{{From: 1, To: 10, Price: 120_000}, {From: 11, To: 30, Price: 90_000}},
+		}}}},
+		{boxoffice.NewConcert{
+			Title: "Blue Hour", Artist: "Blue Hour Quartet", Price: 35_000, Description: "Late jazz; sales open a week after the first start.",
+		}, []demoSchedule{{days: 60, hour: 22, length: 2 * time.Hour, opensIn: 7 * 24 * time.Hour, NewSchedule: boxoffice.NewSchedule{
+			TimeZone: "America/New_York",
+		}}}},
+		{boxoffice.NewConcert{
+			Title: "Southern Lights", Artist: "Coral & Iron", Price: 30_000, Description: "A small waiting room: ten people at a time, two a second.",
+		}, []demoSchedule{{days: 14, hour: 18, length: 4 * time.Hour, NewSchedule: boxoffice.NewSchedule{
+			TimeZone: "Australia/Sydney", Capacity: &small, AdmitPerSecond: &slow,
+		}}}},
 	}
 }
 
-// at gives the schedule's values for a first start at now.
+// at returns the schedule's values for a first start at now.
 func (d demoSchedule) at(now time.Time) (boxoffice.NewSchedule, error) {
 	zone, err := time.LoadLocation(d.TimeZone)
 	if err != nil {

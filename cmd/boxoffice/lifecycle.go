@@ -26,15 +26,19 @@ func (l *lifecycle) started(name string, stop func(context.Context) error) {
 	l.parts = append(l.parts, part{name: name, stop: stop})
 }
 
+// closes notes a part that is stopped by a function which does not fail.
+func (l *lifecycle) closes(name string, stop func()) {
+	l.started(name, func(context.Context) error { stop(); return nil })
+}
+
 // goes runs work on a goroutine until its context ends, which is how it is stopped.
 func (l *lifecycle) goes(name string, work func(context.Context)) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { work(ctx) })
-	l.started(name, func(context.Context) error {
+	l.closes(name, func() {
 		cancel()
 		running.Wait()
-		return nil
 	})
 }
 

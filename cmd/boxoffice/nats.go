@@ -24,6 +24,7 @@ func openNATS(ctx context.Context, s settings, logger *slog.Logger) (*nats.Conn,
 	}
 	options := cluster.NATSOptions{Name: "boxoffice", Credentials: s.NATSCredentials, TLS: secured, Logger: logger}
 	if s.NATSURL != "" {
+		defer tellIfSlow(logger, "waiting for NATS")()
 		var connection *nats.Conn
 		err := await(ctx, s.StartTimeout, func(context.Context) (again bool, err error) {
 			connection, err = cluster.Connect(s.NATSURL, options)

@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"strconv"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -33,13 +31,6 @@ const (
 	databaseCheckEvery = 250 * time.Millisecond
 	databaseCheckLimit = 750 * time.Millisecond // for one answer
 )
-
-// slowStep is how long a step of the start may take before somebody who waits is told of it.
-const slowStep = time.Second
-
-// spareFiles is how many files a node may have open beyond its clients' connections and
-// those to PostgreSQL: NATS with its store, the other nodes, certificates, logs.
-const spareFiles = 200
 
 // node is a running service and what it consists of.
 type node struct {
@@ -161,36 +152,16 @@ func (n *node) listen(ctx context.Context) (*frontDoor, func(context.Context) er
 	return door, shutdown, nil
 }
 
-// connectionsThatFit is how many connections of clients may be open, so that the node leaves
-// further ones waiting before it has no file left for its own. Go has raised the soft limit of
-// open files to the hard one by now. Whoever set more than fit is told; the default is not
-// worth a warning.
-func connectionsThatFit(s settings, logger *slog.Logger) int {
-	var limit syscall.Rlimit
-	needed := s.MaxConnections + s.DatabaseConns + spareFiles
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur >= uint64(needed) {
-		return s.MaxConnections
-	}
-	if strconv.Itoa(s.MaxConnections) != defaultConnections {
-		logger.Warn("fewer open files are allowed than BOXOFFICE_MAX_CONNECTIONS may take: raise ulimit -Hn, or lower the setting",
-			"allowed", limit.Cur, "needed", needed)
-	}
-	return max(1, s.MaxConnections-(needed-int(limit.Cur)))
-}
-
 // startDatabase opens everything that is Postgres.
 func (n *node) startDatabase(ctx context.Context) (err error) {
-	said := n.says("waiting for PostgreSQL")
-	n.database, err = openDatabase(ctx, n.settings, n.logger)
-	said()
-	if err != nil {
+	if n.database, err = openDatabase(ctx, n.settings, n.logger); err != nil {
 		return err
 	}
 	n.life.started("PostgreSQL", n.database.stop)
 	if n.settings.DatabaseURL == "" {
-		said := n.says("bringing the database up to date")
+		done := tellIfSlow(n.logger, "migrating the database")
 		err = migrations.Up(ctx, n.database.url)
-		said()
+		done()
 	}
 	if err = errors.Join(err, migrations.Check(ctx, n.database.url)); err != nil {
 		return err
@@ -203,32 +174,23 @@ func (n *node) startDatabase(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	n.life.started("the database's connections", func(context.Context) error { n.db.Close(); return nil })
+	n.life.closes("the database's connections", n.db.Close)
 	n.clock, err = persistence.NewClock(ctx, n.db, persistence.ClockConfig{Now: failpoint.Now, Logger: n.logger})
 	if err != nil {
 		return err
 	}
-	n.life.started("the clock", func(context.Context) error { n.clock.Close(); return nil })
+	n.life.closes("the clock", n.clock.Close)
 	n.journal = persistence.NewJournal(n.db, persistence.JournalConfig{
 		Observe: n.metrics.groups(), Now: failpoint.Now, Logger: n.logger,
 	})
-	n.life.started("the journal", func(context.Context) error { n.journal.Close(); return nil })
+	n.life.closes("the journal", n.journal.Close)
 	n.metrics.watch(n.db, n.journal, func() time.Duration { return time.Until(n.clock.Now()) })
 	return nil
 }
 
-// says has a step of the start that takes longer than slowStep told, once. What it returns
-// is called when the step is over.
-func (n *node) says(step string) (over func()) {
-	timer := time.AfterFunc(slowStep, func() { n.logger.Info(step) })
-	return func() { timer.Stop() }
-}
-
 // prepareMember makes what becomes a member of the cluster.
 func (n *node) prepareMember(ctx context.Context) (err error) {
-	said := n.says("waiting for NATS")
 	connection, stop, err := openNATS(ctx, n.settings, n.logger)
-	said()
 	if err != nil {
 		return err
 	}
@@ -254,7 +216,7 @@ func (n *node) prepareGrains(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	n.life.started("the edge", func(context.Context) error { n.edge.Close(); return nil })
+	n.life.closes("the edge", n.edge.Close)
 	n.grains = actors.New(actors.Config{
 		Journal:  n.journal,
 		Rows:     n.db,
@@ -283,7 +245,7 @@ func (n *node) prepareGrains(ctx context.Context) (err error) {
 // join makes this node a member. From then on the others wait for its grains, so everything
 // else is ready.
 func (n *node) join(ctx context.Context) error {
-	defer n.says("joining the other nodes")()
+	defer tellIfSlow(n.logger, "joining the other nodes")()
 	ctx, cancel := context.WithTimeout(ctx, n.settings.StartTimeout)
 	defer cancel()
 	if err := n.member.Start(ctx, n.grains.Kinds()); err != nil {

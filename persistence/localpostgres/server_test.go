@@ -171,3 +171,21 @@ func processesOf(t *testing.T, dir string) []int {
 	require.NoError(t, err)
 	return pids
 }
+
+func TestKeptServerIsStartedAgainUntilItDoesNotStay(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	server, err := Keep(t.Context(), Config{DataDir: dir, Settings: small})
+	require.NoError(t, err)
+	for range shortLives {
+		run(t, server.URL, "SELECT 1")
+		pid, _ := readPIDFile(filepath.Join(dir, "data"))
+		require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
+		require.Eventually(t, func() bool {
+			again, ready := readPIDFile(filepath.Join(dir, "data"))
+			return len(server.Failed) > 0 || ready && again != pid
+		}, startTimeout, pollInterval)
+	}
+	require.ErrorContains(t, <-server.Failed, "does not stay up")
+	require.NoError(t, server.Stop(t.Context()))
+}

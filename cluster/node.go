@@ -98,11 +98,7 @@ func (n *Node) start(ctx context.Context, kinds map[string]*actor.Props) error {
 	n.system.ProcessRegistry.Add(n.replies, repliesName)
 	n.system.ProcessRegistry.Add(&door{n.placement}, placementName)
 
-	store, err := newNATSStore(ctx, n.cfg.NATS, n.cfg.ClusterName+"-members")
-	if err != nil {
-		return err
-	}
-	_, age, err := store.open(ctx)
+	store, age, err := openStore(ctx, n.cfg)
 	if err != nil {
 		return err
 	}

@@ -68,6 +68,9 @@ type Database struct {
 // Open makes the pools of the database at url. It opens no connection: a Database can be
 // made before Postgres is there. The error tells what is wrong with url.
 func Open(ctx context.Context, url string, c Config) (*Database, error) {
+	if err := CheckURL(url); err != nil {
+		return nil, err
+	}
 	if c.MaxConns == 0 {
 		c.MaxConns = DefaultMaxConns
 	}

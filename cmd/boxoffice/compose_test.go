@@ -63,7 +63,7 @@ func TestComposition(t *testing.T) {
 	t.Parallel()
 	c := readComposition(t)
 	known := make(map[string]bool)
-	for _, row := range settingsTable() {
+	for _, row := range new(settings).table() {
 		known[row.name] = true
 	}
 	pinned := regexp.MustCompile(`^[a-z]+:\d[\w.-]*$`)

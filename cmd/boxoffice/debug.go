@@ -6,7 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/pprof"
+	_ "net/http/pprof" //nolint:gosec // on a loopback address only
 	"sync"
 	"time"
 )
@@ -15,19 +15,14 @@ import (
 // answers may take as long as a profile does.
 const debugHeaderTimeout = 5 * time.Second
 
-// startDebug serves Go profiles on a loopback address, and gives what stops that.
-func startDebug(ctx context.Context, address loopbackPort, logger *slog.Logger) (func(context.Context) error, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", string(address))
+// startDebug serves Go profiles on a loopback address, and returns what stops that.
+func startDebug(ctx context.Context, address string, logger *slog.Logger) (func(context.Context) error, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("listen for profiles: %w", err)
 	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("/debug/pprof/", pprof.Index)
-	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
-	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
-	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
-	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: debugHeaderTimeout}
+	// Importing the package serves its pages on the default mux, and nothing else is on it.
+	server := &http.Server{Handler: http.DefaultServeMux, ReadHeaderTimeout: debugHeaderTimeout}
 	var serving sync.WaitGroup
 	serving.Go(func() { _ = server.Serve(listener) }) // it only ends with Close
 	logger.Info("serving profiles under /debug/pprof/", "address", listener.Addr().String())

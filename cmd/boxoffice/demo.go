@@ -6,8 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"boxoffice"
 )
 
@@ -17,10 +15,10 @@ type catalogue interface {
 	Schedules(ctx context.Context, filter boxoffice.ScheduleFilter, now time.Time, page boxoffice.PageRequest) (boxoffice.Page[boxoffice.ScheduleInfo], error)
 	CreateConcert(ctx context.Context, concert boxoffice.NewConcert) (boxoffice.Concert, error)
 	CreateSchedule(ctx context.Context, schedule boxoffice.NewSchedule, now time.Time) (boxoffice.ScheduleInfo, error)
+	Exclusively(ctx context.Context, number int64, work func(context.Context) error) error
 }
 
-// demoLock is the Postgres advisory lock of whoever loads the demo data, so that nodes
-// that start together load it once.
+// demoLock is for nodes that start together to load the demo data once.
 const demoLock int64 = 0x626f786f_64656d6f // "boxodemo"
 
 // demoConcert is a concert of the demo data and its schedules, in order.
@@ -41,49 +39,32 @@ type demoSchedule struct {
 func demoConcerts() []demoConcert {
 	small, slow := 10, 2
 	return []demoConcert{
-		{
-			NewConcert: boxoffice.NewConcert{
-				Title: "Night Ferry", Artist: "The Lanterns", Price: 45_000,
-				Description: "Two evenings at the harbour, on sale now.",
-			},
-			schedules: []demoSchedule{
-				{days: 30, hour: 19, minute: 30, length: 2 * time.Hour, NewSchedule: boxoffice.NewSchedule{TimeZone: "Asia/Seoul"}},
-				{days: 31, hour: 19, minute: 30, length: 2 * time.Hour, NewSchedule: boxoffice.NewSchedule{TimeZone: "Asia/Seoul"}},
-			},
-		},
-		{
-			NewConcert: boxoffice.NewConcert{
-				Title: "Winter Journey", Artist: "Lena Hartmann and Jonas Vogel", Price: 60_000,
-				Description: "A song cycle; the front rows cost more.",
-			},
-			schedules: []demoSchedule{{days: 45, hour: 20, length: 90 * time.Minute, NewSchedule: boxoffice.NewSchedule{
-				TimeZone:   "Europe/Berlin",
-				SeatPrices: []boxoffice.SeatPrice{{From: 1, To: 10, Price: 120_000}, {From: 11, To: 30, Price: 90_000}},
-			}}},
-		},
-		{
-			NewConcert: boxoffice.NewConcert{
-				Title: "Blue Hour", Artist: "Blue Hour Quartet", Price: 35_000,
-				Description: "Late jazz; sales open a week after the first start.",
-			},
-			schedules: []demoSchedule{{
-				days: 60, hour: 22, length: 2 * time.Hour, opensIn: 7 * 24 * time.Hour,
-				NewSchedule: boxoffice.NewSchedule{TimeZone: "America/New_York"},
-			}},
-		},
-		{
-			NewConcert: boxoffice.NewConcert{
-				Title: "Southern Lights", Artist: "Coral & Iron", Price: 30_000,
-				Description: "A small waiting room: ten people at a time, two a second.",
-			},
-			schedules: []demoSchedule{{days: 14, hour: 18, length: 4 * time.Hour, NewSchedule: boxoffice.NewSchedule{
-				TimeZone: "Australia/Sydney", Capacity: &small, AdmitPerSecond: &slow,
-			}}},
-		},
+		{boxoffice.NewConcert{
+			Title: "Night Ferry", Artist: "The Lanterns", Price: 45_000, Description: "Two evenings at the harbour, on sale now.",
+		}, []demoSchedule{
+			{days: 30, hour: 19, minute: 30, length: 2 * time.Hour, NewSchedule: boxoffice.NewSchedule{TimeZone: "Asia/Seoul"}},
+			{days: 31, hour: 19, minute: 30, length: 2 * time.Hour, NewSchedule: boxoffice.NewSchedule{TimeZone: "Asia/Seoul"}},
+		}},
+		{boxoffice.NewConcert{
+			Title: "Winter Journey", Artist: "Lena Hartmann and Jonas Vogel", Price: 60_000, Description: "A song cycle; the front rows cost more.",
+		}, []demoSchedule{{days: 45, hour: 20, length: 90 * time.Minute, NewSchedule: boxoffice.NewSchedule{
+			TimeZone:   "Europe/Berlin",
+			SeatPrices: []boxoffice.SeatPrice{{From: 1, To: 10, Price: 120_000}, {From: 11, To: 30, Price: 90_000}},
+		}}}},
+		{boxoffice.NewConcert{
+			Title: "Blue Hour", Artist: "Blue Hour Quartet", Price: 35_000, Description: "Late jazz; sales open a week after the first start.",
+		}, []demoSchedule{{days: 60, hour: 22, length: 2 * time.Hour, opensIn: 7 * 24 * time.Hour, NewSchedule: boxoffice.NewSchedule{
+			TimeZone: "America/New_York",
+		}}}},
+		{boxoffice.NewConcert{
+			Title: "Southern Lights", Artist: "Coral & Iron", Price: 30_000, Description: "A small waiting room: ten people at a time, two a second.",
+		}, []demoSchedule{{days: 14, hour: 18, length: 4 * time.Hour, NewSchedule: boxoffice.NewSchedule{
+			TimeZone: "Australia/Sydney", Capacity: &small, AdmitPerSecond: &slow,
+		}}}},
 	}
 }
 
-// at gives the schedule's values for a first start at now.
+// at returns the schedule's values for a first start at now.
 func (d demoSchedule) at(now time.Time) (boxoffice.NewSchedule, error) {
 	zone, err := boxoffice.LoadZone(d.TimeZone)
 	if err != nil {
@@ -101,30 +82,28 @@ func (d demoSchedule) at(now time.Time) (boxoffice.NewSchedule, error) {
 
 // loadDemo puts the demo data into a catalogue that has none but it. A load that was cut
 // short goes on where it ended; one that is complete is left alone, and so is a
-// catalogue that somebody else has begun. url is the database's, for the lock.
-func loadDemo(ctx context.Context, url string, c catalogue, now time.Time) (err error) {
-	connection, err := pgx.Connect(ctx, url)
+// catalogue that somebody else has begun.
+func loadDemo(ctx context.Context, c catalogue, now time.Time) error {
+	err := c.Exclusively(ctx, demoLock, func(ctx context.Context) error {
+		there, err := c.Concerts(ctx, boxoffice.PageRequest{Limit: 100})
+		if err != nil {
+			return err
+		}
+		wanted := demoConcerts()
+		for _, concert := range there.Items {
+			if !slices.ContainsFunc(wanted, func(d demoConcert) bool { return d.Title == concert.Title }) {
+				return nil
+			}
+		}
+		for _, concert := range wanted {
+			if err := loadDemoConcert(ctx, c, concert, there.Items, now); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 	if err != nil {
 		return fmt.Errorf("load demo data: %w", err)
-	}
-	defer connection.Close(context.WithoutCancel(ctx)) // which ends the lock
-	if _, err := connection.Exec(ctx, "SELECT pg_advisory_lock($1)", demoLock); err != nil {
-		return fmt.Errorf("load demo data: %w", err)
-	}
-	there, err := c.Concerts(ctx, boxoffice.PageRequest{Limit: 100})
-	if err != nil {
-		return fmt.Errorf("load demo data: %w", err)
-	}
-	wanted := demoConcerts()
-	for _, concert := range there.Items {
-		if !slices.ContainsFunc(wanted, func(d demoConcert) bool { return d.Title == concert.Title }) {
-			return nil
-		}
-	}
-	for _, concert := range wanted {
-		if err := loadDemoConcert(ctx, c, concert, there.Items, now); err != nil {
-			return fmt.Errorf("load demo data: %w", err)
-		}
 	}
 	return nil
 }

@@ -15,13 +15,12 @@ import (
 )
 
 // openCatalogue opens a database of the test's own, as a node with default settings does.
-func openCatalogue(t *testing.T) (*persistence.Database, string) {
+func openCatalogue(t *testing.T) *persistence.Database {
 	t.Helper()
-	url := postgrestest.Database(t)
-	db, err := persistence.Open(t.Context(), url, persistence.Config{QueueCapacity: 100})
+	db, err := persistence.Open(t.Context(), postgrestest.Database(t), persistence.Config{QueueCapacity: 100})
 	require.NoError(t, err)
 	t.Cleanup(db.Close)
-	return db, url
+	return db
 }
 
 // titles lists the concerts and how many schedules each has.
@@ -49,16 +48,16 @@ func wantedTitles() map[string]int {
 
 func TestDemoIsLoadedOnce(t *testing.T) {
 	t.Parallel()
-	db, url := openCatalogue(t)
+	db := openCatalogue(t)
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	var all sync.WaitGroup
 	errs := make([]error, 4)
 	for i := range errs {
-		all.Go(func() { errs[i] = loadDemo(t.Context(), url, db, now) })
+		all.Go(func() { errs[i] = loadDemo(t.Context(), db, now) })
 	}
 	all.Wait()
 	require.NoError(t, errors.Join(errs...))
-	require.NoError(t, loadDemo(t.Context(), url, db, now.AddDate(1, 0, 0)))
+	require.NoError(t, loadDemo(t.Context(), db, now.AddDate(1, 0, 0)))
 	require.Equal(t, wantedTitles(), titles(t, db, now))
 
 	first, err := db.Schedule(t.Context(), 1)
@@ -106,20 +105,20 @@ func (c *cutShort) CreateSchedule(ctx context.Context, s boxoffice.NewSchedule, 
 func TestDemoGoesOnWhereItWasCutShort(t *testing.T) {
 	t.Parallel()
 	for left := range 4 {
-		db, url := openCatalogue(t)
+		db := openCatalogue(t)
 		now := time.Now().UTC().Truncate(time.Millisecond)
-		require.ErrorIs(t, loadDemo(t.Context(), url, &cutShort{Database: db, left: left}, now), errCutShort)
-		require.NoError(t, loadDemo(t.Context(), url, db, now.Add(time.Minute)))
+		require.ErrorIs(t, loadDemo(t.Context(), &cutShort{Database: db, left: left}, now), errCutShort)
+		require.NoError(t, loadDemo(t.Context(), db, now.Add(time.Minute)))
 		require.Equal(t, wantedTitles(), titles(t, db, now))
 	}
 }
 
 func TestDemoLeavesACatalogueInUseAlone(t *testing.T) {
 	t.Parallel()
-	db, url := openCatalogue(t)
+	db := openCatalogue(t)
 	_, err := db.CreateConcert(t.Context(), boxoffice.NewConcert{Title: "Somebody's own"})
 	require.NoError(t, err)
 	now := time.Now()
-	require.NoError(t, loadDemo(t.Context(), url, db, now))
+	require.NoError(t, loadDemo(t.Context(), db, now))
 	require.Equal(t, map[string]int{"Somebody's own": 0}, titles(t, db, now))
 }

@@ -5,40 +5,33 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"text/tabwriter"
 )
 
-func helpCommand() command {
-	return command{
-		name:    "help",
-		usage:   "[command]",
-		summary: "List the commands and every setting, or tell about one command",
-		prepare: func(*flag.FlagSet) func(context.Context, program, []string) error {
-			return func(_ context.Context, p program, args []string) error {
-				switch len(args) {
-				case 0:
-					return writeHelp(p.stdout)
-				case 1:
-					return helpAbout(p.stdout, args[0])
-				default:
-					return noArguments("help", args[1:])
-				}
-			}
-		},
+func prepareHelp(flags *flag.FlagSet) action {
+	return func(_ context.Context, p program, _ settings) error {
+		if flags.NArg() == 0 {
+			return writeHelp(p.stdout)
+		}
+		c, err := findCommand(flags.Arg(0))
+		if err != nil {
+			return err
+		}
+		return c.help(p.stdout)
 	}
 }
 
-func helpAbout(w io.Writer, name string) error {
-	all := commands()
-	i := slices.IndexFunc(all, func(c command) bool { return c.name == name })
-	if i < 0 {
-		return usagef("unknown command %q; boxoffice help lists them", name)
+// help tells about one command.
+func (c command) help(w io.Writer) error {
+	if _, err := fmt.Fprintf(w, "Usage: %s\n\n%s.\n", strings.TrimSpace("boxoffice "+c.name+" "+c.usage), c.summary); err != nil {
+		return fmt.Errorf("write the help of %s: %w", c.name, err)
 	}
-	flags := flag.NewFlagSet(name, flag.ContinueOnError)
-	all[i].prepare(flags)
-	return all[i].help(w, flags)
+	flags := flag.NewFlagSet(c.name, flag.ContinueOnError)
+	flags.SetOutput(w)
+	c.prepare(flags)
+	flags.PrintDefaults()
+	return nil
 }
 
 func writeHelp(w io.Writer) error {
@@ -52,12 +45,12 @@ func writeHelp(w io.Writer) error {
 	_ = table.Flush() // to memory
 	b.WriteString("\nboxoffice COMMAND -h tells about one. Without a command it serves.\n\n" +
 		"Settings are environment variables; an empty one counts as unset:\n\n")
-	for _, row := range settingsTable() {
-		fmt.Fprintf(&b, "  %s", row.name)
+	for _, row := range new(settings).table() {
+		b.WriteString("  " + row.name)
 		if row.fallback != "" {
-			fmt.Fprintf(&b, "  (default %s)", row.fallback)
+			b.WriteString("  (default " + row.fallback + ")")
 		}
-		fmt.Fprintf(&b, "\n      %s\n", row.meaning)
+		b.WriteString("\n      " + row.meaning() + "\n")
 	}
 	b.WriteString("\nExit status: 0 stopped cleanly, 1 failed, 2 bad usage or settings.\n")
 	if _, err := io.WriteString(w, b.String()); err != nil {

@@ -18,43 +18,28 @@ const keyFile = "jwt-key.pem"
 // pemType is the PEM type of a PKCS #8 key.
 const pemType = "PRIVATE KEY"
 
-// nodeKey gives the key that tokens are signed with: the one that was set, or the one
-// of the data directory, which is made at first need.
-func nodeKey(s settings) (ed25519.PrivateKey, error) {
+// nodeKey returns the key that tokens are signed with: the one that was set, or the one
+// of the data directory, which is made at first need; made is its path if it was.
+func nodeKey(s settings) (key ed25519.PrivateKey, made string, err error) {
 	if s.JWTKey != nil {
-		return ed25519.PrivateKey(s.JWTKey), nil
+		return s.JWTKey, "", nil
 	}
 	path := filepath.Join(s.DataDir, keyFile)
-	key, err := readKey(path)
+	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := makeKey(path); err != nil {
-			return nil, fmt.Errorf("make the signing key in BOXOFFICE_DATA_DIR: %w", err)
+			return nil, "", fmt.Errorf("make the signing key in BOXOFFICE_DATA_DIR: %w", err)
 		}
-		key, err = readKey(path)
+		made = path
+		text, err = os.ReadFile(path)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read the signing key in BOXOFFICE_DATA_DIR: %w", err)
+		return nil, "", fmt.Errorf("read the signing key in BOXOFFICE_DATA_DIR: %w", err)
 	}
-	return key, nil
-}
-
-// missingKey tells whether nodeKey will have to make a key, and where.
-func missingKey(s settings) (path string, missing bool) {
-	path = filepath.Join(s.DataDir, keyFile)
-	_, err := os.Stat(path)
-	return path, s.JWTKey == nil && errors.Is(err, fs.ErrNotExist)
-}
-
-func readKey(path string) (ed25519.PrivateKey, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
+	if key, err = parseKey(string(text)); err != nil {
+		return nil, "", fmt.Errorf("%s holds no Ed25519 private key; remove it to have one made", path)
 	}
-	key, err := parseKey(text)
-	if err != nil {
-		return nil, fmt.Errorf("%s holds no Ed25519 private key; remove it to have one made", path)
-	}
-	return key, nil
+	return key, made, nil
 }
 
 // makeKey leaves a key at path, whole or not at all. Of several programs that make one

@@ -13,9 +13,9 @@ import (
 func TestNodeKeyIsMadeOnceAndKept(t *testing.T) {
 	t.Parallel()
 	s := settings{DataDir: filepath.Join(t.TempDir(), "new", "data")}
-	first, err := nodeKey(s)
+	first, _, err := nodeKey(s)
 	require.NoError(t, err)
-	second, err := nodeKey(s)
+	second, _, err := nodeKey(s)
 	require.NoError(t, err)
 	require.Equal(t, first, second)
 
@@ -28,8 +28,8 @@ func TestNodeKeyOfTheSettingsWins(t *testing.T) {
 	t.Parallel()
 	_, private, err := ed25519.GenerateKey(nil)
 	require.NoError(t, err)
-	s := settings{DataDir: t.TempDir(), JWTKey: signingKey(private)}
-	key, err := nodeKey(s)
+	s := settings{DataDir: t.TempDir(), JWTKey: private}
+	key, _, err := nodeKey(s)
 	require.NoError(t, err)
 	require.Equal(t, private, key)
 	require.NoFileExists(t, filepath.Join(s.DataDir, keyFile))
@@ -46,7 +46,7 @@ func TestNodeKeyOfSeveralStartersIsOne(t *testing.T) {
 	for i := range starters {
 		all.Go(func() {
 			<-begin
-			keys[i], errs[i] = nodeKey(s)
+			keys[i], _, errs[i] = nodeKey(s)
 		})
 	}
 	close(begin)
@@ -65,7 +65,7 @@ func TestNodeKeyThatIsNoneIsNotReplaced(t *testing.T) {
 	s := settings{DataDir: t.TempDir()}
 	path := filepath.Join(s.DataDir, keyFile)
 	require.NoError(t, os.WriteFile(path, []byte("half a ke"), 0o600))
-	_, err := nodeKey(s)
+	_, _, err := nodeKey(s)
 	require.ErrorContains(t, err, path)
 	require.FileExists(t, path)
 }

@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 )
 
-// errTooSlow tells that parts were still at it when the time to stop was over.
+// errTooSlow says that parts were still at it when the time to stop was over.
 var errTooSlow = errors.New("it takes too long")
 
 // lifecycle stops what was started, in the reverse order. Whoever starts a part says
@@ -25,15 +26,35 @@ func (l *lifecycle) started(name string, stop func(context.Context) error) {
 	l.parts = append(l.parts, part{name: name, stop: stop})
 }
 
+// closes notes a part that is stopped by a function which does not fail.
+func (l *lifecycle) closes(name string, stop func()) {
+	l.started(name, func(context.Context) error { stop(); return nil })
+}
+
 // goes runs work on a goroutine until its context ends, which is how it is stopped.
 func (l *lifecycle) goes(name string, work func(context.Context)) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { work(ctx) })
-	l.started(name, func(context.Context) error {
+	l.closes(name, func() {
 		cancel()
 		running.Wait()
-		return nil
+	})
+}
+
+// every does work once each period, until that is stopped.
+func (l *lifecycle) every(name string, period time.Duration, work func(context.Context)) {
+	l.goes(name, func(ctx context.Context) {
+		ticker := time.NewTicker(period)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+				work(ctx)
+			}
+		}
 	})
 }
 

@@ -4,9 +4,20 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"time"
 
 	"golang.org/x/term"
 )
+
+// slowStep is how long a step of the start may take before whoever waits is told of it.
+const slowStep = time.Second
+
+// tellIfSlow logs what the program is doing if it takes longer than slowStep. done is called
+// when it has been done.
+func tellIfSlow(logger *slog.Logger, step string) (done func()) {
+	timer := time.AfterFunc(slowStep, func() { logger.Info(step) })
+	return func() { timer.Stop() }
+}
 
 // newLogger logs to w: for people where w is a terminal, for machines elsewhere, unless
 // the settings say which.
@@ -18,7 +29,7 @@ func newLogger(w io.Writer, s settings) *slog.Logger {
 			format = logText
 		}
 	}
-	options := &slog.HandlerOptions{Level: slog.Level(s.LogLevel)}
+	options := &slog.HandlerOptions{Level: s.LogLevel}
 	if format == logText {
 		return slog.New(slog.NewTextHandler(w, options))
 	}

@@ -10,7 +10,7 @@ import (
 
 func TestDurationsAreLoggedWithTheirUnit(t *testing.T) {
 	t.Parallel()
-	for format, want := range map[logFormat]string{logAuto: `"took":"1.5s"`, logJSON: `"took":"1.5s"`, logText: "took=1.5s"} {
+	for format, want := range map[string]string{logAuto: `"took":"1.5s"`, logJSON: `"took":"1.5s"`, logText: "took=1.5s"} {
 		var log bytes.Buffer
 		newLogger(&log, settings{LogFormat: format}).Info("done", "took", 1500*time.Millisecond)
 		require.Contains(t, log.String(), want)

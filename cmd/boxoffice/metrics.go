@@ -2,15 +2,18 @@ package main
 
 import (
 	"net/http"
+	"runtime"
 	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"boxoffice"
 	"boxoffice/actors"
+	"boxoffice/actors/edge"
 	"boxoffice/cluster"
 	"boxoffice/persistence"
 
@@ -18,81 +21,35 @@ import (
 	"boxoffice/waitingroom"
 )
 
-// namespace begins the names of our own metrics.
-const namespace = "boxoffice"
-
 // metrics counts what the packages tell of themselves. Every node has a registry of its
 // own; GET /metrics shows it. All methods may be called from many goroutines.
 type metrics struct {
 	registry *prometheus.Registry
+	make     promauto.Factory // of metrics whose names begin with boxoffice_
 
 	requests *prometheus.CounterVec   // route, method, status
 	duration *prometheus.HistogramVec // route, method
 	failures prometheus.Counter
-	answers  *memo[answer, answerSeries]
-
-	batches     *memo[boxoffice.Kind, prometheus.Observer] // in commands
-	activations *prometheus.HistogramVec                   // kind; in seconds
-	stops       *prometheus.CounterVec                     // kind, reason
-	seats       *memo[string, prometheus.Counter]          // by change
-	places      *memo[string, prometheus.Counter]          // by change
-	holds       prometheus.Gauge
-	waiting     prometheus.Gauge
-	admitted    prometheus.Gauge
-
-	calls   *memo[callResult, prometheus.Observer] // in seconds
-	tries   *memo[string, prometheus.Counter]      // by kind
-	beats   *prometheus.CounterVec                 // result
-	members prometheus.Gauge
-	evicted prometheus.Counter
-	dropped *prometheus.CounterVec // queue
-
-	commits       *prometheus.CounterVec // result
-	groups        prometheus.Observer    // in commits
-	groupDuration prometheus.Observer    // in seconds
-	transactions  prometheus.Counter
 }
 
 func newMetrics(b build) *metrics {
-	f := factory{prometheus.NewRegistry()}
-	m := &metrics{
-		registry: f.registry,
-
-		requests: f.counters("http_requests_total", "Requests that were answered; streams when they have ended.", "route", "method", "status"),
-		duration: f.histograms("http_request_duration_seconds", "How long answers took; of a stream, until it was open.", latencies(), "route", "method"),
-		failures: f.counters("http_failures_total", "Requests that failed with a status of 500: bugs.").WithLabelValues(),
-
-		batches:     batchSeries(f),
-		activations: f.histograms("grain_activation_seconds", "How long grains took to be restored.", latencies(), "kind"),
-		stops:       f.counters("grain_stops_total", "Activations that ended, and why.", "kind", "reason"),
-		seats:       remember(counterOf(f.counters("seat_changes_total", "Seats that were held, released, expired, confirmed, cancelled.", "change"))),
-		places:      remember(counterOf(f.counters("place_changes_total", "Places that were joined, admitted, completed, expired, left.", "change"))),
-		holds:       f.gauge("holds", "Seats that are held, of schedules that live on this node."),
-		waiting:     f.gauge("places_waiting", "Places that wait, of waiting rooms that live on this node."),
-		admitted:    f.gauge("places_admitted", "Places that are admitted, of waiting rooms that live on this node."),
-
-		calls:   callSeries(f),
-		tries:   remember(counterOf(f.counters("grain_call_tries_total", "Tries of calls of grains.", "kind"))),
-		beats:   f.counters("cluster_heartbeats_total", "Heartbeats of this node.", "result"),
-		members: f.gauge("cluster_members", "Nodes that own grains, as this node knows."),
-		evicted: f.counters("cluster_evictions_total", "Nodes that this node has evicted.").WithLabelValues(),
-		dropped: f.counters("cluster_dropped_messages_total", "Messages that were dropped because a queue was full.", "queue"),
-
-		commits:       f.counters("journal_commits_total", "Commits of grains, by how they ended.", "result"),
-		groups:        f.histograms("journal_group_commits", "Commits that were written together.", sizes()).WithLabelValues(),
-		groupDuration: f.histograms("journal_group_duration_seconds", "How long groups took to be durable.", latencies()).WithLabelValues(),
-		transactions:  f.counters("journal_transactions_total", "Transactions of the journal.").WithLabelValues(),
-	}
-	m.answers = remember(func(a answer) answerSeries {
-		return answerSeries{m.requests.WithLabelValues(a.route, a.method, strconv.Itoa(a.status)), m.duration.WithLabelValues(a.route, a.method)}
-	})
-	f.registry.MustRegister(
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
-	f.gaugeFunc("build_info", "1; the labels tell what is running.", prometheus.Labels{
-		"version": b.version, "revision": b.revision, "go": b.goVersion,
-	}, func() float64 { return 1 })
+	m := &metrics{registry: registry, make: promauto.With(prometheus.WrapRegistererWithPrefix("boxoffice_", registry))}
+	m.requests = m.make.NewCounterVec(prometheus.CounterOpts{
+		Name: "http_requests_total", Help: "Requests that were answered; streams when they have ended.",
+	}, []string{"route", "method", "status"})
+	m.duration = m.make.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "http_request_duration_seconds", Help: "How long answers took; of a stream, until it was open.", Buckets: latencies(),
+	}, []string{"route", "method"})
+	m.failures = m.make.NewCounter(prometheus.CounterOpts{Name: "http_failures_total", Help: "Requests that failed with a status of 500: bugs."})
+	m.make.NewGauge(prometheus.GaugeOpts{
+		Name: "build_info", Help: "1; the labels tell what is running.",
+		ConstLabels: prometheus.Labels{"version": b.version, "revision": b.revision, "go": runtime.Version()},
+	}).Set(1)
 	return m
 }
 
@@ -103,80 +60,137 @@ func (m *metrics) handler() http.Handler {
 
 // request notes a request that was answered.
 func (m *metrics) request(route, method string, status int, took time.Duration) {
-	series := m.answers.of(answer{route, method, status})
-	series.count.Inc()
-	series.duration.Observe(took.Seconds())
+	m.requests.WithLabelValues(route, method, strconv.Itoa(status)).Inc()
+	m.duration.WithLabelValues(route, method).Observe(took.Seconds())
 	if status == http.StatusInternalServerError {
 		m.failures.Inc()
 	}
 }
 
-// grains gives the observer of this node's grains.
+// grains returns the observer of this node's grains.
 func (m *metrics) grains() actors.Observer {
+	batches := m.make.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "grain_batch_commands", Help: "Commands that grains decided together; the count is the number of batches.", Buckets: sizes(),
+	}, []string{"kind"})
+	activations := m.make.NewHistogramVec(prometheus.HistogramOpts{Name: "grain_activation_seconds", Help: "How long grains took to be restored.", Buckets: latencies()}, []string{"kind"})
+	stops := m.make.NewCounterVec(prometheus.CounterOpts{Name: "grain_stops_total", Help: "Activations that ended, and why."}, []string{"kind", "reason"})
+	seats := m.make.NewCounterVec(prometheus.CounterOpts{Name: "seat_changes_total", Help: "Seats that were held, released, expired, confirmed, cancelled."}, []string{"change"})
+	places := m.make.NewCounterVec(prometheus.CounterOpts{Name: "place_changes_total", Help: "Places that were joined, admitted, completed, expired, left."}, []string{"change"})
+	holds := m.make.NewGauge(prometheus.GaugeOpts{Name: "holds", Help: "Seats that are held, of schedules that live on this node."})
+	waiting := m.make.NewGauge(prometheus.GaugeOpts{Name: "places_waiting", Help: "Places that wait, of waiting rooms that live on this node."})
+	admitted := m.make.NewGauge(prometheus.GaugeOpts{Name: "places_admitted", Help: "Places that are admitted, of waiting rooms that live on this node."})
 	return actors.Observer{
 		Batch: func(kind boxoffice.Kind, commands int) {
-			m.batches.of(kind).Observe(float64(commands))
+			batches.WithLabelValues(string(kind)).Observe(float64(commands))
 		},
 		Activated: func(kind boxoffice.Kind, took time.Duration) {
-			m.activations.WithLabelValues(string(kind)).Observe(took.Seconds())
+			activations.WithLabelValues(string(kind)).Observe(took.Seconds())
 		},
 		Stopped: func(kind boxoffice.Kind, reason string) {
-			m.stops.WithLabelValues(string(kind), reason).Inc()
+			stops.WithLabelValues(string(kind), reason).Inc()
 		},
-		Event: func(e boxoffice.Event) { m.event(e.Data) },
+		Event: func(event boxoffice.Event) {
+			switch e := event.Data.(type) {
+			case seatmap.Held:
+				seats.WithLabelValues("held").Inc()
+			case seatmap.Released:
+				seats.WithLabelValues("released").Inc()
+			case seatmap.Expired:
+				seats.WithLabelValues("expired").Inc()
+			case seatmap.Confirmed:
+				seats.WithLabelValues("confirmed").Inc()
+			case seatmap.Cancelled:
+				seats.WithLabelValues("cancelled").Inc()
+			case waitingroom.Joined:
+				places.WithLabelValues("joined").Add(float64(len(e.UserIDs)))
+			case waitingroom.Admitted:
+				places.WithLabelValues("admitted").Add(float64(len(e.Sequences)))
+			case waitingroom.Ended:
+				places.WithLabelValues(string(e.Status)).Add(float64(len(e.Sequences)))
+			}
+		},
 		Census: func(change actors.Census) {
-			m.holds.Add(float64(change.Holds))
-			m.waiting.Add(float64(change.Waiting))
-			m.admitted.Add(float64(change.Admitted))
+			holds.Add(float64(change.Holds))
+			waiting.Add(float64(change.Waiting))
+			admitted.Add(float64(change.Admitted))
 		},
 	}
 }
 
-func (m *metrics) event(data boxoffice.EventData) {
-	switch e := data.(type) {
-	case seatmap.Held:
-		m.seats.of("held").Inc()
-	case seatmap.Released:
-		m.seats.of("released").Inc()
-	case seatmap.Expired:
-		m.seats.of("expired").Inc()
-	case seatmap.Confirmed:
-		m.seats.of("confirmed").Inc()
-	case seatmap.Cancelled:
-		m.seats.of("cancelled").Inc()
-	case waitingroom.Joined:
-		m.places.of("joined").Add(float64(len(e.UserIDs)))
-	case waitingroom.Admitted:
-		m.places.of("admitted").Add(float64(len(e.Sequences)))
-	case waitingroom.Ended:
-		m.places.of(string(e.Status)).Add(float64(len(e.Sequences)))
+// edge returns the observer of this node's replicas.
+func (m *metrics) edge() edge.Observer {
+	answers := m.make.NewCounterVec(prometheus.CounterOpts{
+		Name: "edge_answers_total",
+		Help: "Questions about seats and places in line that this node answered: from its replica, or by asking the grain.",
+	}, []string{"kind", "by"})
+	ages := m.make.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "edge_replica_age_seconds", Help: "How old replicas were when they answered; 0 on the owner's own node.",
+		Buckets: []float64{.025, .05, .1, .25, .5, .9},
+	}, []string{"kind"})
+	messages := m.make.NewCounterVec(prometheus.CounterOpts{Name: "edge_feed_messages_total", Help: "Messages of the feeds between nodes."}, []string{"direction"})
+	changes := m.make.NewCounterVec(prometheus.CounterOpts{Name: "edge_feed_changes_total", Help: "Changes of grains that these told."}, []string{"direction"})
+	gaps := m.make.NewCounter(prometheus.CounterOpts{Name: "edge_feed_gaps_total", Help: "Times that messages of a feed were missing."})
+	replicas := m.make.NewGauge(prometheus.GaugeOpts{Name: "edge_replicas", Help: "Replicas of grains on this node."})
+	fed := func(direction string) func(int) {
+		return func(count int) {
+			messages.WithLabelValues(direction).Inc()
+			changes.WithLabelValues(direction).Add(float64(count))
+		}
+	}
+	return edge.Observer{
+		Answered: func(kind boxoffice.Kind, byReplica bool, age time.Duration) {
+			if !byReplica {
+				answers.WithLabelValues(string(kind), "grain").Inc()
+				return
+			}
+			answers.WithLabelValues(string(kind), "replica").Inc()
+			ages.WithLabelValues(string(kind)).Observe(age.Seconds())
+		},
+		Fed:      fed("out"),
+		Heard:    fed("in"),
+		Gap:      gaps.Inc,
+		Replicas: func(change int) { replicas.Add(float64(change)) },
 	}
 }
 
-// group notes what became of a group of commits.
-func (m *metrics) group(r persistence.GroupReport) {
-	m.groups.Observe(float64(r.Commits))
-	m.groupDuration.Observe(r.Duration.Seconds())
-	m.transactions.Add(float64(r.Transactions))
-	for result, commits := range map[string]int{
-		"durable": r.Durable, "fenced": r.Fenced, "refused": r.Refused,
-		"unavailable": r.Unavailable, "unknown": r.Unknown, "rejected": r.Rejected,
-	} {
-		m.commits.WithLabelValues(result).Add(float64(commits))
+// groups returns what notes what became of groups of commits.
+func (m *metrics) groups() func(persistence.GroupReport) {
+	commits := m.make.NewCounterVec(prometheus.CounterOpts{Name: "journal_commits_total", Help: "Commits of grains, by how they ended."}, []string{"result"})
+	sizes := m.make.NewHistogram(prometheus.HistogramOpts{Name: "journal_group_commits", Help: "Commits that were written together.", Buckets: sizes()})
+	durations := m.make.NewHistogram(prometheus.HistogramOpts{Name: "journal_group_duration_seconds", Help: "How long groups took to be durable.", Buckets: latencies()})
+	transactions := m.make.NewCounter(prometheus.CounterOpts{Name: "journal_transactions_total", Help: "Transactions of the journal."})
+	return func(r persistence.GroupReport) {
+		sizes.Observe(float64(r.Commits))
+		durations.Observe(r.Duration.Seconds())
+		transactions.Add(float64(r.Transactions))
+		for result, n := range map[string]int{
+			"durable": r.Durable, "fenced": r.Fenced, "refused": r.Refused,
+			"unavailable": r.Unavailable, "unknown": r.Unknown, "rejected": r.Rejected,
+		} {
+			commits.WithLabelValues(result).Add(float64(n))
+		}
 	}
 }
 
-// cluster gives the observer of this node's membership.
+// cluster returns the observer of this node's membership.
 func (m *metrics) cluster() cluster.Observer {
+	calls := m.make.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "grain_call_duration_seconds", Help: "How long calls of grains took, retries included.", Buckets: latencies(),
+	}, []string{"kind", "result"})
+	tries := m.make.NewCounterVec(prometheus.CounterOpts{Name: "grain_call_tries_total", Help: "Tries of calls of grains."}, []string{"kind"})
+	beats := m.make.NewCounterVec(prometheus.CounterOpts{Name: "cluster_heartbeats_total", Help: "Heartbeats of this node."}, []string{"result"})
+	members := m.make.NewGauge(prometheus.GaugeOpts{Name: "cluster_members", Help: "Nodes that own grains, as this node knows."})
+	evicted := m.make.NewCounter(prometheus.CounterOpts{Name: "cluster_evictions_total", Help: "Nodes that this node has evicted."})
+	dropped := m.make.NewCounterVec(prometheus.CounterOpts{Name: "cluster_dropped_messages_total", Help: "Messages that were dropped because a queue was full."}, []string{"queue"})
 	return cluster.Observer{
-		Called: func(kind string, tries int, took time.Duration, err error) {
-			m.calls.of(callResult{kind, resultOf(err)}).Observe(took.Seconds())
-			m.tries.of(kind).Add(float64(tries))
+		Called: func(kind string, count int, took time.Duration, err error) {
+			calls.WithLabelValues(kind, resultOf(err)).Observe(took.Seconds())
+			tries.WithLabelValues(kind).Add(float64(count))
 		},
-		Heartbeat: func(_ time.Duration, err error) { m.beats.WithLabelValues(resultOf(err)).Inc() },
-		Members:   func(ready int) { m.members.Set(float64(ready)) },
-		Evicted:   func(string) { m.evicted.Inc() },
-		Dropped:   func(queue string) { m.dropped.WithLabelValues(queue).Inc() },
+		Heartbeat: func(_ time.Duration, err error) { beats.WithLabelValues(resultOf(err)).Inc() },
+		Members:   func(ready int) { members.Set(float64(ready)) },
+		Evicted:   func(string) { evicted.Inc() },
+		Dropped:   func(queue string) { dropped.WithLabelValues(queue).Inc() },
 	}
 }
 
@@ -189,37 +203,39 @@ func resultOf(err error) string {
 
 // watch shows what the database and the clock tell when they are asked.
 func (m *metrics) watch(db *persistence.Database, journal *persistence.Journal, offset func() time.Duration) {
-	f := factory{m.registry}
-	f.gaugeFunc("journal_queue_length", "Commits that wait to be written.", nil,
-		func() float64 { return float64(journal.QueueLength()) })
-	f.gaugeFunc("clock_offset_seconds", "The database's clock minus this machine's.", nil,
-		func() float64 { return offset().Seconds() })
+	m.count(prometheus.GaugeOpts{Name: "journal_queue_length", Help: "Commits that wait to be written."}, journal.QueueLength)
+	m.make.NewGaugeFunc(prometheus.GaugeOpts{Name: "clock_offset_seconds", Help: "The database's clock minus this machine's."}, func() float64 { return offset().Seconds() })
 	for name, stats := range map[string]func() persistence.PoolStats{
 		"queries": func() persistence.PoolStats { queries, _ := db.Stats(); return queries },
 		"journal": func() persistence.PoolStats { _, journal := db.Stats(); return journal },
 	} {
 		pool := prometheus.Labels{"pool": name}
-		f.gaugeFunc("pool_connections_in_use", "Connections to PostgreSQL that are in use.", pool,
-			func() float64 { return float64(stats().Acquired) })
-		f.gaugeFunc("pool_connections_idle", "Connections to PostgreSQL that are open and not in use.", pool,
-			func() float64 { return float64(stats().Idle) })
-		f.gaugeFunc("pool_connections_max", "Most connections to PostgreSQL.", pool,
-			func() float64 { return float64(stats().Max) })
-		f.counterFunc("pool_waits_total", "How often somebody had to wait for a connection.", pool,
-			func() float64 { return float64(stats().Waited) })
+		m.make.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "pool_connections_in_use", Help: "Connections to PostgreSQL that are in use.", ConstLabels: pool,
+		}, func() float64 { return float64(stats().Acquired) })
+		m.make.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "pool_connections_idle", Help: "Connections to PostgreSQL that are open and not in use.", ConstLabels: pool,
+		}, func() float64 { return float64(stats().Idle) })
+		m.make.NewGaugeFunc(prometheus.GaugeOpts{Name: "pool_connections_max", Help: "Most connections to PostgreSQL.", ConstLabels: pool}, func() float64 { return float64(stats().Max) })
+		m.make.NewCounterFunc(prometheus.CounterOpts{
+			Name: "pool_waits_total", Help: "How often somebody had to wait for a connection.", ConstLabels: pool,
+		}, func() float64 { return float64(stats().Waited) })
 	}
+}
+
+// count shows a number that is asked for when somebody looks.
+func (m *metrics) count(o prometheus.GaugeOpts, count func() int) {
+	m.make.NewGaugeFunc(o, func() float64 { return float64(count()) })
 }
 
 // connections shows how many connections of clients a server has open.
 func (m *metrics) connections(open func() int) {
-	factory{m.registry}.gaugeFunc("http_connections", "HTTP connections that are open, streams included.", nil,
-		func() float64 { return float64(open()) })
+	m.count(prometheus.GaugeOpts{Name: "http_connections", Help: "HTTP connections that are open, streams included."}, open)
 }
 
 // streams shows how many streams of events are open.
 func (m *metrics) streams(open func() int) {
-	factory{m.registry}.gaugeFunc("http_streams", "Streams of events that are open.", nil,
-		func() float64 { return float64(open()) })
+	m.count(prometheus.GaugeOpts{Name: "http_streams", Help: "Streams of events that are open."}, open)
 }
 
 // sizes are buckets for how much is done at a time, from one to a full batch of a grain.
@@ -228,40 +244,4 @@ func sizes() []float64 { return prometheus.ExponentialBuckets(1, 2, 13) }
 // latencies are buckets in seconds, from an answer out of memory to a failover.
 func latencies() []float64 {
 	return []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5}
-}
-
-// factory makes metrics of our namespace and registers them. A name that is there
-// already is a mistake of this file and panics.
-type factory struct{ registry *prometheus.Registry }
-
-func (f factory) counters(name, help string, labels ...string) *prometheus.CounterVec {
-	v := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
-	f.registry.MustRegister(v)
-	return v
-}
-
-func (f factory) histograms(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
-	v := prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Namespace: namespace, Name: name, Help: help, Buckets: buckets,
-	}, labels)
-	f.registry.MustRegister(v)
-	return v
-}
-
-func (f factory) gauge(name, help string) prometheus.Gauge {
-	g := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help})
-	f.registry.MustRegister(g)
-	return g
-}
-
-// gaugeFunc shows what read says at the time somebody looks.
-func (f factory) gaugeFunc(name, help string, labels prometheus.Labels, read func() float64) {
-	f.registry.MustRegister(prometheus.NewGaugeFunc(
-		prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help, ConstLabels: labels}, read))
-}
-
-// counterFunc does the same for what never falls.
-func (f factory) counterFunc(name, help string, labels prometheus.Labels, read func() float64) {
-	f.registry.MustRegister(prometheus.NewCounterFunc(
-		prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help, ConstLabels: labels}, read))
 }

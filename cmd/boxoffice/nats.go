@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
-	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -23,9 +22,14 @@ func openNATS(ctx context.Context, s settings, logger *slog.Logger) (*nats.Conn,
 	if err != nil {
 		return nil, nil, fmt.Errorf("TLS to NATS: %w", err)
 	}
-	options := cluster.NATSOptions{Name: "boxoffice", Credentials: string(s.NATSCredentials), TLS: secured, Logger: logger}
+	options := cluster.NATSOptions{Name: "boxoffice", Credentials: s.NATSCredentials, TLS: secured, Logger: logger}
 	if s.NATSURL != "" {
-		connection, err := awaitNATS(ctx, string(s.NATSURL), options, time.Duration(s.StartTimeout))
+		defer tellIfSlow(logger, "waiting for NATS")()
+		var connection *nats.Conn
+		err := await(ctx, s.StartTimeout, func(context.Context) (again bool, err error) {
+			connection, err = cluster.Connect(s.NATSURL, options)
+			return !isRefused(err), err
+		})
 		if err != nil {
 			return nil, nil, fmt.Errorf("the NATS of BOXOFFICE_NATS_URL: %w", err)
 		}
@@ -51,28 +55,7 @@ func openNATS(ctx context.Context, s settings, logger *slog.Logger) (*nats.Conn,
 	}, nil
 }
 
-// awaitNATS connects as soon as a server answers, but waits no longer than patience.
-func awaitNATS(ctx context.Context, url string, options cluster.NATSOptions, patience time.Duration) (*nats.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	for {
-		connection, err := cluster.Connect(url, options)
-		if err == nil {
-			return connection, nil
-		}
-		if isRefused(err) {
-			return nil, err
-		}
-		select {
-		case <-ctx.Done():
-			return nil, fmt.Errorf("not there after %s: %w", patience, err)
-		case <-time.After(attemptPause):
-		}
-	}
-}
-
-// isRefused tells refusals that tomorrow would bring as well from servers that are not
-// there yet.
+// isRefused reports whether tomorrow would bring the same refusal: the server is there.
 func isRefused(err error) bool {
 	_, distrusted := errors.AsType[*tls.CertificateVerificationError](err)
 	_, rejected := errors.AsType[tls.AlertError](err)

@@ -28,6 +28,10 @@ import (
 const (
 	sweepEvery = 5 * time.Second // wakes grains that time has made due
 	cleanEvery = time.Minute     // deletes old idempotency keys
+	// Looks whether it has lost PostgreSQL. With the cluster's second of patience its
+	// schedules then move within two seconds.
+	databaseCheckEvery = 250 * time.Millisecond
+	databaseCheckLimit = 750 * time.Millisecond // for one answer
 )
 
 // node is a running service and what it consists of.
@@ -60,7 +64,7 @@ func (n *node) start(ctx context.Context) (err error) {
 	if n.tls, err = n.settings.nodeTLS(); err != nil {
 		return fmt.Errorf("TLS between nodes: %w", err)
 	}
-	private, err := nodeKey(n.settings)
+	private, _, err := nodeKey(n.settings)
 	if err != nil {
 		return err
 	}
@@ -76,7 +80,7 @@ func (n *node) start(ctx context.Context) (err error) {
 		}
 		n.life.started("the debug listener", stop)
 	}
-	warnOfFewFiles(n.settings, n.logger)
+	n.settings.MaxConnections = connectionsThatFit(n.settings, n.logger)
 	door, shutdown, err := n.listen(ctx)
 	if err != nil {
 		return err
@@ -95,19 +99,18 @@ func (n *node) start(ctx context.Context) (err error) {
 		return err
 	}
 	if n.settings.demo() {
-		if err := loadDemo(ctx, n.database.url, n.db, n.clock.Now()); err != nil {
+		if err := loadDemo(ctx, n.db, n.clock.Now()); err != nil {
 			return err
 		}
 	}
-	// From here on the others wait for this node's grains, so everything else is ready.
-	if err := n.member.Start(ctx, n.grains.Kinds()); err != nil {
-		return fmt.Errorf("join the nodes at BOXOFFICE_NODE_ADDRESS or _BIND: %w", err)
+	if err := n.join(ctx); err != nil {
+		return err
 	}
 	n.endStreams = handler.Drain
 	n.metrics.streams(handler.OpenStreams)
 	n.life.goes("the sweep", func(ctx context.Context) { n.grains.Sweep(ctx, sweepEvery) })
-	n.life.goes("the cleaning of keys", n.cleanKeys)
-	n.life.goes("the watch over PostgreSQL", n.watchDatabase)
+	n.life.every("the cleaning of keys", cleanEvery, n.cleanKeys)
+	n.life.every("the watch over PostgreSQL", databaseCheckEvery, n.checkDatabase)
 	door.open(handler)
 	n.life.started("the HTTP server", shutdown)
 	n.life.started("the cluster's hold on grains", n.leave)
@@ -117,7 +120,7 @@ func (n *node) start(ctx context.Context) (err error) {
 // listen answers HTTP from now on: at first only that the node is starting. The server
 // is what stops first of all; its shutdown is noted here as well, for a start that fails.
 func (n *node) listen(ctx context.Context) (*frontDoor, func(context.Context) error, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", string(n.settings.Listen))
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", n.settings.Listen)
 	if err != nil {
 		return nil, nil, fmt.Errorf("listen on BOXOFFICE_LISTEN: %w", err)
 	}
@@ -158,7 +161,9 @@ func (n *node) startDatabase(ctx context.Context) (err error) {
 	}
 	n.life.started("PostgreSQL", n.database.stop)
 	if n.settings.DatabaseURL == "" {
+		done := tellIfSlow(n.logger, "migrating the database")
 		err = migrations.Up(ctx, n.database.url)
+		done()
 	}
 	if err = errors.Join(err, migrations.Check(ctx, n.database.url)); err != nil {
 		return err
@@ -171,16 +176,16 @@ func (n *node) startDatabase(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	n.life.started("the database's connections", func(context.Context) error { n.db.Close(); return nil })
+	n.life.closes("the database's connections", n.db.Close)
 	n.clock, err = persistence.NewClock(ctx, n.db, persistence.ClockConfig{Now: failpoint.Now, Logger: n.logger})
 	if err != nil {
 		return err
 	}
-	n.life.started("the clock", func(context.Context) error { n.clock.Close(); return nil })
+	n.life.closes("the clock", n.clock.Close)
 	n.journal = persistence.NewJournal(n.db, persistence.JournalConfig{
-		Observe: n.metrics.group, Now: failpoint.Now, Logger: n.logger,
+		Observe: n.metrics.groups(), Now: failpoint.Now, Logger: n.logger,
 	})
-	n.life.started("the journal", func(context.Context) error { n.journal.Close(); return nil })
+	n.life.closes("the journal", n.journal.Close)
 	n.metrics.watch(n.db, n.journal, func() time.Duration { return time.Until(n.clock.Now()) })
 	return nil
 }
@@ -213,7 +218,7 @@ func (n *node) prepareGrains(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	n.life.started("the edge", func(context.Context) error { n.edge.Close(); return nil })
+	n.life.closes("the edge", n.edge.Close)
 	n.grains = actors.New(actors.Config{
 		Journal:  n.journal,
 		Rows:     n.db,
@@ -223,11 +228,11 @@ func (n *node) prepareGrains(ctx context.Context) (err error) {
 		Views:    n.edge,
 		Owner:    n.member.ID,
 		Limits: waitingroom.Limits{
-			AdmissionTTL: time.Duration(n.settings.AdmissionTTL),
-			ClaimTTL:     time.Duration(n.settings.ClaimTTL),
+			AdmissionTTL: n.settings.AdmissionTTL,
+			ClaimTTL:     n.settings.ClaimTTL,
 			MaxWaiting:   n.settings.QueueMaxWaiting,
 		},
-		HoldTTL:  time.Duration(n.settings.HoldTTL),
+		HoldTTL:  n.settings.HoldTTL,
 		Logger:   n.logger,
 		Observer: n.metrics.grains(),
 	})
@@ -239,11 +244,23 @@ func (n *node) prepareGrains(ctx context.Context) (err error) {
 	return n.db.Warm(ctx)
 }
 
+// join makes this node a member. From then on the others wait for its grains, so everything
+// else is ready.
+func (n *node) join(ctx context.Context) error {
+	defer tellIfSlow(n.logger, "joining the other nodes")()
+	ctx, cancel := context.WithTimeout(ctx, n.settings.StartTimeout)
+	defer cancel()
+	if err := n.member.Start(ctx, n.grains.Kinds()); err != nil {
+		return fmt.Errorf("join the nodes at BOXOFFICE_NODE_ADDRESS or _BIND: %w", err)
+	}
+	return nil
+}
+
 // membership is how this node is a member.
 func (n *node) membership() cluster.Config {
-	bind, advertise := string(n.settings.NodeAddress), ""
+	bind, advertise := n.settings.NodeAddress, ""
 	if n.settings.NodeBind != "" {
-		bind, advertise = string(n.settings.NodeBind), bind
+		bind, advertise = n.settings.NodeBind, bind
 	}
 	if n.settings.isExposed() {
 		n.logger.Warn("whoever reaches this node's port can act as a node: set BOXOFFICE_NODE_TLS_CA, _CERT and _KEY, "+
@@ -251,7 +268,7 @@ func (n *node) membership() cluster.Config {
 	}
 	return cluster.Config{
 		NATS:        n.nats,
-		ClusterName: string(n.settings.ClusterName),
+		ClusterName: n.settings.ClusterName,
 		TLS:         n.tls,
 		Bind:        bind,
 		Advertise:   advertise,
@@ -268,7 +285,7 @@ func (n *node) membership() cluster.Config {
 // as long as a load balancer needs to see that.
 func (n *node) leave(ctx context.Context) error {
 	n.draining.Store(true)
-	seen := time.NewTimer(time.Duration(n.settings.DrainDelay))
+	seen := time.NewTimer(n.settings.DrainDelay)
 	defer seen.Stop()
 	err := n.member.Leave(ctx)
 	select {
@@ -353,19 +370,20 @@ func unready(detail string, cause error) error {
 
 // cleanKeys deletes idempotency keys that nobody may rely on any more.
 func (n *node) cleanKeys(ctx context.Context) {
-	ticker := time.NewTicker(cleanEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
+	for deleted := 1; deleted > 0; {
+		var err error
+		if deleted, err = n.db.DeleteOldKeys(ctx, n.clock.Now()); err != nil && ctx.Err() == nil {
+			n.logger.Warn("old idempotency keys could not be deleted", "error", err)
 		}
-		for deleted := 1; deleted > 0; {
-			var err error
-			if deleted, err = n.db.DeleteOldKeys(ctx, n.clock.Now()); err != nil && ctx.Err() == nil {
-				n.logger.Warn("old idempotency keys could not be deleted", "error", err)
-			}
-		}
+	}
+}
+
+// checkDatabase tells the cluster whether this node reaches PostgreSQL: one that does not,
+// while others do, is to give its grains to them.
+func (n *node) checkDatabase(ctx context.Context) {
+	check, cancel := context.WithTimeout(ctx, databaseCheckLimit)
+	defer cancel()
+	if err := n.db.Ready(check); ctx.Err() == nil {
+		n.member.SetAble(err == nil)
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"log/slog"
+	"strconv"
 	"syscall"
 )
 
@@ -9,17 +10,19 @@ import (
 // those to PostgreSQL: NATS with its store, the other nodes, certificates, logs.
 const spareFiles = 200
 
-// openFiles is how many files a node has open where it has as many connections as it may.
-func (s settings) openFiles() int { return s.MaxConnections + s.DatabaseConns + spareFiles }
-
-// warnOfFewFiles says where this process may have fewer files open than its settings
-// promise: it would stop taking connections, and those of its own, before the limit that
-// was set. Go has raised the soft limit to the hard one by now.
-func warnOfFewFiles(s settings, logger *slog.Logger) {
+// connectionsThatFit is how many connections of clients may be open, so that the node leaves
+// further ones waiting before it has no file left for its own. Go has raised the soft limit of
+// open files to the hard one by now. Whoever set more than fit is told; the default is not
+// worth a warning.
+func connectionsThatFit(s settings, logger *slog.Logger) int {
 	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur >= uint64(s.openFiles()) {
-		return
+	needed := s.MaxConnections + s.DatabaseConns + spareFiles
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur >= uint64(needed) {
+		return s.MaxConnections
 	}
-	logger.Warn("fewer open files are allowed than BOXOFFICE_MAX_CONNECTIONS may take: raise ulimit -Hn, or lower the setting",
-		"allowed", limit.Cur, "needed", s.openFiles())
+	if strconv.Itoa(s.MaxConnections) != defaultConnections {
+		logger.Warn("fewer open files are allowed than BOXOFFICE_MAX_CONNECTIONS may take: raise ulimit -Hn, or lower the setting",
+			"allowed", limit.Cur, "needed", needed)
+	}
+	return max(1, s.MaxConnections-(needed-int(limit.Cur)))
 }

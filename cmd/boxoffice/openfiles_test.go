@@ -31,7 +31,12 @@ func TestServeWarnsOfFewOpenFiles(t *testing.T) {
 	require.Equal(t, 500, warned.Allowed)
 	require.Equal(t, 300+4+spareFiles, warned.Needed)
 
-	n = startProcess(t, programCommand(t), nowhere, dir, "BOXOFFICE_MAX_CONNECTIONS=1")
-	require.Equal(t, exitFailed, n.wait(), n.logged())
-	require.NotContains(t, n.logged(), message)
+	for _, setting := range []string{"BOXOFFICE_MAX_CONNECTIONS=1", "BOXOFFICE_MAX_CONNECTIONS="} {
+		limited := programCommand(t)
+		limited.Args = []string{"sh", "-c", `ulimit -n 500 && exec "$0"`, limited.Path}
+		limited.Path = "/bin/sh"
+		n = startProcess(t, limited, nowhere, dir, setting)
+		require.Equal(t, exitFailed, n.wait(), n.logged())
+		require.NotContains(t, n.logged(), message)
+	}
 }

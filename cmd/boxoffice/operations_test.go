@@ -73,7 +73,7 @@ func TestOperationsPageNamesWhatThereIs(t *testing.T) {
 		name := regexp.MustCompile(`_(bucket|count|sum)$`).ReplaceAllString(metric[1], "")
 		require.True(t, isQuoted(code, name+`"`), "there is no metric %s", name)
 	}
-	made := regexp.MustCompile(`\.(?:counters|histograms|gauge|gaugeFunc|counterFunc)\(\s*"(\w+)"`).FindAllStringSubmatch(code, -1)
+	made := regexp.MustCompile(`Opts\{\s*Name:\s+"(\w+)"`).FindAllStringSubmatch(code, -1)
 	require.NotEmpty(t, made)
 	for _, metric := range made {
 		told := regexp.MustCompile(`\bboxoffice_` + metric[1] + `\b`).MatchString(section(t, operationsPage, "Metrics"))

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
 	"os/signal"
 	"slices"
 	"strings"
@@ -35,33 +36,51 @@ type program struct {
 	stderr  io.Writer
 }
 
+// action is what a command does. The settings are those of environ, good as far as can be
+// told without using them.
+type action func(context.Context, program, settings) error
+
 // command is one word that the program understands.
 type command struct {
-	name    string
-	usage   string // what follows the name, in brackets where optional
-	summary string // one line
-	// prepare declares the command's flags and gives what runs it with the arguments
-	// that are left.
-	prepare func(*flag.FlagSet) func(context.Context, program, []string) error
+	name     string
+	usage    string // what follows the name, in brackets where optional
+	summary  string // one line
+	args     int    // most arguments, after the flags
+	settings bool   // whether bad settings are a reason not to run
+	// prepare declares the command's flags and returns what it does once they are parsed.
+	prepare func(*flag.FlagSet) action
 }
 
 // commands lists what the program understands, in the order that help shows.
 func commands() []command {
 	return []command{
-		serveCommand(),
-		migrateCommand(),
-		tokenCommand(),
-		healthcheckCommand(),
-		versionCommand(),
-		helpCommand(),
+		{name: "serve", settings: true, summary: "Run a node until it is told to stop", prepare: noFlags(serve)},
+		{name: "migrate", settings: true, prepare: noFlags(migrate),
+			summary: "Bring the database of BOXOFFICE_DATABASE_URL, or the private one, up to date"},
+		{name: "token", settings: true, usage: "-role admin|user [-user ID] [-ttl 24h]", prepare: prepareToken,
+			summary: "Print an access token signed with the node's key"},
+		{name: "healthcheck", settings: true, usage: "[-address host:port]", prepare: prepareHealthcheck,
+			summary: "Ask the node of this machine whether it is ready: exit status 0 if it is, else 1"},
+		{name: "version", summary: "Print the version, the commit and the Go release that it was built with", prepare: noFlags(printVersion)},
+		{name: "help", usage: "[command]", args: 1, prepare: prepareHelp,
+			summary: "List the commands and every setting, or tell about one command"},
 	}
 }
 
-// run interprets the arguments (without the program's name) and gives the exit status.
-// An interrupt or a termination signal ends ctx; the second one finds no handler any
-// more and ends the process at once.
+func noFlags(do action) func(*flag.FlagSet) action {
+	return func(*flag.FlagSet) action { return do }
+}
+
+// run interprets the arguments (without the program's name) and returns the exit status.
+// A signal that ends programs ends ctx; the second one finds no handler any more and ends the
+// process at once. SIGHUP, of a terminal that is closed, is one of them unless whoever
+// started the program had it ignored, as nohup does.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	signals := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(ctx, signals...)
 	defer stop()
 	defer context.AfterFunc(ctx, stop)()
 
@@ -69,62 +88,50 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	if err == nil {
 		return exitStopped
 	}
-	fmt.Fprintln(stderr, "boxoffice: "+oneLine(err.Error()))
+	// What supervisors show of a failure stays in one piece.
+	fmt.Fprintln(stderr, "boxoffice: "+strings.Join(strings.Fields(err.Error()), " "))
 	if _, ok := errors.AsType[usageError](err); ok {
 		return exitUsage
 	}
 	return exitFailed
 }
 
-// oneLine keeps what supervisors show of a failure in one piece.
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
-
 func dispatch(ctx context.Context, args []string, p program) error {
 	name := "serve"
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		name, args = args[0], args[1:]
-	} else if len(args) > 0 && asksForHelp(args[0]) {
+	} else if len(args) > 0 && slices.Contains([]string{"-h", "--h", "-help", "--help"}, args[0]) {
 		name, args = "help", args[1:]
 	}
-	all := commands()
-	i := slices.IndexFunc(all, func(c command) bool { return c.name == name })
-	if i < 0 {
-		return usagef("unknown command %q; boxoffice help lists them", name)
+	c, err := findCommand(name)
+	if err != nil {
+		return err
 	}
-	return all[i].run(ctx, p, args)
-}
-
-func asksForHelp(arg string) bool {
-	return slices.Contains([]string{"-h", "--h", "-help", "--help"}, arg)
-}
-
-func (c command) run(ctx context.Context, p program, args []string) error {
 	flags := flag.NewFlagSet(c.name, flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // one line of ours instead
-	action := c.prepare(flags)
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return c.help(p.stdout, flags)
-		}
+	do := c.prepare(flags)
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return c.help(p.stdout)
+	} else if err != nil {
 		return usagef("%s: %v; boxoffice %s -h lists its flags", c.name, err, c.name)
 	}
-	return action(ctx, p, flags.Args())
+	if flags.NArg() > c.args {
+		return usagef("%s takes no argument %q; boxoffice %s -h lists its flags", c.name, flags.Arg(c.args), c.name)
+	}
+	var s settings
+	if c.settings {
+		if s, err = loadSettings(p.environ); err != nil {
+			return err
+		}
+	}
+	return do(ctx, p, s)
 }
 
-func (c command) help(w io.Writer, flags *flag.FlagSet) error {
-	flags.SetOutput(w)
-	_, err := fmt.Fprintf(w, "Usage: %s\n\n%s.\n", strings.TrimSpace("boxoffice "+c.name+" "+c.usage), c.summary)
-	if err != nil {
-		return fmt.Errorf("write the help of %s: %w", c.name, err)
+func findCommand(name string) (command, error) {
+	for _, c := range commands() {
+		if c.name == name {
+			return c, nil
+		}
 	}
-	flags.PrintDefaults()
-	return nil
-}
-
-// noArguments refuses what is left after the flags.
-func noArguments(name string, args []string) error {
-	if len(args) > 0 {
-		return usagef("%s takes no argument, but got %q; boxoffice %s -h lists its flags", name, args[0], name)
-	}
-	return nil
+	return command{}, usagef("unknown command %q; boxoffice help lists them", name)
 }

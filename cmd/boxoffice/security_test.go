@@ -54,7 +54,7 @@ func serverTLS(t *testing.T, a *authority) *tls.Config {
 	require.NoError(t, err)
 	return &tls.Config{
 		MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{pair},
-		ClientCAs: pool(certificates(a.roots)), ClientAuth: tls.RequireAndVerifyClientCert,
+		ClientCAs: certPool([]byte(a.roots)), ClientAuth: tls.RequireAndVerifyClientCert,
 	}
 }
 
@@ -308,7 +308,7 @@ func TestTrustedProxies(t *testing.T) {
 	t.Parallel()
 	s, err := loadSettings([]string{"BOXOFFICE_TRUSTED_PROXIES=10.1.2.3/8, 192.0.2.7,fd00::/8,::ffff:192.0.2.9"})
 	require.NoError(t, err)
-	require.Equal(t, prefixes{
+	require.Equal(t, []netip.Prefix{
 		netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.7/32"),
 		netip.MustParsePrefix("fd00::/8"), netip.MustParsePrefix("192.0.2.9/32"),
 	}, s.TrustedProxies)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"flag"
 	"log/slog"
 	"time"
 )
@@ -23,30 +22,12 @@ var (
 	errFenced     = errors.New("the other nodes have taken over from this one; it must be started again")
 )
 
-func serveCommand() command {
-	return command{
-		name:    "serve",
-		summary: "Run a node until it is told to stop",
-		prepare: func(*flag.FlagSet) func(context.Context, program, []string) error {
-			return func(ctx context.Context, p program, args []string) error {
-				if err := noArguments("serve", args); err != nil {
-					return err
-				}
-				s, err := loadSettings(p.environ)
-				if err != nil {
-					return err
-				}
-				defer paceCollector(p.environ)()
-				return serve(ctx, s, newLogger(p.stderr, s), unknownSettings(p.environ))
-			}
-		},
-	}
-}
-
 // serve runs a node until ctx ends or something that it cannot live without fails, and
 // drains it in both cases.
-func serve(ctx context.Context, s settings, logger *slog.Logger, unknown []string) error {
-	if len(unknown) > 0 {
+func serve(ctx context.Context, p program, s settings) error {
+	defer paceCollector(p.environ)()
+	logger := newLogger(p.stderr, s)
+	if unknown := unknownSettings(p.environ); len(unknown) > 0 {
 		logger.Warn("these variables are no settings; boxoffice help lists those that are", "variables", unknown)
 	}
 	n := &node{settings: s, logger: logger}
@@ -81,11 +62,12 @@ func serve(ctx context.Context, s settings, logger *slog.Logger, unknown []strin
 }
 
 // logReady writes the ready line, at whatever level is logged. Its message is the same
-// in every format, and is what scripts look for: "ready at http://HOST:PORT " and what to
-// try next.
+// in every format. It begins with what scripts look for, "ready at http://HOST:PORT ", and
+// goes on with what to try next.
 func logReady(logger *slog.Logger, url, member string) {
 	record := slog.NewRecord(time.Now(), slog.LevelInfo,
-		"boxoffice is ready at "+url+" - try: curl "+url+"/api/v1/concerts or open "+url+"/docs", 0)
+		"boxoffice is ready at "+url+" - try: curl "+url+"/api/v1/concerts or open "+url+"/docs; "+
+			"an admin's token: boxoffice token -role admin; Ctrl-C or SIGTERM stops it", 0)
 	record.Add("url", url, "member", member)
 	_ = logger.Handler().Handle(context.Background(), record) // as Logger.Info would
 }

@@ -96,6 +96,55 @@ func TestServeThatIsKilledTakesItsPostgresWithIt(t *testing.T) {
 	require.Equal(t, "Mina", again.text("name"))
 }
 
+// libpq's variables are not settings of this program.
+func TestServeIgnoresTheVariablesOfLibpq(t *testing.T) {
+	t.Parallel()
+	var hostile []string
+	for name, value := range map[string]string{
+		"PGHOST": "192.0.2.1", "PGPORT": "1", "PGDATABASE": "none", "PGUSER": "nobody", "PGPASSWORD": "wrong",
+		"PGPASSFILE": "/does/not/exist", "PGSERVICE": "none", "PGSERVICEFILE": "/does/not/exist", "PGOPTIONS": "-c nonsense=1",
+		"PGAPPNAME": "x\x01", "PGSSLMODE": "verify-full", "PGSSLROOTCERT": "/does/not/exist", "PGSSLCERT": "/does/not/exist",
+		"PGSSLKEY": "/does/not/exist", "PGSSLSNI": "none", "PGREQUIREAUTH": "none", "PGCHANNELBINDING": "require",
+		"PGTARGETSESSIONATTRS": "standby", "PGCONNECT_TIMEOUT": "never", "PGTZ": "Nowhere/Town", "PGCLIENTENCODING": "EUC_JP",
+		"PGMINPROTOCOLVERSION": "9.9", "PGMAXPROTOCOLVERSION": "0.1", "PGDATA": "/does/not/exist", "PGGSSENCMODE": "require",
+	} {
+		hostile = append(hostile, name+"="+value)
+	}
+	dir := t.TempDir()
+	n := launchProcess(t, append(hostile, "BOXOFFICE_DATA_DIR="+dir)...)
+	require.Equal(t, http.StatusCreated, n.call(http.MethodPost, "/api/v1/users", map[string]any{"name": "Mina"}).status)
+	require.Equal(t, exitStopped, n.drain(), n.logged())
+
+	n = launchProcess(t, append(hostile, onDatabase(t)...)...)
+	require.Equal(t, http.StatusCreated, n.call(http.MethodPost, "/api/v1/users", map[string]any{"name": "Mina"}).status)
+	require.Equal(t, exitStopped, n.drain(), n.logged())
+}
+
+func TestServeDrainsAtSIGHUP(t *testing.T) {
+	t.Parallel()
+	n := launchProcess(t, onDatabase(t)...)
+	n.signal(syscall.SIGHUP)
+	require.Equal(t, exitStopped, n.wait(), n.logged())
+	require.Contains(t, n.logged(), `"draining"`)
+}
+
+func TestServeSaysWhatTakesLong(t *testing.T) {
+	t.Parallel()
+	status, _, stderr := runProgram(t, nil, nodeEnviron(onDatabase(t,
+		"BOXOFFICE_NATS_URL=nats://"+nobody(t), "BOXOFFICE_START_TIMEOUT=1500ms"))...)
+	require.Equal(t, exitFailed, status)
+	require.Equal(t, 1, strings.Count(stderr, "waiting for NATS"), stderr)
+	require.NotContains(t, stderr, "waiting for PostgreSQL")
+}
+
+func TestServeWarnsOfADatabaseInPlainText(t *testing.T) {
+	t.Parallel()
+	_, _, stderr := runProgram(t, nil, nodeEnviron([]string{"BOXOFFICE_DATA_DIR=" + t.TempDir(),
+		"BOXOFFICE_DATABASE_URL=postgres://192.0.2.1:1/d", "BOXOFFICE_START_TIMEOUT=10ms"})...)
+	require.Equal(t, 1, strings.Count(stderr, "connections to PostgreSQL are not encrypted"), stderr)
+	require.Contains(t, stderr, `"192.0.2.1"`)
+}
+
 func TestServeIsToldToStopWhileItStarts(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -352,13 +401,15 @@ func TestServeEndsWhenOthersHaveTakenOver(t *testing.T) {
 
 func TestServeLogs(t *testing.T) {
 	t.Parallel()
-	n := launchProcess(t, onDatabase(t, "BOXOFFICE_LOG_LEVEL=error", "BOXOFFICE_HOLD_TLL=1m")...)
+	coverage := "GOCOVERDIR=" + t.TempDir() // without it a binary that is covered warns on stderr
+	n := launchProcess(t, onDatabase(t, coverage, "BOXOFFICE_LOG_LEVEL=error", "BOXOFFICE_HOLD_TLL=1m")...)
 	require.Equal(t, exitStopped, n.drain())
 	var line struct{ Level, Msg, URL string }
 	require.NoError(t, json.Unmarshal([]byte(n.logged()), &line), "nothing but the ready line, as JSON: %s", n.logged())
 	require.Equal(t, n.url, line.URL)
 	require.Equal(t, "INFO", line.Level)
-	require.Equal(t, fmt.Sprintf("boxoffice is ready at %[1]s - try: curl %[1]s/api/v1/concerts or open %[1]s/docs", n.url), line.Msg)
+	require.Contains(t, line.Msg, fmt.Sprintf("boxoffice is ready at %[1]s - try: curl %[1]s/api/v1/concerts or open %[1]s/docs; ", n.url))
+	require.Contains(t, line.Msg, "boxoffice token -role admin")
 
 	n = launchProcess(t, onDatabase(t, "BOXOFFICE_LOG_FORMAT=text", "BOXOFFICE_HOLD_TLL=1m")...)
 	require.Equal(t, exitStopped, n.drain())

@@ -1,13 +1,11 @@
 package main
 
 import (
-	"encoding/json"
+	"fmt"
 	"net/http"
 	"sync/atomic"
 
 	"github.com/google/uuid"
-
-	"boxoffice"
 )
 
 // frontDoor is what a node answers from the moment that it listens: that it is starting,
@@ -22,26 +20,16 @@ func (d *frontDoor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		(*api).ServeHTTP(w, r)
 		return
 	}
-	requestID := uuid.NewString()
-	w.Header().Set("X-Request-Id", requestID)
+	id := uuid.NewString()
+	w.Header().Set("X-Request-Id", id)
 	if r.URL.Path == "/livez" {
-		writeAnswer(w, http.StatusOK, "application/json", map[string]string{"status": "ok"})
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, `{"status":"ok"}`)
 		return
 	}
+	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Retry-After", "1")
-	writeAnswer(w, http.StatusServiceUnavailable, "application/problem+json", map[string]any{
-		"type":      "/problems/" + boxoffice.CodeUnavailable,
-		"title":     "Unavailable",
-		"status":    http.StatusServiceUnavailable,
-		"detail":    "the node is starting; send the same request again",
-		"code":      boxoffice.CodeUnavailable,
-		"requestId": requestID,
-		"retryable": true,
-	})
-}
-
-func writeAnswer(w http.ResponseWriter, status int, contentType string, body any) {
-	w.Header().Set("Content-Type", contentType)
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // to a client that may be gone
+	w.WriteHeader(http.StatusServiceUnavailable)
+	fmt.Fprintf(w, `{"type":"/problems/unavailable","title":"Unavailable","status":503,"code":"unavailable","retryable":true,`+
+		`"detail":"the node is starting; send the same request again","requestId":%q}`, id)
 }

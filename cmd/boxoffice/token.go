@@ -18,33 +18,19 @@ const (
 	maxTokenTTL     = 10 * 365 * 24 * time.Hour
 )
 
-func tokenCommand() command {
-	return command{
-		name:    "token",
-		usage:   "-role admin|user [-user ID] [-ttl 24h]",
-		summary: "Print an access token signed with the node's key",
-		prepare: func(flags *flag.FlagSet) func(context.Context, program, []string) error {
-			role := flags.String("role", "", "`role` of the caller: admin or user")
-			user := flags.String("user", "", "`ID` of the user, a UUID; an admin without one gets a new one")
-			ttl := flags.Duration("ttl", defaultTokenTTL, "how long the token is good for")
-			return func(_ context.Context, p program, args []string) error {
-				if err := noArguments("token", args); err != nil {
-					return err
-				}
-				caller, err := tokenCaller(*role, *user)
-				if err != nil {
-					return err
-				}
-				if *ttl < minTokenTTL || *ttl > maxTokenTTL {
-					return usagef("token: -ttl must be from %s to %s, not %s", minTokenTTL, maxTokenTTL, *ttl)
-				}
-				s, err := loadSettings(p.environ)
-				if err != nil {
-					return err
-				}
-				return printToken(p, s, caller, *ttl)
-			}
-		},
+func prepareToken(flags *flag.FlagSet) action {
+	role := flags.String("role", "", "`role` of the caller: admin or user")
+	user := flags.String("user", "", "`ID` of the user, a UUID; an admin without one gets a new one")
+	ttl := flags.Duration("ttl", defaultTokenTTL, "how long the token is good for")
+	return func(_ context.Context, p program, s settings) error {
+		caller, err := tokenCaller(*role, *user)
+		if err != nil {
+			return err
+		}
+		if *ttl < minTokenTTL || *ttl > maxTokenTTL {
+			return usagef("token: -ttl must be from %s to %s, not %s", minTokenTTL, maxTokenTTL, *ttl)
+		}
+		return printToken(p, s, caller, *ttl)
 	}
 }
 
@@ -64,13 +50,12 @@ func tokenCaller(role, user string) (api.Caller, error) {
 }
 
 func printToken(p program, s settings, caller api.Caller, ttl time.Duration) error {
-	path, missing := missingKey(s)
-	private, err := nodeKey(s)
+	private, made, err := nodeKey(s)
 	if err != nil {
 		return err
 	}
-	if missing { // in the wrong directory, perhaps
-		fmt.Fprintf(p.stderr, "boxoffice: there was no signing key; made %s, and only nodes that have it accept this token\n", path)
+	if made != "" { // in the wrong directory, perhaps
+		fmt.Fprintf(p.stderr, "boxoffice: there was no signing key; made %s, and only nodes that have it accept this token\n", made)
 	}
 	keys, err := api.NewKeys(private)
 	if err != nil {

@@ -37,7 +37,7 @@ func TestTokenNamesItsCaller(t *testing.T) {
 			require.Empty(t, stderr)
 			require.Equal(t, 1, strings.Count(stdout, "\n"), "nothing but the token")
 
-			key, err := nodeKey(settings{DataDir: dir})
+			key, _, err := nodeKey(settings{DataDir: dir})
 			require.NoError(t, err)
 			claims := jwt.MapClaims{}
 			_, err = jwt.ParseWithClaims(strings.TrimSpace(stdout), claims, func(*jwt.Token) (any, error) { return key.Public(), nil })
@@ -68,7 +68,7 @@ func TestTokenOfSeveralProcessesIsSignedWithOneKey(t *testing.T) {
 		})
 	}
 	all.Wait()
-	key, err := nodeKey(settings{DataDir: dir})
+	key, _, err := nodeKey(settings{DataDir: dir})
 	require.NoError(t, err)
 	for i := range processes {
 		require.NoError(t, errs[i])

@@ -2,41 +2,21 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 )
 
-func versionCommand() command {
-	return command{
-		name:    "version",
-		summary: "Print the version, the commit and the Go release that it was built with",
-		prepare: func(*flag.FlagSet) func(context.Context, program, []string) error {
-			return func(_ context.Context, p program, args []string) error {
-				if err := noArguments("version", args); err != nil {
-					return err
-				}
-				_, err := fmt.Fprintln(p.stdout, "boxoffice "+readBuild().String())
-				return err
-			}
-		},
-	}
+func printVersion(_ context.Context, p program, _ settings) error {
+	b := readBuild()
+	_, err := fmt.Fprintf(p.stdout, "boxoffice %s (commit %s, %s)\n", b.version, b.revision, runtime.Version())
+	return err
 }
 
 // build is what the toolchain wrote into the binary.
 type build struct {
-	version   string // "(devel)" outside of a release
-	revision  string // "unknown" where it was not built from a repository
-	modified  bool   // built from changed files
-	goVersion string
-}
-
-func (b build) String() string {
-	revision := b.revision
-	if b.modified {
-		revision += "+changes"
-	}
-	return fmt.Sprintf("%s (commit %s, %s)", b.version, revision, b.goVersion)
+	version  string // "(devel)" outside of a release
+	revision string // "unknown" where it was not built from a repository; "+changes" if those were in
 }
 
 func readBuild() build {
@@ -45,17 +25,18 @@ func readBuild() build {
 	if !ok {
 		return b
 	}
-	b.goVersion = info.GoVersion
 	if info.Main.Version != "" {
 		b.version = info.Main.Version
 	}
+	changes := ""
 	for _, s := range info.Settings {
-		switch s.Key {
-		case "vcs.revision":
+		switch {
+		case s.Key == "vcs.revision":
 			b.revision = s.Value
-		case "vcs.modified":
-			b.modified = s.Value == "true"
+		case s.Key == "vcs.modified" && s.Value == "true":
+			changes = "+changes"
 		}
 	}
+	b.revision += changes
 	return b
 }

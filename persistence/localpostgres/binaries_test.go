@@ -1,18 +1,10 @@
 package localpostgres
 
 import (
-	"archive/zip"
-	"bytes"
-	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -30,8 +22,6 @@ func install(t *testing.T, dir, version string) string {
 	}
 	return dir
 }
-
-func noDownload(context.Context) (string, error) { return "", errors.New("no network") }
 
 func TestFindBinaries(t *testing.T) {
 	t.Parallel()
@@ -59,7 +49,6 @@ func TestFindBinaries(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			test.finder.download = noDownload
 			found, err := test.finder.find(t.Context(), test.major)
 			require.NoError(t, err)
 			require.Equal(t, test.want, found.version)
@@ -71,11 +60,9 @@ func TestNoBinariesNamesTheWaysOut(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
 	old := install(t, filepath.Join(root, "old"), "12.1")
-	_, err := start(t.Context(), Config{DataDir: filepath.Join(root, "data")}, finder{path: old, download: noDownload})
-	none := new(NoBinariesError)
-	require.ErrorAs(t, err, &none)
+	_, err := start(t.Context(), Config{DataDir: filepath.Join(root, "data")}, finder{path: old})
 	for _, part := range []string{
-		"14 or newer", "PostgreSQL 12.1 in " + old, "no network",
+		"14 or newer", "PostgreSQL 12.1 in " + old,
 		"install PostgreSQL", "BOXOFFICE_DATABASE_URL", "docker compose up",
 	} {
 		require.ErrorContains(t, err, part)
@@ -92,80 +79,23 @@ func TestClusterOfAnotherVersion(t *testing.T) {
 		require.NoError(t, os.Chown(cluster, 65534, 65534))
 	}
 	require.NoError(t, os.WriteFile(filepath.Join(cluster, "PG_VERSION"), []byte("15\n"), 0o600))
-	_, err := start(t.Context(), Config{DataDir: filepath.Dir(cluster)}, finder{path: binaries, download: noDownload})
+	_, err := start(t.Context(), Config{DataDir: filepath.Dir(cluster)}, finder{path: binaries})
 	require.ErrorContains(t, err, "server of version 15, which made the data directory")
 	require.ErrorContains(t, err, "found only PostgreSQL 16.1")
 	require.ErrorContains(t, err, "move the data directory away")
 }
 
-// repository serves an archive as Maven's does.
-func repository(t *testing.T, checksum func(jar []byte) string) string {
-	t.Helper()
-	archive, err := os.ReadFile(filepath.Join("testdata", "postgres.txz"))
-	require.NoError(t, err)
-	var jar bytes.Buffer
-	writer := zip.NewWriter(&jar)
-	entry, err := writer.Create("postgres-linux-x86_64.txz")
-	require.NoError(t, err)
-	_, err = entry.Write(archive)
-	require.NoError(t, err)
-	require.NoError(t, writer.Close())
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case strings.HasSuffix(r.URL.Path, ".jar"):
-			_, _ = w.Write(jar.Bytes())
-		case strings.HasSuffix(r.URL.Path, ".sha256"):
-			_, _ = w.Write([]byte(checksum(jar.Bytes())))
-		}
-	}))
-	t.Cleanup(func() {
-		server.Close()
-		http.DefaultClient.CloseIdleConnections() //nolint:forbidigo // it is what the library uses
-	})
-	return server.URL
-}
-
-func TestDownload(t *testing.T) {
-	t.Setenv("TMPDIR", t.TempDir()) // the library leaves a log there
-	genuine := func(jar []byte) string {
-		sum := sha256.Sum256(jar)
-		return hex.EncodeToString(sum[:])
+func TestServerGetsNothingOfOurEnvironment(t *testing.T) {
+	t.Setenv("PGDATA", "/does/not/exist")
+	t.Setenv("PGOPTIONS", "--work_mem=much")
+	t.Setenv("LC_ALL", "none")
+	t.Setenv("BOXOFFICE_JWT_KEY", "secret")
+	server := startServer(t, Config{DataDir: t.TempDir()})
+	environ, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", server.process.Pid))
+	if errors.Is(err, os.ErrNotExist) {
+		return // no Linux
 	}
-	dir := t.TempDir()
-	bin, err := downloader{url: repository(t, genuine), dir: dir}.fetch(t.Context())
 	require.NoError(t, err)
-	found, err := inspect(t.Context(), bin)
-	require.NoError(t, err)
-	require.Equal(t, downloadMajor, found.major)
-
-	again, err := downloader{url: "http://127.0.0.1:1", dir: dir}.fetch(t.Context())
-	require.NoError(t, err, "it is kept")
-	require.Equal(t, bin, again)
-}
-
-func TestDownloadOfAForgedArchive(t *testing.T) {
-	t.Setenv("TMPDIR", t.TempDir()) // as above
-	dir := t.TempDir()
-	_, err := downloader{url: repository(t, func([]byte) string { return "0000" }), dir: dir}.fetch(t.Context())
-	require.ErrorContains(t, err, "checksums do not match")
-	require.NoFileExists(t, filepath.Join(dir, "postgresql-"+string(downloadVersion), "bin", "postgres"))
-}
-
-func TestDownloadWithoutNetwork(t *testing.T) {
-	t.Parallel()
-	_, err := downloader{url: "http://127.0.0.1:1", dir: t.TempDir()}.fetch(t.Context())
-	require.ErrorContains(t, err, "reach the source of PostgreSQL downloads")
-}
-
-func TestServerEnvironment(t *testing.T) {
-	t.Parallel()
-	require.Equal(t, []string{"PATH=/bin", "HOME=/", "LC_ALL=C"}, serverEnvironment([]string{
-		"PATH=/bin", "PGDATA=/x", "LANG=de_DE", "LC_TIME=C", "HOME=/", "NOTIFY_SOCKET=/run/x", "BOXOFFICE_JWT_KEY=secret",
-	}))
-}
-
-func TestClusterName(t *testing.T) {
-	t.Parallel()
-	require.Equal(t, "/data/konzerts?le", clusterName("/data/konzertsäle"))
-	require.Len(t, clusterName(strings.Repeat("x", 100)), clusterNameLength)
+	require.NotContains(t, string(environ), "PGOPTIONS")
+	require.NotContains(t, string(environ), "secret")
 }

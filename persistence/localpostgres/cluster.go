@@ -1,6 +1,7 @@
 package localpostgres
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -8,8 +9,9 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
-	"slices"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -21,145 +23,174 @@ type cluster struct {
 	exists     bool   // whether data/ is there, whole
 	binaries   binaries
 	credential *syscall.Credential // whom to run as; nil: as this process
-	password   string
+	logger     *slog.Logger
 }
 
-func (c cluster) dataDir() string { return filepath.Join(c.dir, "data") }
+func (c cluster) dataDir() string      { return filepath.Join(c.dir, "data") }
+func (c cluster) passwordFile() string { return filepath.Join(c.dir, "password") }
 
 // openCluster looks at a data directory and decides how to run it.
-func openCluster(ctx context.Context, dir string, finder finder) (cluster, error) {
-	c := cluster{dir: dir}
+func openCluster(ctx context.Context, dir string, f finder, logger *slog.Logger) (cluster, error) {
+	c := cluster{dir: dir, logger: logger}
 	major := 0
 	version, err := os.ReadFile(filepath.Join(c.dataDir(), "PG_VERSION"))
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-	case err != nil:
-		return cluster{}, fmt.Errorf("read the version of its cluster: %w", err)
-	default:
+	if err == nil {
 		c.exists = true
-		if major, err = strconv.Atoi(strings.TrimSpace(string(version))); err != nil {
-			return cluster{}, fmt.Errorf("read the version of its cluster: %w", err)
+		major, err = strconv.Atoi(strings.TrimSpace(string(version)))
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return cluster{}, fmt.Errorf("read the version of its cluster: %w", err)
+	}
+	if c.exists {
+		var info os.FileInfo
+		if info, err = os.Stat(c.dataDir()); err == nil {
+			owner := info.Sys().(*syscall.Stat_t)
+			c.credential, err = keepUser(os.Geteuid(), owner.Uid, owner.Gid)
+		}
+	} else {
+		c.credential, err = chooseUser(os.Geteuid())
+	}
+	if err != nil {
+		return cluster{}, err
+	}
+	c.binaries, err = f.find(ctx, major)
+	return c, err
+}
+
+// keepUser decides whom the server of an existing cluster runs as: its owner, always.
+// nil is the user of this process.
+func keepUser(self int, uid, gid uint32) (*syscall.Credential, error) {
+	switch {
+	case int(uid) == self && self != 0:
+		return nil, nil //nolint:nilnil // this process's own
+	case self == 0 && uid != 0:
+		return &syscall.Credential{Uid: uid, Gid: gid}, nil
+	default:
+		return nil, fmt.Errorf("its cluster belongs to the user with id %d, and this is the user with id %d: run as that user, or choose another directory", uid, self)
+	}
+}
+
+// chooseUser decides whom the server of a new cluster runs as; nil is the user of this
+// process.
+func chooseUser(self int) (*syscall.Credential, error) {
+	if self != 0 {
+		return nil, nil //nolint:nilnil // as above
+	}
+	for _, name := range []string{"postgres", "nobody"} {
+		account, err := user.Lookup(name)
+		if err != nil {
+			continue
+		}
+		uid, uidErr := strconv.ParseUint(account.Uid, 10, 32)
+		gid, gidErr := strconv.ParseUint(account.Gid, 10, 32)
+		if uidErr == nil && gidErr == nil {
+			return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
 		}
 	}
-	if c.credential, err = c.user(); err != nil {
-		return cluster{}, err
-	}
-	if c.binaries, err = finder.find(ctx, major); err != nil {
-		return cluster{}, err
-	}
-	if c.password, err = readPassword(dir); errors.Is(err, os.ErrNotExist) && !c.exists {
-		c.password, err = makePassword(dir)
-	}
-	if err != nil {
-		return cluster{}, fmt.Errorf("get the password: %w", err)
-	}
-	return c, nil
+	return nil, errors.New("PostgreSQL refuses to run as root, and there is neither a user postgres nor a user nobody to run it as")
 }
 
-func (c cluster) user() (*syscall.Credential, error) {
-	if !c.exists {
-		return chooseUser(os.Geteuid())
-	}
-	uid, gid, err := ownerOf(c.dataDir())
-	if err != nil {
-		return nil, err
-	}
-	return keepUser(os.Geteuid(), uid, gid)
-}
-
-// initialise makes the cluster. One that was begun and not finished is thrown away.
-func (c cluster) initialise(ctx context.Context, logger *slog.Logger) error {
-	logger.InfoContext(ctx, "making a postgres data directory", "dir", c.dir, "version", c.binaries.version)
-	fresh := filepath.Join(c.dir, "data.new")
-	if err := killOrphans(ctx, fresh); err != nil {
+// initialise makes the cluster, with its database, in data.new, and renames it when it is
+// whole. One that was begun and not finished is thrown away, and so is its password.
+func (c cluster) initialise(ctx context.Context) error {
+	c.logger.InfoContext(ctx, "making a postgres data directory", "dir", c.dir, "version", c.binaries.version)
+	fresh, password := filepath.Join(c.dir, "data.new"), rand.Text()
+	if err := c.stopOrphans(ctx, fresh, syscall.SIGKILL); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(fresh); err != nil {
-		return fmt.Errorf("remove an unfinished cluster: %w", err)
+	err := errors.Join(os.RemoveAll(fresh), os.Mkdir(fresh, 0o700), os.WriteFile(c.passwordFile(), []byte(password), 0o600))
+	if err == nil && c.credential != nil {
+		err = os.Chown(fresh, int(c.credential.Uid), int(c.credential.Gid))
 	}
-	if err := os.Mkdir(fresh, 0o700); err != nil {
+	if err != nil {
 		return fmt.Errorf("make the cluster's directory: %w", err)
 	}
-	if err := c.give(fresh); err != nil {
+	// No socket is listened on, so nobody is let in without the password.
+	err = c.run(ctx, fresh, "", "initdb", "--username="+superuser, "--auth-host=scram-sha-256", "--auth-local=reject",
+		"--encoding=UTF8", "--locale=C")
+	if err != nil {
 		return err
 	}
-	if err := c.runInitdb(ctx, fresh); err != nil {
+	statements := "ALTER ROLE " + superuser + " PASSWORD '" + password + "'\nCREATE DATABASE " + database + "\n" // one a line
+	if err := c.run(ctx, fresh, statements, "postgres", "--single", "-c", "exit_on_error=true", "postgres"); err != nil {
 		return err
 	}
-	if err := os.Rename(fresh, c.dataDir()); err != nil {
+	if err := errors.Join(syncFile(c.passwordFile()), os.Rename(fresh, c.dataDir()), syncFile(c.dir)); err != nil {
 		return fmt.Errorf("finish the cluster: %w", err)
-	}
-	return syncDir(c.dir)
-}
-
-// runInitdb fills dir. The password travels in a file of the server's user, open to
-// nobody else.
-func (c cluster) runInitdb(ctx context.Context, dir string) error {
-	passwordFile, err := os.CreateTemp(c.dir, "initdb-password-")
-	if err != nil {
-		return fmt.Errorf("pass the password: %w", err)
-	}
-	defer func() { _ = os.Remove(passwordFile.Name()) }() // readable by the server's user only
-	defer passwordFile.Close()
-	if _, err := passwordFile.WriteString(c.password + "\n"); err != nil {
-		return fmt.Errorf("pass the password: %w", err)
-	}
-	if err := c.give(passwordFile.Name()); err != nil {
-		return err
-	}
-	cmd, release, err := c.command(ctx, "initdb",
-		[]pathArgument{{"-D", dir}, {"--pwfile=", passwordFile.Name()}},
-		"--username="+superuser, "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C")
-	if err != nil {
-		return err
-	}
-	defer release()
-	cmd.SysProcAttr = processAttributes(c.credential, syscall.SIGKILL)
-	if output, err := runCommand(cmd); ctx.Err() != nil {
-		return ctx.Err()
-	} else if err != nil {
-		return fmt.Errorf("run %s: %w: %s", cmd.Path, err, strings.TrimSpace(string(output)))
 	}
 	return nil
 }
 
-// pathArgument is an argument that names a file or directory.
-type pathArgument struct{ flag, path string }
+func syncFile(path string) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(file.Sync(), file.Close())
+}
 
-// command prepares a program of PostgreSQL, to be run as the server's user; it is killed when ctx ends.
-// release must be called when it was started.
-func (c cluster) command(ctx context.Context, program string, paths []pathArgument, arguments ...string) (cmd *exec.Cmd, release func(), err error) {
-	cmd = exec.CommandContext(ctx, filepath.Join(c.binaries.dir, program))
+// command prepares a program of PostgreSQL that works on the cluster in dir, to be run as the
+// server's user: killed when ctx ends, and sent onDeath when this process dies.
+func (c cluster) command(ctx context.Context, dir string, onDeath syscall.Signal, program string, arguments ...string) (*exec.Cmd, error) {
+	cmd := exec.CommandContext(ctx, filepath.Join(c.binaries.dir, program), arguments...)
 	cmd.Dir = "/" // the directory of this process may not be open to the server's user
-	cmd.Env = serverEnvironment(os.Environ())
-	release = func() {
+	cmd.SysProcAttr = processAttributes(c.credential, onDeath)
+	if c.credential != nil {
+		var err error
+		if dir, err = passOpen(cmd, dir); err != nil {
+			return nil, fmt.Errorf("hand the cluster to the server's user: %w", err)
+		}
+	}
+	cmd.Env = append(serverEnvironment(), "PGDATA="+dir)
+	return cmd, nil
+}
+
+// serverEnvironment has nothing that could change how PostgreSQL works, as libpq's variables
+// do, and no secret of the service.
+func serverEnvironment() []string {
+	return []string{"LC_ALL=C", "PATH=" + os.Getenv("PATH"), "LD_LIBRARY_PATH=" + os.Getenv("LD_LIBRARY_PATH")}
+}
+
+// run runs a short command to its end.
+func (c cluster) run(ctx context.Context, dir, input, program string, arguments ...string) error {
+	cmd, err := c.command(ctx, dir, syscall.SIGKILL, program, arguments...)
+	if err != nil {
+		return err
+	}
+	var output bytes.Buffer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(input), &output, &output
+	ended := make(chan error, 1)
+	if err = startPinned(cmd, func(err error) { ended <- err }); err == nil {
+		err = <-ended
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		return fmt.Errorf("run %s: %w: %s", cmd.Path, err, strings.TrimSpace(output.String()))
+	}
+	return nil
+}
+
+// startPinned starts a command on a thread that lives as long as the command: the signal
+// that Linux sends to a child when its parent dies is in truth sent when the thread that
+// started it ends, and Go ends threads. ended is told how the command, if it could be
+// started, has ended.
+func startPinned(cmd *exec.Cmd, ended func(error)) error {
+	started := make(chan error)
+	go func() { // ends with the command
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
 		for _, file := range cmd.ExtraFiles {
 			_ = file.Close() // it was only passed on
 		}
-	}
-	for _, argument := range paths {
-		name := argument.path
-		if c.credential != nil {
-			if name, err = pass(cmd, argument.path); err != nil {
-				release()
-				return nil, nil, fmt.Errorf("hand %s to the server's user: %w", argument.path, err)
-			}
+		started <- err
+		if err == nil {
+			ended(cmd.Wait())
 		}
-		cmd.Args = append(cmd.Args, argument.flag+name)
-	}
-	cmd.Args = append(cmd.Args, arguments...)
-	return cmd, release, nil
-}
-
-// give makes path the server's user's.
-func (c cluster) give(path string) error {
-	if c.credential == nil {
-		return nil
-	}
-	if err := os.Chown(path, int(c.credential.Uid), int(c.credential.Gid)); err != nil {
-		return fmt.Errorf("give the cluster to the user that the server runs as: %w", err)
-	}
-	return nil
+	}()
+	return <-started
 }
 
 // openLog begins a new log and keeps the one before.
@@ -175,45 +206,52 @@ func (c cluster) openLog() (*os.File, error) {
 	return log, nil
 }
 
-// readPassword gives the superuser's password.
-func readPassword(dir string) (string, error) {
-	content, err := os.ReadFile(filepath.Join(dir, "password"))
-	return string(content), err
-}
-
-// makePassword makes it, before there is a cluster that asks for it.
-func makePassword(dir string) (string, error) {
-	name, password := filepath.Join(dir, "password"), rand.Text()
-	file, err := os.OpenFile(name+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+// logTail returns the end of the log, or why it cannot be read.
+func (c cluster) logTail() string {
+	content, err := os.ReadFile(filepath.Join(c.dir, "server.log"))
 	if err != nil {
-		return "", err
+		return err.Error()
 	}
-	_, err = file.WriteString(password)
-	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
-		return "", err
-	}
-	if err := os.Rename(name+".new", name); err != nil {
-		return "", err
-	}
-	return password, syncDir(dir)
+	return strings.TrimSpace(string(content[max(0, len(content)-logTailLength):]))
 }
 
-func syncDir(dir string) error {
-	file, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(file.Sync(), file.Close())
-}
+// serverArguments is the command line of the server, but for the data directory. Of two
+// values for a setting the last one counts.
+func serverArguments(port int, settings map[string]string) []string {
+	values := []string{
+		// Reachable from this machine alone, with the password.
+		"listen_addresses=127.0.0.1",
+		"port=" + strconv.Itoa(port),
+		"unix_socket_directories=",
+		"max_connections=200",
 
-// serverEnvironment is environ without what would change how the server works or
-// whom it reports to.
-func serverEnvironment(environ []string) []string {
-	kept := slices.DeleteFunc(slices.Clone(environ), func(variable string) bool {
-		name, _, _ := strings.Cut(variable, "=")
-		return strings.HasPrefix(name, "PG") || strings.HasPrefix(name, "LC_") ||
-			strings.HasPrefix(name, "BOXOFFICE_") || // secrets of the service
-			name == "LANG" || name == "LANGUAGE" || name == "TZ" || name == "NOTIFY_SOCKET"
-	})
-	return append(kept, "LC_ALL=C")
+		// Durable: what was acknowledged is on disk.
+		"fsync=on",
+		"synchronous_commit=on",
+		"full_page_writes=on",
+
+		// Suited to many small commits: few checkpoints, WAL files kept for use again. No
+		// replica is ever attached, so the log holds only what recovery needs.
+		"shared_buffers=256MB",
+		"wal_level=minimal",
+		"max_wal_senders=0",
+		"min_wal_size=512MB",
+		"max_wal_size=4GB",
+		// Short statements gain nothing from compiling them.
+		"jit=off",
+
+		"timezone=UTC",
+		"log_timezone=UTC",
+		// Refused statements are the client's to report; the log is for the server's own.
+		"log_min_messages=warning",
+		"log_statement=none",
+	}
+	for name, value := range settings {
+		values = append(values, name+"="+value)
+	}
+	var arguments []string
+	for _, value := range values {
+		arguments = append(arguments, "-c", value)
+	}
+	return arguments
 }

@@ -5,9 +5,9 @@
 // # Where the binaries come from
 //
 // First PATH, then the places where Linux distributions and Homebrew keep versioned
-// server binaries (newest first), then a download. PostgreSQL 14 is the oldest that
-// is taken. A data directory that exists decides the major version. When nothing
-// works the error is an [NoBinariesError] that names the ways out.
+// server binaries (newest first). PostgreSQL 14 is the oldest that is taken. A data
+// directory that exists decides the major version. When nothing works the error names
+// the ways out.
 //
 // # What the data directory holds
 //
@@ -17,7 +17,8 @@
 //	server.log    the server's messages since its last start; server.log.1 the ones before
 //
 // The cluster is made in data.new and renamed when it is complete, so that one which
-// exists is whole. The server listens on 127.0.0.1 only and asks for the password.
+// exists is whole. The server listens on 127.0.0.1 only and asks for the password. It
+// gets next to nothing of the environment: libpq's variables are not for it.
 //
 // # Root
 //

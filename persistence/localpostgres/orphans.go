@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,49 +17,33 @@ import (
 // next stronger one.
 const orphanPatience = 10 * time.Second
 
-// stopOrphans ends what is left of a server of the cluster in dir whose parent died.
-// The caller holds the lock, so nobody uses that server. It fails, naming the
-// processes, if they stay.
-func stopOrphans(ctx context.Context, dir string, logger *slog.Logger) error {
-	var err error
-	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGKILL} {
-		var pids []int
-		if pids, err = clusterProcesses(dir); err != nil {
+// stopOrphans ends what is left of a server of the cluster in dir whose parent died, with
+// one signal after the other. The caller holds the lock, so nobody uses that server. It
+// fails, naming the processes, if they stay.
+func (c cluster) stopOrphans(ctx context.Context, dir string, signals ...syscall.Signal) error {
+	for i := 0; ; i++ {
+		pids, err := clusterProcesses(dir)
+		if err != nil {
 			return fmt.Errorf("look for an orphaned server: %w", err)
 		}
 		if len(pids) == 0 {
 			return removeStalePIDFile(dir)
 		}
-		logger.WarnContext(ctx, "stopping an orphaned postgres", "dir", dir, "pids", pids, "signal", sig.String())
-		if err = signalOrphans(dir, pids, sig); err != nil {
+		if i == len(signals) || ctx.Err() != nil {
+			return fmt.Errorf("the postgres processes %v still work in %s: stop them", pids, dir)
+		}
+		c.logger.WarnContext(ctx, "stopping an orphaned postgres", "dir", dir, "pids", pids, "signal", signals[i].String())
+		if err := signalOrphans(dir, pids, signals[i]); err != nil {
 			return err
 		}
-		if err = waitOrphans(ctx, dir); err == nil {
-			return removeStalePIDFile(dir)
-		}
-		if ctx.Err() != nil {
-			return err
-		}
+		awaitOrphans(ctx, dir)
 	}
-	return err
-}
-
-// killOrphans ends every process of the cluster at once.
-func killOrphans(ctx context.Context, dir string) error {
-	pids, err := clusterProcesses(dir)
-	if err != nil {
-		return fmt.Errorf("look for processes of the server: %w", err)
-	}
-	if err := signalOrphans(dir, pids, syscall.SIGKILL); err != nil {
-		return err
-	}
-	return waitOrphans(ctx, dir)
 }
 
 // signalOrphans tells the postmaster if it is alive, which tells its children. SIGKILL
 // cannot be passed on, so then each process gets it.
 func signalOrphans(dir string, pids []int, sig syscall.Signal) error {
-	if postmaster := readPIDFile(dir).pid; sig != syscall.SIGKILL && slices.Contains(pids, postmaster) {
+	if postmaster, _ := readPIDFile(dir); sig != syscall.SIGKILL && slices.Contains(pids, postmaster) {
 		pids = []int{postmaster}
 	}
 	for _, pid := range pids {
@@ -71,23 +54,19 @@ func signalOrphans(dir string, pids []int, sig syscall.Signal) error {
 	return nil
 }
 
-// waitOrphans returns nil when no process of the cluster is left.
-func waitOrphans(ctx context.Context, dir string) error {
+// awaitOrphans returns when no process of the cluster is left, or its patience is at an end.
+func awaitOrphans(ctx context.Context, dir string) {
 	ctx, cancel := context.WithTimeout(ctx, orphanPatience)
 	defer cancel()
 	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
 	for {
-		pids, err := clusterProcesses(dir)
-		if err != nil {
-			return fmt.Errorf("look for processes of the server: %w", err)
-		}
-		if len(pids) == 0 {
-			return nil
+		if pids, err := clusterProcesses(dir); err != nil || len(pids) == 0 {
+			return
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("the postgres processes %v still work in %s: stop them", pids, dir)
+			return
 		case <-ticker.C:
 		}
 	}
@@ -97,9 +76,9 @@ func waitOrphans(ctx context.Context, dir string) error {
 // else, for which PostgreSQL would refuse to start. It is called when no process of the
 // cluster is alive, which can be told for certain only where there is /proc.
 func removeStalePIDFile(dir string) error {
-	pid := readPIDFile(dir).pid
-	if pid == 0 || !hasProc() || errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
-		return nil
+	pid, _ := readPIDFile(dir)
+	if _, err := os.Stat("/proc/self/fd"); err != nil || pid == 0 || errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+		return nil //nolint:nilerr // where there is no /proc, PostgreSQL decides
 	}
 	if err := os.Remove(filepath.Join(dir, "postmaster.pid")); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("remove the pid file of a server that is gone: %w", err)
@@ -107,28 +86,17 @@ func removeStalePIDFile(dir string) error {
 	return nil
 }
 
-// pidFile is what a postmaster writes about itself.
-type pidFile struct {
-	pid   int // 0: there is no file
-	ready bool
-}
-
-// readPIDFile reads a cluster's postmaster.pid: the pid in its first line, the status
-// in its eighth.
-func readPIDFile(dir string) pidFile {
+// readPIDFile reads what a postmaster writes about itself in postmaster.pid: the pid in its
+// first line (0 where there is no file), the status in its eighth.
+func readPIDFile(dir string) (pid int, ready bool) {
 	content, err := os.ReadFile(filepath.Join(dir, "postmaster.pid"))
 	if err != nil {
-		return pidFile{}
+		return 0, false
 	}
 	lines := strings.Split(string(content), "\n")
-	pid, err := strconv.Atoi(strings.TrimSpace(lines[0]))
+	pid, err = strconv.Atoi(strings.TrimSpace(lines[0]))
 	if err != nil {
-		return pidFile{}
+		return 0, false
 	}
-	return pidFile{pid: pid, ready: len(lines) > 7 && strings.TrimSpace(lines[7]) == "ready"}
-}
-
-func hasProc() bool {
-	_, err := os.Stat("/proc/self/fd")
-	return err == nil
+	return pid, len(lines) > 7 && strings.TrimSpace(lines[7]) == "ready"
 }

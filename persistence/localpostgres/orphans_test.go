@@ -17,9 +17,7 @@ func TestStartAfterParentWasKilled(t *testing.T) {
 	parent := startHelper(t, dir, nil)
 	run(t, parent.said, "CREATE TABLE kept ()")
 	_, err := Start(t.Context(), Config{DataDir: dir})
-	inUse := new(InUseError)
-	require.ErrorAs(t, err, &inUse)
-	require.Equal(t, parent.cmd.Process.Pid, inUse.PID)
+	require.ErrorContains(t, err, "in use by process "+strconv.Itoa(parent.cmd.Process.Pid)+":")
 
 	parent.kill(t)
 	run(t, startServer(t, Config{DataDir: dir}).URL, "TABLE kept")
@@ -31,11 +29,13 @@ func TestStartStopsAnOrphan(t *testing.T) {
 	dir := t.TempDir()
 	orphan := startServer(t, Config{DataDir: dir})
 	run(t, orphan.URL, "CREATE TABLE kept ()")
-	orphan.lock.release() // as the death of its parent does
+	unlock(orphan.lock) // as the death of its parent does
 
 	server := startServer(t, Config{DataDir: dir})
 	<-orphan.Done()
-	require.NotEqual(t, orphan.process.pid(), readPIDFile(filepath.Join(dir, "data")).pid)
+	pid, ready := readPIDFile(filepath.Join(dir, "data"))
+	require.True(t, ready)
+	require.Equal(t, server.process.Pid, pid)
 	run(t, server.URL, "TABLE kept")
 }
 
@@ -44,9 +44,9 @@ func TestKillOrphans(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	orphan := startServer(t, Config{DataDir: dir})
-	require.NoError(t, syscall.Kill(orphan.process.pid(), syscall.SIGSTOP))
+	require.NoError(t, syscall.Kill(orphan.process.Pid, syscall.SIGSTOP))
 	require.Greater(t, len(processesOf(t, dir)), 1)
-	require.NoError(t, killOrphans(t.Context(), filepath.Join(dir, "data")))
+	require.NoError(t, orphan.cluster.stopOrphans(t.Context(), filepath.Join(dir, "data"), syscall.SIGKILL))
 	require.Empty(t, processesOf(t, dir))
 	<-orphan.Done()
 	startServer(t, Config{DataDir: dir}) // removes the shared memory that the killed one left
@@ -59,19 +59,17 @@ func TestPIDFileOfAStrangerDoesNotStopTheStart(t *testing.T) {
 	file := filepath.Join(dir, "data", "postmaster.pid")
 	content, err := os.ReadFile(file)
 	require.NoError(t, err)
-	left := readPIDFile(filepath.Join(dir, "data"))
-	require.NotZero(t, left.pid, "a killed server leaves its file")
+	left, _ := readPIDFile(filepath.Join(dir, "data"))
+	require.NotZero(t, left, "a killed server leaves its file")
 
 	stranger := exec.CommandContext(t.Context(), "cat")
 	input, err := stranger.StdinPipe()
 	require.NoError(t, err)
-	uid, gid, err := ownerOf(filepath.Join(dir, "data"))
+	c, err := openCluster(t.Context(), dir, installed(), nil)
 	require.NoError(t, err)
-	credential, err := keepUser(os.Geteuid(), uid, gid)
-	require.NoError(t, err)
-	stranger.SysProcAttr = &syscall.SysProcAttr{Credential: credential}
+	stranger.SysProcAttr = &syscall.SysProcAttr{Credential: c.credential}
 	require.NoError(t, stranger.Start())
-	pid := strconv.Itoa(left.pid)
+	pid := strconv.Itoa(left)
 	content = append([]byte(strconv.Itoa(stranger.Process.Pid)), content[len(pid):]...)
 	require.NoError(t, os.WriteFile(file, content, 0o600))
 

@@ -17,9 +17,9 @@ func processAttributes(credential *syscall.Credential, sig syscall.Signal) *sysc
 	return &syscall.SysProcAttr{Setpgid: true, Credential: credential, Pdeathsig: sig}
 }
 
-// pass has a child inherit a file or directory, open, under a name that needs no
+// passOpen has a child inherit a file or directory, open, and returns a name that needs no
 // permission on the directories above it.
-func pass(cmd *exec.Cmd, path string) (name string, err error) {
+func passOpen(cmd *exec.Cmd, path string) (name string, err error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return "", err
@@ -39,21 +39,13 @@ func clusterProcesses(dir string) ([]int, error) {
 	if err != nil {
 		return nil, err
 	}
-	entries, err := os.ReadDir("/proc")
-	if err != nil {
-		return nil, err
-	}
+	// Their name, not their executable: a process that is ending has no executable any
+	// more while it is still attached to the cluster's shared memory. What cannot be
+	// read has ended or is somebody else's: a cluster's processes belong to its owner,
+	// whom this process is or may look at.
+	processes, err := filepath.Glob("/proc/[1-9]*")
 	var pids []int
-	for _, entry := range entries {
-		pid, err := strconv.Atoi(entry.Name())
-		if err != nil {
-			continue // not a process
-		}
-		process := filepath.Join("/proc", entry.Name())
-		// Its name, not its executable: a process that is ending has no executable any
-		// more while it is still attached to the cluster's shared memory. What cannot be
-		// read has ended or is somebody else's: a cluster's processes belong to its owner,
-		// whom this process is or may look at.
+	for _, process := range processes {
 		name, err := os.ReadFile(filepath.Join(process, "comm"))
 		if err != nil || !strings.HasPrefix(string(name), "postgres") {
 			continue
@@ -62,7 +54,11 @@ func clusterProcesses(dir string) ([]int, error) {
 		if err != nil || !os.SameFile(want, have) {
 			continue
 		}
+		pid, err := strconv.Atoi(filepath.Base(process))
+		if err != nil {
+			return nil, err
+		}
 		pids = append(pids, pid)
 	}
-	return pids, nil
+	return pids, err
 }

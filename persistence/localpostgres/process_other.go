@@ -18,12 +18,12 @@ func processAttributes(credential *syscall.Credential, _ syscall.Signal) *syscal
 	return &syscall.SysProcAttr{Setpgid: true, Credential: credential}
 }
 
-// pass gives a child a file or directory by its name, as there is no other way here.
-func pass(_ *exec.Cmd, path string) (name string, err error) { return path, nil }
+// passOpen gives a child a file or directory by its name, as there is no other way here.
+func passOpen(_ *exec.Cmd, path string) (name string, err error) { return path, nil }
 
 // clusterProcesses finds the live postmaster of the cluster in dir.
 func clusterProcesses(dir string) ([]int, error) {
-	pid := readPIDFile(dir).pid
+	pid, _ := readPIDFile(dir)
 	if pid == 0 {
 		return nil, nil
 	}

@@ -20,10 +20,10 @@ const (
 	stopTimeout      = 10 * time.Second
 	immediateTimeout = 5 * time.Second
 	pollInterval     = 10 * time.Millisecond
-	// portAttempts bounds how often a free port is chosen anew because somebody else
-	// took it before the server did.
-	portAttempts = 5
 )
+
+// logTailLength is how much of the log is shown in an error, in bytes.
+const logTailLength = 2048
 
 // Names inside the server.
 const (
@@ -51,19 +51,19 @@ type Server struct {
 	Port int
 
 	cluster cluster
-	process *process
-	lock    *dirLock
+	lock    *os.File
+	process *os.Process
+	done    chan struct{}
 }
 
 // Start starts the server of a data directory, which is made if it does not exist,
-// and returns when it answers. It fails with [InUseError] where another process uses
-// the directory and with [NoBinariesError] where there is no PostgreSQL. ctx bounds the
-// start only.
+// and returns when it answers. It fails, with the other's pid, where another process
+// uses the directory. ctx bounds the start only.
 func Start(ctx context.Context, config Config) (*Server, error) {
-	return start(ctx, config, defaultFinder())
+	return start(ctx, config, installed())
 }
 
-func start(ctx context.Context, config Config, finder finder) (_ *Server, err error) {
+func start(ctx context.Context, config Config, f finder) (*Server, error) {
 	if config.DataDir == "" {
 		return nil, errors.New("start postgres: no data directory given")
 	}
@@ -72,7 +72,6 @@ func start(ctx context.Context, config Config, finder finder) (_ *Server, err er
 	}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-
 	dir, err := filepath.Abs(config.DataDir)
 	if err != nil {
 		return nil, fmt.Errorf("start postgres: %w", err)
@@ -84,95 +83,100 @@ func start(ctx context.Context, config Config, finder finder) (_ *Server, err er
 	if err != nil {
 		return nil, err
 	}
-	server, err := startLocked(ctx, dir, lock, config, finder)
+	server, err := startLocked(ctx, dir, lock, config, f)
 	if err != nil {
-		lock.release() // releasing twice is harmless
+		unlock(lock) // again, where a server ran and has ended
 		return nil, fmt.Errorf("start postgres in %s: %w", dir, err)
 	}
+	config.Logger.InfoContext(ctx, "postgres started",
+		"dir", dir, "port", server.Port, "version", server.cluster.binaries.version, "pid", server.process.Pid)
 	return server, nil
 }
 
-// startLocked does the work of Start under the directory's lock, which belongs to the
-// server process from the moment that it runs.
-func startLocked(ctx context.Context, dir string, lock *dirLock, config Config, finder finder) (*Server, error) {
-	cluster, err := openCluster(ctx, dir, finder)
+// startLocked does the work of Start under the directory's lock.
+func startLocked(ctx context.Context, dir string, lock *os.File, config Config, f finder) (*Server, error) {
+	c, err := openCluster(ctx, dir, f, config.Logger)
 	if err != nil {
 		return nil, err
 	}
-	if err := stopOrphans(ctx, cluster.dataDir(), config.Logger); err != nil {
+	if err := c.stopOrphans(ctx, c.dataDir(), syscall.SIGINT, syscall.SIGKILL); err != nil {
 		return nil, err
 	}
-	if !cluster.exists {
-		if err := cluster.initialise(ctx, config.Logger); err != nil {
+	if !c.exists {
+		if err := c.initialise(ctx); err != nil {
 			return nil, err
 		}
 	}
-	for attempt := 1; ; attempt++ {
-		server, err := launch(ctx, cluster, lock, config)
-		if err == nil || config.Port != 0 || attempt == portAttempts || !errors.Is(err, errPortTaken) {
-			return server, err
+	password, err := os.ReadFile(c.passwordFile())
+	if err != nil {
+		return nil, fmt.Errorf("get the password: %w", err)
+	}
+	s := &Server{Port: config.Port, cluster: c, lock: lock, done: make(chan struct{})}
+	if s.Port == 0 {
+		if s.Port, err = FreePort("127.0.0.1"); err != nil {
+			return nil, err
 		}
 	}
+	s.URL = connectionURL(s.Port, string(password))
+	if err := s.launch(ctx, config.Settings); err != nil {
+		return nil, err
+	}
+	if err := s.waitReady(ctx); err != nil {
+		return nil, errors.Join(err, s.StopImmediate(context.WithoutCancel(ctx)))
+	}
+	return s, nil
 }
 
-// launch starts the server process once and waits until it answers.
-func launch(ctx context.Context, cluster cluster, lock *dirLock, config Config) (*Server, error) {
-	port := config.Port
-	if port == 0 {
-		var err error
-		if port, err = FreePort("127.0.0.1"); err != nil {
-			return nil, err
-		}
-	}
-	log, err := cluster.openLog()
+// launch starts the server process, which has the lock from now on and outlives ctx.
+func (s *Server) launch(ctx context.Context, settings map[string]string) error {
+	log, err := s.cluster.openLog()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	// The server outlives ctx.
-	cmd, release, err := cluster.command(context.WithoutCancel(ctx), "postgres",
-		[]pathArgument{{"-D", cluster.dataDir()}}, serverArguments(cluster, port, config.Settings)...)
+	defer log.Close()
+	cmd, err := s.cluster.command(context.WithoutCancel(ctx), s.cluster.dataDir(), syscall.SIGINT,
+		"postgres", serverArguments(s.Port, settings)...)
 	if err != nil {
-		return nil, errors.Join(err, log.Close())
+		return err
 	}
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = processAttributes(cluster.credential, syscall.SIGINT)
-	process, err := startProcess(cmd)
-	release()
-	if closeErr := log.Close(); err == nil {
-		err = closeErr
+	err = startPinned(cmd, func(error) { // how it ended is in its log
+		unlock(s.lock)
+		close(s.done)
+	})
+	s.process = cmd.Process
+	return err
+}
+
+// waitReady returns when the server accepts connections. It goes by the server's own word,
+// not by whether its port answers: somebody else's server may have taken the port.
+func (s *Server) waitReady(ctx context.Context) error {
+	ticker := time.NewTicker(pollInterval)
+	defer ticker.Stop()
+	for {
+		if pid, ready := readPIDFile(s.cluster.dataDir()); ready && pid == s.process.Pid {
+			return nil
+		}
+		select {
+		case <-s.done:
+			return fmt.Errorf("the server ended; its log ends: %s", s.cluster.logTail())
+		case <-ctx.Done():
+			return fmt.Errorf("the server was not ready in time: %w; its log ends: %s", ctx.Err(), s.cluster.logTail())
+		case <-ticker.C:
+		}
 	}
-	if err != nil {
-		return nil, fmt.Errorf("run %s: %w", cmd.Path, err)
-	}
-	server := &Server{
-		URL:     connectionURL(port, cluster.password),
-		Port:    port,
-		cluster: cluster,
-		process: process,
-		lock:    lock,
-	}
-	if err := server.waitReady(ctx); err != nil {
-		return nil, errors.Join(err, server.StopImmediate(context.WithoutCancel(ctx)))
-	}
-	process.onExit(lock.release)
-	config.Logger.InfoContext(ctx, "postgres started",
-		"dir", cluster.dir, "port", port, "version", cluster.binaries.version, "pid", process.pid())
-	return server, nil
 }
 
 // Done is closed when the server process has ended, for whatever reason. The data
 // directory can then be used again.
-func (s *Server) Done() <-chan struct{} { return s.process.done }
+func (s *Server) Done() <-chan struct{} { return s.done }
 
 // Stop shuts the server down fast: open transactions are rolled back, what was
 // committed is flushed. If that takes longer than 10 seconds, or when ctx ends, it goes
-// on as [Server.StopImmediate] does and tells so in its error. Nothing committed is lost either way.
+// on as [Server.StopImmediate] does and says so in its error. Nothing committed is lost either way.
 // Stopping a stopped server does nothing.
 func (s *Server) Stop(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
-	defer cancel()
-	s.process.signal(syscall.SIGINT)
-	if s.process.wait(ctx) == nil {
+	if s.end(ctx, syscall.SIGINT, stopTimeout) {
 		return nil
 	}
 	if err := s.StopImmediate(context.WithoutCancel(ctx)); err != nil {
@@ -184,10 +188,7 @@ func (s *Server) Stop(ctx context.Context) error {
 // StopImmediate ends the server at once, without flushing: its next start goes
 // through crash recovery. A server that does not obey within 5 seconds is killed.
 func (s *Server) StopImmediate(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, immediateTimeout)
-	defer cancel()
-	s.process.signal(syscall.SIGQUIT)
-	if s.process.wait(ctx) == nil {
+	if s.end(ctx, syscall.SIGQUIT, immediateTimeout) {
 		return nil
 	}
 	return s.Kill(context.WithoutCancel(ctx))
@@ -196,13 +197,23 @@ func (s *Server) StopImmediate(ctx context.Context) error {
 // Kill ends every process of the server with SIGKILL, as a machine that loses power
 // does, and returns when they are gone.
 func (s *Server) Kill(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, immediateTimeout)
-	defer cancel()
-	s.process.signal(syscall.SIGKILL)
-	if err := s.process.wait(ctx); err != nil {
-		return fmt.Errorf("kill postgres (pid %d): %w", s.process.pid(), err)
+	if !s.end(ctx, syscall.SIGKILL, immediateTimeout) {
+		return fmt.Errorf("kill postgres (pid %d): it is still there", s.process.Pid)
 	}
-	return killOrphans(ctx, s.cluster.dataDir())
+	return s.cluster.stopOrphans(ctx, s.cluster.dataDir(), syscall.SIGKILL)
+}
+
+// end reports whether the server has ended within limit of a signal.
+func (s *Server) end(ctx context.Context, sig syscall.Signal, limit time.Duration) bool {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	_ = s.process.Signal(sig) // it may have ended
+	select {
+	case <-s.done:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 func connectionURL(port int, password string) string {

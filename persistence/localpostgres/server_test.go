@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"testing"
 
@@ -80,7 +81,7 @@ func TestKillKeepsWhatWasCommitted(t *testing.T) {
 
 	again := startServer(t, Config{DataDir: dir})
 	run(t, again.URL, "TABLE kept")
-	require.NoError(t, syscall.Kill(again.process.pid(), syscall.SIGKILL)) // somebody else does
+	require.NoError(t, syscall.Kill(again.process.Pid, syscall.SIGKILL)) // somebody else does
 	<-again.Done()
 	run(t, startServer(t, Config{DataDir: dir}).URL, "TABLE kept")
 }
@@ -113,9 +114,7 @@ func TestServerIsDurablePrivateAndAlone(t *testing.T) {
 	require.Equal(t, os.FileMode(0o600), info.Mode())
 
 	_, err = Start(t.Context(), Config{DataDir: dir})
-	inUse := new(InUseError)
-	require.ErrorAs(t, err, &inUse)
-	require.Equal(t, os.Getpid(), inUse.PID)
+	require.ErrorContains(t, err, "in use by process "+strconv.Itoa(os.Getpid()))
 	require.ErrorContains(t, err, dir)
 }
 
@@ -171,4 +170,22 @@ func processesOf(t *testing.T, dir string) []int {
 	pids, err := clusterProcesses(filepath.Join(dir, "data"))
 	require.NoError(t, err)
 	return pids
+}
+
+func TestKeptServerIsStartedAgainUntilItDoesNotStay(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	server, err := Keep(t.Context(), Config{DataDir: dir, Settings: small})
+	require.NoError(t, err)
+	for range shortLives {
+		run(t, server.URL, "SELECT 1")
+		pid, _ := readPIDFile(filepath.Join(dir, "data"))
+		require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
+		require.Eventually(t, func() bool {
+			again, ready := readPIDFile(filepath.Join(dir, "data"))
+			return len(server.Failed) > 0 || ready && again != pid
+		}, startTimeout, pollInterval)
+	}
+	require.ErrorContains(t, <-server.Failed, "does not stay up")
+	require.NoError(t, server.Stop(t.Context()))
 }

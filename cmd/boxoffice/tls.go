@@ -1,0 +1,98 @@
+package main
+
+import (
+	"cmp"
+	"crypto/tls"
+	"crypto/x509"
+	"net"
+
+	"boxoffice/cluster"
+)
+
+// tlsFiles is how a node and those it talks to prove who they are, as PEM. Any may be empty.
+type tlsFiles struct{ ca, certificate, key []byte }
+
+// contradictions says what does not go together. whole means that the CA belongs to the rest.
+func (f tlsFiles) contradictions(prefix string, whole bool) []string {
+	parts := "_CERT and _KEY"
+	if whole {
+		parts = "_CA, " + parts
+	}
+	halves := (len(f.certificate) > 0) != (len(f.key) > 0) || whole && (len(f.ca) > 0) != (len(f.key) > 0)
+	switch _, err := tls.X509KeyPair(f.certificate, f.key); {
+	case halves:
+		return []string{prefix + parts + " must be set together"}
+	case len(f.certificate) > 0 && err != nil:
+		return []string{prefix + "_KEY must be the key of " + prefix + "_CERT"}
+	default:
+		return nil
+	}
+}
+
+func (f tlsFiles) authorities() *x509.CertPool { return certPool(f.ca) }
+
+func certPool(certificates []byte) *x509.CertPool {
+	p := x509.NewCertPool()
+	p.AppendCertsFromPEM(certificates)
+	return p
+}
+
+// nodeTLS is how nodes prove to each other that they belong together; nil: they do not.
+// A certificate that the other nodes would turn down is a usageError.
+func (s settings) nodeTLS() (*cluster.TLS, error) {
+	if len(s.NodeTLS.certificate) == 0 {
+		return nil, nil //nolint:nilnil // none is none
+	}
+	pair, err := tls.X509KeyPair(s.NodeTLS.certificate, s.NodeTLS.key)
+	if err != nil {
+		return nil, err
+	}
+	host, _, err := net.SplitHostPort(s.NodeAddress)
+	if err != nil {
+		return nil, err
+	}
+	for _, use := range []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth} {
+		_, err := pair.Leaf.Verify(x509.VerifyOptions{
+			DNSName: host, Roots: s.NodeTLS.authorities(), Intermediates: certPool(s.NodeTLS.certificate), KeyUsages: []x509.ExtKeyUsage{use},
+		})
+		if err != nil {
+			return nil, usagef("BOXOFFICE_NODE_TLS_CERT must be vouched for by BOXOFFICE_NODE_TLS_CA, for servers and clients, "+
+				"and for the host of BOXOFFICE_NODE_ADDRESS: %v", err)
+		}
+	}
+	return &cluster.TLS{
+		Server: &tls.Config{
+			MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{pair},
+			ClientCAs: s.NodeTLS.authorities(), ClientAuth: tls.RequireAndVerifyClientCert,
+		},
+		Client: &tls.Config{
+			MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{pair}, RootCAs: s.NodeTLS.authorities(),
+		},
+	}, nil
+}
+
+// natsTLS is how this node and NATS prove who they are; nil: NATS decides by itself.
+func (s settings) natsTLS() (*tls.Config, error) {
+	if len(s.NATSTLS.ca)+len(s.NATSTLS.certificate) == 0 {
+		return nil, nil //nolint:nilnil // none is none
+	}
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if len(s.NATSTLS.ca) > 0 {
+		config.RootCAs = s.NATSTLS.authorities()
+	}
+	if len(s.NATSTLS.certificate) > 0 {
+		pair, err := tls.X509KeyPair(s.NATSTLS.certificate, s.NATSTLS.key)
+		if err != nil {
+			return nil, err
+		}
+		config.Certificates = []tls.Certificate{pair}
+	}
+	return config, nil
+}
+
+// isExposed reports whether others than this machine may reach the node's port without having
+// to prove anything.
+func (s settings) isExposed() bool {
+	host, _ := splitAddress(cmp.Or(s.NodeBind, s.NodeAddress))
+	return len(s.NodeTLS.certificate) == 0 && !isLoopback(host)
+}

@@ -19,18 +19,12 @@ const (
 	journalFlushers = 2   // groups that are written at a time, at most
 	maxGroup        = 500 // commits of one group
 	// worthAnother is how many commits must wait before another group is written beside
-	// one that is under way: with fewer, what a group costs is more than its commits do. Of
-	// many that wait each flusher takes its share, so that both sessions have work.
+	// one that is under way: with fewer, what a group costs is more than its commits do, and
+	// two at a time serve nobody sooner. Of many that wait each flusher takes its share.
 	worthAnother = 64
 	// longGroup is how long a group may be under way before those who wait get a group of
-	// their own whatever their number: a slow disk, or a row that is locked. Where processors
-	// are short groups often take 20 ms, and another one beside them makes both slower.
-	longGroup = 50 * time.Millisecond
-	// After a group of some commits, which say that there is a crowd, the journal rests for a
-	// moment, or until another group is worth it: those who were just answered ask for the next
-	// thing, and a group that began without them would be small. A single buyer never waits.
-	someCommits  = 4
-	restFor      = 10 * time.Millisecond
+	// their own whatever their number: a slow disk, or a row that is locked.
+	longGroup    = 50 * time.Millisecond
 	maxGroupRows = 20_000 // rows of one group; a commit with more is a group of its own
 	// maxWait is how long the oldest commit may have waited for its group before those of
 	// schedules are refused at once: who would wait behind it is better told to come back.
@@ -88,6 +82,8 @@ type GroupReport struct {
 // Journal makes the commits of this node's grains durable, many in one transaction
 // (group commit). It is safe for concurrent use.
 //
+// Groups form by what arrives while one is written; nobody waits for others to come.
+//
 // A group is first written in one pipelined round trip that is one implicit
 // transaction, in which every condition (the fence, the places in line of holds, the
 // accounts of payments) is a number of rows that must be touched; if one fails, or if
@@ -102,8 +98,6 @@ type Journal struct {
 	work   sync.Cond // signalled when mayTake may have become true, or closed changes
 	queue  []*pending
 	prompt int // groups under way for less than longGroup
-	rest   int // number of the rest that goes on; 0: none
-	rests  int // that there were
 	closed bool
 }
 
@@ -237,41 +231,19 @@ func (j *Journal) flush() {
 		}
 		late := time.AfterFunc(longGroup, j.overtaken)
 		w.write(context.Background(), group)
-		j.written(late.Stop(), len(group))
+		if late.Stop() {
+			j.overtaken()
+		}
 	}
 }
 
-// overtaken lets the next group be taken beside one that takes long.
+// overtaken lets the next group be taken after one that is written, or beside one that
+// takes long.
 func (j *Journal) overtaken() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.prompt--
 	j.work.Signal()
-}
-
-// written lets the next group be taken after one of some commits, perhaps after a rest.
-func (j *Journal) written(prompt bool, commits int) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if prompt {
-		j.prompt--
-	}
-	if commits >= someCommits {
-		j.rests++
-		rest := j.rests
-		j.rest = rest
-		time.AfterFunc(restFor, func() { j.rested(rest) })
-	}
-	j.work.Signal()
-}
-
-func (j *Journal) rested(rest int) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.rest == rest {
-		j.rest = 0
-		j.work.Signal()
-	}
 }
 
 // take waits for commits and cuts a group off the queue. nil: the journal is closed and
@@ -288,18 +260,16 @@ func (j *Journal) take() []*pending {
 	group, left := cutGroup(j.queue, min(maxGroup, max(worthAnother, len(j.queue)/journalFlushers)))
 	j.queue = left
 	j.prompt++
-	j.rest = 0
 	if j.mayTake() {
 		j.work.Signal() // the other flusher may sleep
 	}
 	return group
 }
 
+// mayTake reports whether a flusher that has nothing to do may take a group: at once
+// when none is under way, so that who comes while one is written makes up the next.
 func (j *Journal) mayTake() bool {
-	if j.prompt > 0 || j.rest != 0 && !j.closed {
-		return len(j.queue) >= worthAnother
-	}
-	return len(j.queue) > 0
+	return len(j.queue) > 0 && (j.prompt == 0 || len(j.queue) >= worthAnother)
 }
 
 // cutGroup takes the oldest commits of the queue, so many at most, but one per schedule, so

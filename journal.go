@@ -89,9 +89,6 @@ const (
 	// RefusedPlaceHeld: a place that was to expire has a live hold or has ended in
 	// another way. Place tells what its row says.
 	RefusedPlaceHeld
-	// RefusedBalanceLimit: a refund would take the account past MaxBalance. It cannot
-	// happen to points that were charged before, but the constraint says so.
-	RefusedBalanceLimit
 )
 
 // CommitRefusal is one operation that the journal would not take.
@@ -111,6 +108,28 @@ type PlaceRow struct {
 	Sequence  uint64
 	Status    PlaceStatus
 	HeldUntil time.Time // zero without a live hold
+}
+
+// ScheduleNews is what a schedule's journal says, after one of its versions, about its seats and the places in line.
+type ScheduleNews struct {
+	After          int64 // begins after this version of the schedule's journal; 0: tells everything
+	Version        int64 // and is complete up to this one
+	AvailableSeats int
+	SoldOut        bool
+	Places         []PlaceNews // of every place that something happened to: how it stands now
+}
+
+// PlaceNews is how a place stands by the schedule's journal.
+type PlaceNews struct {
+	Sequence  uint64
+	Completed bool      // used up by a payment
+	HeldUntil time.Time // of its live hold; zero: none
+}
+
+// EndedPlace is a place whose row has ended while its queue token would still be good.
+type EndedPlace struct {
+	Sequence uint64
+	EndsAt   time.Time // of the admission, as the token says it
 }
 
 // Activation is the fresh ownership of a grain: a new epoch and the version that its

@@ -30,7 +30,10 @@ type gatekeeperGrain struct {
 
 func (g *gatekeeperGrain) load(ctx context.Context) (boxoffice.Activation, error) {
 	cfg := g.shell.cfg
-	activation, room, err := cfg.Journal.ActivateWaitingRoom(ctx, g.shell.id, cfg.Owner, cfg.Limits)
+	activation, room, news, err := cfg.Journal.ActivateWaitingRoom(ctx, g.shell.id, cfg.Owner, cfg.Limits)
+	if err == nil && news.Version > 0 {
+		room.NoteSeats(news.Version, news.AvailableSeats, news.SoldOut)
+	}
 	g.room = room
 	g.reconciled = cfg.Clock.Now()
 	return activation, err
@@ -242,26 +245,22 @@ func (g *gatekeeperGrain) reconcile(b *batch) {
 		return
 	}
 	g.reconciled = b.now
-	sequences := g.room.AdmittedSequences()
 	g.shell.beside(func(ctx context.Context) any {
-		rows, err := g.shell.cfg.Rows.PlaceRows(ctx, g.shell.id, sequences)
+		news, err := g.shell.cfg.Rows.ScheduleNews(ctx, g.shell.id, 0)
 		if err != nil {
 			g.shell.cfg.Logger.Warn("gatekeeper could not read its places", "id", g.shell.id, "error", err)
 			return nil
 		}
-		return func() { g.reconcileWith(rows) }
+		return func() { g.reconcileWith(news) }
 	})
 }
 
-// reconcileWith takes over rows that were read a moment ago. Between the reading and
-// now a place may have been held or completed, never the other way: what a row says of
-// an end is final, and a hold that it does not know is found out before the place
-// expires. Nobody but this grain lets places expire or leave: a row that says so was
-// written by a commit whose result is on its way here.
-func (g *gatekeeperGrain) reconcileWith(rows []boxoffice.PlaceRow) {
-	for _, row := range rows {
-		if row.Status == boxoffice.PlaceCompleted {
-			g.learn(row)
+// reconcileWith takes over news that were read a moment ago: an end is final, and a hold
+// that they do not tell of is found out before the place expires.
+func (g *gatekeeperGrain) reconcileWith(news boxoffice.ScheduleNews) {
+	for _, place := range news.Places {
+		if place.Completed {
+			g.learn(boxoffice.PlaceRow{Sequence: place.Sequence, Status: boxoffice.PlaceCompleted})
 		}
 	}
 	g.shell.woken = true

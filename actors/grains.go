@@ -22,9 +22,9 @@ import (
 type Journal interface {
 	// ActivateSchedule takes a new epoch of a schedule's grain and restores its state.
 	// Fails with an error that wraps boxoffice.ErrNoGrain if there is no such schedule.
-	ActivateSchedule(ctx context.Context, id int64, owner string) (boxoffice.Activation, *seatmap.Seats, error)
+	ActivateSchedule(ctx context.Context, id int64, owner string) (boxoffice.Activation, *seatmap.Seats, []boxoffice.EndedPlace, error)
 	// ActivateWaitingRoom does the same for a schedule's gatekeeper.
-	ActivateWaitingRoom(ctx context.Context, id int64, owner string, limits waitingroom.Limits) (boxoffice.Activation, *waitingroom.Room, error)
+	ActivateWaitingRoom(ctx context.Context, id int64, owner string, limits waitingroom.Limits) (boxoffice.Activation, *waitingroom.Room, boxoffice.ScheduleNews, error)
 	// Commit never blocks; it calls done exactly once, from another goroutine or before
 	// it returns.
 	Commit(c boxoffice.Commit, done func(boxoffice.CommitResult))
@@ -32,8 +32,8 @@ type Journal interface {
 
 // Rows reads what grains have to find out from Postgres themselves.
 type Rows interface {
-	// PlaceRows reads what the rows of admitted places say.
-	PlaceRows(ctx context.Context, scheduleID int64, sequences []uint64) ([]boxoffice.PlaceRow, error)
+	// ScheduleNews reads what a schedule's journal says after one of its versions.
+	ScheduleNews(ctx context.Context, scheduleID, after int64) (boxoffice.ScheduleNews, error)
 	// DueGrains names up to limit grains for which time has made something due that
 	// nobody seems to have done.
 	DueGrains(ctx context.Context, limit int) ([]boxoffice.Grain, error)

@@ -23,25 +23,25 @@ import (
 // journal does.
 type manySchedules struct{ opened [2][]byte }
 
-func (m manySchedules) ActivateSchedule(_ context.Context, id int64, _ string) (boxoffice.Activation, *seatmap.Seats, error) {
+func (m manySchedules) ActivateSchedule(_ context.Context, id int64, _ string) (boxoffice.Activation, *seatmap.Seats, []boxoffice.EndedPlace, error) {
 	var opened seatmap.Opened
 	if err := json.Unmarshal(m.opened[0], &opened); err != nil {
-		return boxoffice.Activation{}, nil, err
+		return boxoffice.Activation{}, nil, nil, err
 	}
 	opened.Terms.ScheduleID = id
 	state, err := seatmap.Restore(nil, []boxoffice.Event{{Data: opened}})
-	return boxoffice.Activation{Epoch: 1, Version: 1, SnapshotVersion: 1}, state, err
+	return boxoffice.Activation{Epoch: 1, Version: 1, SnapshotVersion: 1}, state, nil, err
 }
 
-func (m manySchedules) ActivateWaitingRoom(_ context.Context, id int64, _ string, limits waitingroom.Limits) (boxoffice.Activation, *waitingroom.Room, error) {
+func (m manySchedules) ActivateWaitingRoom(_ context.Context, id int64, _ string, limits waitingroom.Limits) (boxoffice.Activation, *waitingroom.Room, boxoffice.ScheduleNews, error) {
 	var opened waitingroom.Opened
 	if err := json.Unmarshal(m.opened[1], &opened); err != nil {
-		return boxoffice.Activation{}, nil, err
+		return boxoffice.Activation{}, nil, boxoffice.ScheduleNews{}, err
 	}
 	room := waitingroom.New(limits)
 	room.ScheduleID = id
 	room.Apply(boxoffice.Event{Data: opened})
-	return boxoffice.Activation{Epoch: 1, Version: 1, SnapshotVersion: 1}, room, nil
+	return boxoffice.Activation{Epoch: 1, Version: 1, SnapshotVersion: 1}, room, boxoffice.ScheduleNews{}, nil
 }
 
 func (manySchedules) Commit(boxoffice.Commit, func(boxoffice.CommitResult)) {

@@ -22,7 +22,10 @@ type scheduleGrain struct {
 }
 
 func (g *scheduleGrain) load(ctx context.Context) (boxoffice.Activation, error) {
-	activation, state, err := g.shell.cfg.Journal.ActivateSchedule(ctx, g.shell.id, g.shell.cfg.Owner)
+	activation, state, ended, err := g.shell.cfg.Journal.ActivateSchedule(ctx, g.shell.id, g.shell.cfg.Owner)
+	for _, place := range ended {
+		state.BarPlaces([]uint64{place.Sequence})
+	}
 	g.state, g.draft = state, state
 	return activation, err
 }
@@ -187,9 +190,6 @@ func (g *scheduleGrain) overrule(refusal boxoffice.CommitRefusal, cmd seatmap.Co
 			"the seat costs %d points and the account has %d", decided.Payment.Amount, refusal.Balance)
 		e.Balance, e.Amount = refusal.Balance, decided.Payment.Amount
 		return boxoffice.Outcome{At: at, Refusal: e}
-	case boxoffice.RefusedBalanceLimit:
-		return boxoffice.Outcome{At: at, Refusal: boxoffice.Errorf(boxoffice.CodeBalanceLimit,
-			"the balance would pass %d points", boxoffice.MaxBalance)}
 	case boxoffice.RefusedPlace:
 		if hold, ok := cmd.(seatmap.Hold); ok {
 			g.bar(hold.Sequence)

@@ -85,26 +85,26 @@ func (j *scriptedJournal) activate(grain boxoffice.Grain) (boxoffice.Activation,
 	return boxoffice.Activation{Epoch: j.epochs[grain], Version: j.versions[grain]}, events, nil
 }
 
-func (j *scriptedJournal) ActivateSchedule(_ context.Context, id int64, _ string) (boxoffice.Activation, *seatmap.Seats, error) {
+func (j *scriptedJournal) ActivateSchedule(_ context.Context, id int64, _ string) (boxoffice.Activation, *seatmap.Seats, []boxoffice.EndedPlace, error) {
 	activation, events, err := j.activate(boxoffice.Grain{Kind: boxoffice.KindSchedule, ID: id})
 	if err != nil {
-		return activation, nil, err
+		return activation, nil, nil, err
 	}
 	state, err := seatmap.Restore(nil, events)
-	return activation, state, err
+	return activation, state, nil, err
 }
 
-func (j *scriptedJournal) ActivateWaitingRoom(_ context.Context, id int64, _ string, limits waitingroom.Limits) (boxoffice.Activation, *waitingroom.Room, error) {
+func (j *scriptedJournal) ActivateWaitingRoom(_ context.Context, id int64, _ string, limits waitingroom.Limits) (boxoffice.Activation, *waitingroom.Room, boxoffice.ScheduleNews, error) {
 	activation, events, err := j.activate(boxoffice.Grain{Kind: boxoffice.KindGatekeeper, ID: id})
 	if err != nil {
-		return activation, nil, err
+		return activation, nil, boxoffice.ScheduleNews{}, err
 	}
 	room := waitingroom.New(limits)
 	room.ScheduleID = id
 	for _, e := range events {
 		room.Apply(e)
 	}
-	return activation, room, nil
+	return activation, room, boxoffice.ScheduleNews{}, nil
 }
 
 func (j *scriptedJournal) Commit(c boxoffice.Commit, done func(boxoffice.CommitResult)) {
@@ -144,19 +144,17 @@ func (j *scriptedJournal) commit(c boxoffice.Commit) boxoffice.CommitResult {
 // balanceAfter is what the scripted journal says an account has after any payment.
 const balanceAfter = 4_321
 
-func (j *scriptedJournal) PlaceRows(_ context.Context, _ int64, sequences []uint64) ([]boxoffice.PlaceRow, error) {
+func (j *scriptedJournal) ScheduleNews(context.Context, int64, int64) (boxoffice.ScheduleNews, error) {
 	j.looks.Add(1)
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	rows := make([]boxoffice.PlaceRow, 0, len(sequences))
-	for _, sequence := range sequences {
-		row, ok := j.rows[sequence]
-		if !ok {
-			row = boxoffice.PlaceRow{Sequence: sequence, Status: boxoffice.PlaceAdmitted}
-		}
-		rows = append(rows, row)
+	var news boxoffice.ScheduleNews
+	for sequence, row := range j.rows {
+		news.Places = append(news.Places, boxoffice.PlaceNews{
+			Sequence: sequence, Completed: row.Status == boxoffice.PlaceCompleted, HeldUntil: row.HeldUntil,
+		})
 	}
-	return rows, nil
+	return news, nil
 }
 
 func (j *scriptedJournal) DueGrains(context.Context, int) ([]boxoffice.Grain, error) {

@@ -28,7 +28,7 @@ func (p *placeJSON) appendTo(b []byte) []byte {
 	b = append(b, `","scheduleId":`...)
 	b = strconv.AppendInt(b, p.ScheduleID, 10)
 	b = append(b, `,"userId":"`...)
-	b = boxoffice.AppendID(b, p.UserID)
+	b = appendID(b, p.UserID)
 	b = append(b, `","status":"`...)
 	b = append(b, p.Status...) // one of the domain's words
 	b = append(b, `","position":`...)
@@ -63,11 +63,11 @@ func (p *placeJSON) appendTo(b []byte) []byte {
 
 // appendTo appends a reservation as package json would.
 func (r *reservationJSON) appendTo(b []byte) []byte {
-	b = boxoffice.AppendID(append(b, `{"reservationId":"`...), r.ReservationID)
+	b = appendID(append(b, `{"reservationId":"`...), r.ReservationID)
 	b = strconv.AppendInt(append(b, `","concertId":`...), r.ConcertID, 10)
 	b = strconv.AppendInt(append(b, `,"scheduleId":`...), r.ScheduleID, 10)
 	b = strconv.AppendInt(append(b, `,"seatNumber":`...), int64(r.SeatNumber), 10)
-	b = boxoffice.AppendID(append(b, `,"userId":"`...), r.UserID)
+	b = appendID(append(b, `,"userId":"`...), r.UserID)
 	b = append(append(b, `","status":"`...), r.Status...) // one of the domain's words
 	b = strconv.AppendInt(append(b, `","price":`...), r.Price, 10)
 	b = appendTime(append(b, `,"createdAt":`...), r.CreatedAt)
@@ -80,7 +80,7 @@ func (r *reservationJSON) appendTo(b []byte) []byte {
 	}
 	b = append(b, `,"paymentId":`...)
 	if r.PaymentID != nil {
-		b = append(boxoffice.AppendID(append(b, '"'), *r.PaymentID), '"')
+		b = append(appendID(append(b, '"'), *r.PaymentID), '"')
 	} else {
 		b = append(b, `null`...)
 	}
@@ -89,8 +89,8 @@ func (r *reservationJSON) appendTo(b []byte) []byte {
 
 // appendTo appends a payment as package json would.
 func (p *paymentJSON) appendTo(b []byte) []byte {
-	b = boxoffice.AppendID(append(b, `{"paymentId":"`...), p.PaymentID)
-	b = boxoffice.AppendID(append(b, `","reservationId":"`...), p.ReservationID)
+	b = appendID(append(b, `{"paymentId":"`...), p.PaymentID)
+	b = appendID(append(b, `","reservationId":"`...), p.ReservationID)
 	b = strconv.AppendInt(append(b, `","concertId":`...), p.ConcertID, 10)
 	b = strconv.AppendInt(append(b, `,"scheduleId":`...), p.ScheduleID, 10)
 	b = strconv.AppendInt(append(b, `,"seatNumber":`...), int64(p.SeatNumber), 10)

@@ -65,7 +65,7 @@ func claimsOf(p boxoffice.Place) queueClaims {
 
 func (q queueClaims) appendJSON(b []byte) []byte {
 	b = append(b, `{"iss":"`+issuer+`","sub":"`...)
-	b = boxoffice.AppendID(b, q.UserID)
+	b = appendID(b, q.UserID)
 	b = append(b, `","schedule":`...)
 	b = strconv.AppendInt(b, q.ScheduleID, 10)
 	b = append(b, `,"sequence":`...)

@@ -59,8 +59,7 @@ type Database struct {
 	control *pgxpool.Pool
 	// activations bounds how many connections wait for locks that commits hold.
 	activations chan struct{}
-	// charges bounds to one how many connections wait for the row of an account.
-	charges *turns
+	sql         *statements
 	// userReads gathers questions for users.
 	userReads userReads
 }
@@ -91,7 +90,7 @@ func Open(ctx context.Context, url string, c Config) (*Database, error) {
 	}
 	return &Database{
 		config: c, pool: pool, journal: journal, control: control, activations: make(chan struct{}, max(1, c.MaxConns/2)),
-		charges: newTurns(),
+		sql: newStatements(),
 	}, nil
 }
 
@@ -189,6 +188,12 @@ func poolStats(s *pgxpool.Stat) PoolStats {
 		Max:      int(s.MaxConns()),
 		Waited:   s.EmptyAcquireCount(),
 	}
+}
+
+// querier is a pool or a transaction.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
 // transaction runs work in one transaction, which is rolled back if work fails.

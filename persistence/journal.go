@@ -5,11 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
-
-	"github.com/google/uuid"
 
 	"boxoffice"
 )
@@ -26,8 +23,8 @@ const (
 	// their own whatever their number: a slow disk, or a row that is locked.
 	longGroup    = 50 * time.Millisecond
 	maxGroupRows = 20_000 // rows of one group; a commit with more is a group of its own
-	// maxWait is how long the oldest commit may have waited for its group before those of
-	// schedules are refused at once: who would wait behind it is better told to come back.
+	// maxWait is how long the oldest commit may have waited for its group before others
+	// are refused at once: who would wait behind it is better told to come back.
 	// Those of waiting rooms are not, for they are one per room however many ask, and a
 	// room whose commit is refused has to be restored.
 	maxWait = time.Second
@@ -101,18 +98,13 @@ type Journal struct {
 	closed bool
 }
 
-// pending is a commit that waits to be written.
+// pending is a commit that waits to be written: a grain's, or a charge or a registration,
+// which are of no grain.
 type pending struct {
 	commit boxoffice.Commit
 	rows   *changes
 	done   func(boxoffice.CommitResult)
 	since  time.Time // when it began to wait; zero without JournalConfig.Now
-}
-
-// writes tells whether a commit changes anything; one that does not asks whether its
-// epoch is still the newest.
-func (p *pending) writes() bool {
-	return len(p.commit.Events) > 0 || len(p.commit.Answers) > 0 || p.commit.Snapshot != nil
 }
 
 // isLarge tells whether a group is one commit with more rows than a group may have.
@@ -160,15 +152,13 @@ func NewJournal(db *Database, config JournalConfig) *Journal {
 // the grain's newest.
 func (j *Journal) Commit(c boxoffice.Commit, done func(boxoffice.CommitResult)) {
 	rows, err := changesOf(c)
-	if err == nil {
-		err = j.enqueue(&pending{commit: c, rows: rows, done: done})
-		if err == nil {
-			return
-		}
-	} else {
-		err = j.rejected(c, err)
+	if err != nil {
+		done(boxoffice.CommitResult{Err: j.rejected(c, err)})
+		return
 	}
-	done(boxoffice.CommitResult{Err: err})
+	if err := j.enqueue(&pending{commit: c, rows: rows, done: done}); err != nil {
+		done(boxoffice.CommitResult{Err: err})
+	}
 }
 
 func (j *Journal) enqueue(p *pending) error {
@@ -178,7 +168,7 @@ func (j *Journal) enqueue(p *pending) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	switch {
-	case p.commit.Grain.Kind == boxoffice.KindSchedule && len(j.queue) > 0 && p.since.Sub(j.queue[0].since) > maxWait:
+	case p.commit.Grain.Kind != boxoffice.KindGatekeeper && len(j.queue) > 0 && p.since.Sub(j.queue[0].since) > maxWait:
 		return boxoffice.Unavailable(errQueueSlow)
 	case j.closed:
 		return boxoffice.Unavailable(errJournalClosed)
@@ -272,16 +262,13 @@ func (j *Journal) mayTake() bool {
 	return len(j.queue) > 0 && (j.prompt == 0 || len(j.queue) >= worthAnother)
 }
 
-// cutGroup takes the oldest commits of the queue, so many at most, but one per schedule, so
-// that no two of a group touch the same rows of the schedule or its waiting room, and one
-// per account, so that what is taken from an account does not depend on another commit of
-// the group, which would have to be checked first. What is left keeps its order.
+// cutGroup takes the oldest commits of the queue, so many at most, but one per schedule,
+// so that no two of a group touch the same rows of the schedule or its waiting room. What
+// is left keeps its order.
 func cutGroup(queue []*pending, most int) (group, left []*pending) {
 	most = min(most, len(queue))
 	group = make([]*pending, 0, most)
 	schedules := make(map[int64]struct{}, most)
-	accounts := make(map[uuid.UUID]struct{}, most)
-	taken := func(m movement) bool { _, ok := accounts[m.userID]; return ok }
 	rows := 0
 	for i, p := range queue {
 		size := p.rows.size()
@@ -291,14 +278,12 @@ func cutGroup(queue []*pending, most int) (group, left []*pending) {
 			}
 			return group, append(left, queue[i:]...)
 		}
-		_, later := schedules[p.commit.Grain.ID]
-		schedules[p.commit.Grain.ID] = struct{}{}
-		if later || slices.ContainsFunc(p.rows.movements, taken) {
-			left = append(left, p)
-			continue
-		}
-		for _, m := range p.rows.movements {
-			accounts[m.userID] = struct{}{}
+		if id := p.commit.Grain.ID; id != 0 {
+			if _, later := schedules[id]; later {
+				left = append(left, p)
+				continue
+			}
+			schedules[id] = struct{}{}
 		}
 		group = append(group, p)
 		rows += size

@@ -49,4 +49,6 @@ type PlaceRecord struct {
 	EndsAt     time.Time // end of the admission, without holds; zero while waiting
 	Claimed    bool
 	HeldUntil  time.Time // zero without a live hold
+	// OperationID is the operation of the join; zero where nobody wrote it down.
+	OperationID uuid.UUID
 }

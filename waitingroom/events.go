@@ -28,6 +28,9 @@ type (
 	Joined struct {
 		First   uint64      `json:"first"`
 		UserIDs []uuid.UUID `json:"userIds"`
+		// OperationIDs are the operations of the joins, parallel to UserIDs; of older
+		// events there are fewer or none.
+		OperationIDs []uuid.UUID `json:"operationIds,omitempty"`
 	}
 	// PlacesAdmitted lets places in. Claimed ones were told in the same breath (a
 	// join that is admitted at once); the others must be seen within the claim TTL.

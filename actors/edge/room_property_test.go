@@ -61,14 +61,14 @@ type keptRoom struct {
 
 func (j *keptRoom) ActivateWaitingRoom(
 	_ context.Context, id int64, _ string, limits waitingroom.Limits,
-) (boxoffice.Activation, *waitingroom.Room, error) {
+) (boxoffice.Activation, *waitingroom.Room, boxoffice.ScheduleNews, error) {
 	room := waitingroom.New(limits)
 	room.ScheduleID = id
 	for _, e := range j.events {
 		room.Apply(e)
 	}
 	j.epoch++
-	return boxoffice.Activation{Epoch: j.epoch, Version: int64(len(j.events))}, room, nil
+	return boxoffice.Activation{Epoch: j.epoch, Version: int64(len(j.events))}, room, boxoffice.ScheduleNews{}, nil
 }
 
 func (j *keptRoom) Commit(c boxoffice.Commit, done func(boxoffice.CommitResult)) {
@@ -76,8 +76,8 @@ func (j *keptRoom) Commit(c boxoffice.Commit, done func(boxoffice.CommitResult))
 	done(boxoffice.CommitResult{})
 }
 
-func (j *keptRoom) PlaceRows(context.Context, int64, []uint64) ([]boxoffice.PlaceRow, error) {
-	return nil, nil
+func (j *keptRoom) ScheduleNews(context.Context, int64, int64) (boxoffice.ScheduleNews, error) {
+	return boxoffice.ScheduleNews{}, nil
 }
 func (j *keptRoom) DueGrains(context.Context, int) ([]boxoffice.Grain, error) { return nil, nil }
 

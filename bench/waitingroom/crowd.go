@@ -38,7 +38,7 @@ func fill(ctx context.Context, db *persistence.Database, scheduleID int64, waiti
 	journal := persistence.NewJournal(db, persistence.JournalConfig{})
 	defer journal.Close()
 	grain := boxoffice.Grain{Kind: boxoffice.KindGatekeeper, ID: scheduleID}
-	activation, room, err := journal.ActivateWaitingRoom(ctx, scheduleID, "bench", roomLimits())
+	activation, room, _, err := journal.ActivateWaitingRoom(ctx, scheduleID, "bench", roomLimits())
 	if err != nil {
 		return nil, err
 	}

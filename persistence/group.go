@@ -21,6 +21,7 @@ type groupWriter struct {
 	journal *Journal
 	batch   batch
 	report  GroupReport
+	lost    bool // the group's connection, or there was none
 	// cautious is how many groups with payments will be checked first, because one
 	// before them could not be written otherwise.
 	cautious int
@@ -32,7 +33,7 @@ const cautiousGroups = 16
 
 // write writes a group and answers each of its commits.
 func (w *groupWriter) write(ctx context.Context, group []*pending) {
-	w.report = GroupReport{Commits: len(group)}
+	w.report, w.lost = GroupReport{Commits: len(group)}, false
 	var began time.Time
 	if w.journal.config.Now != nil {
 		began = w.journal.config.Now()
@@ -196,11 +197,13 @@ func (w *groupWriter) answerFailed(group []*pending, err error) {
 		w.answerUnavailable(group, err)
 		// Without a connection there is no point in letting the rest of the queue wait.
 		if unsent.noConnection {
+			w.lost = true
 			drained := w.journal.drain()
 			w.report.Commits += len(drained)
 			w.answerUnavailable(drained, err)
 		}
 	case !isDefinite(err):
+		w.lost = true
 		for _, p := range group {
 			w.report.Unknown++
 			p.done(boxoffice.CommitResult{Err: fmt.Errorf("%w: %w", boxoffice.ErrUnknown, err)})

@@ -28,12 +28,15 @@ const (
 	// Those of waiting rooms are not, for they are one per room however many ask, and a
 	// room whose commit is refused has to be restored.
 	maxWait = time.Second
+	// stuckAfter is how long a commit may wait, its writing included, before the journal is
+	// not ready, and how long it is not after a group that found no connection.
+	stuckAfter = 1500 * time.Millisecond
 	// DefaultMaxQueued is how many commits may wait when JournalConfig does not say.
 	DefaultMaxQueued = 20_000
 	// groupTimeout is how long the database may take over one group before nobody waits
 	// for its answer. It is longer than the bounds of the session, which give a definite
 	// answer; only a broken connection or a disk that hangs reaches it.
-	groupTimeout = statementTimeout + time.Second
+	groupTimeout = statementTimeout + 500*time.Millisecond
 	// largeStatementTimeout and largeGroupTimeout are for a commit with more rows than a
 	// group may have: a waiting room that lets in a hundred thousand at once.
 	largeStatementTimeout = 10 * statementTimeout
@@ -44,6 +47,7 @@ const (
 var (
 	errQueueFull     = errors.New("too many commits wait")
 	errQueueSlow     = errors.New("commits wait too long")
+	errNoConnection  = errors.New("commits find no connection")
 	errJournalClosed = errors.New("the journal is closed")
 )
 
@@ -96,6 +100,10 @@ type Journal struct {
 	queue  []*pending
 	prompt int // groups under way for less than longGroup
 	closed bool
+	// underWay is since when the oldest commit of each flusher's group has waited; zero: it
+	// writes none, or a large one.
+	underWay [journalFlushers]time.Time
+	lost     time.Time // when the newest group lost its connection or found none; zero: it did not
 }
 
 // pending is a commit that waits to be written: a grain's, or a charge or a registration,
@@ -128,8 +136,8 @@ func NewJournal(db *Database, config JournalConfig) *Journal {
 	}
 	j := &Journal{db: db, config: config}
 	j.work.L = &j.mu
-	for range journalFlushers {
-		j.flushers.Go(j.flush)
+	for i := range journalFlushers {
+		j.flushers.Go(func() { j.flush(i) })
 	}
 	return j
 }
@@ -211,11 +219,43 @@ func (j *Journal) Close() {
 	j.flushers.Wait()
 }
 
+// Ready fails with unavailable unless the database answers and what is committed comes
+// through. Without JournalConfig.Now it knows nothing of the latter.
+func (j *Journal) Ready(ctx context.Context) error {
+	if err := j.trouble(); err != nil {
+		return boxoffice.Unavailable(err)
+	}
+	return j.db.Ready(ctx)
+}
+
+// trouble tells why nothing seems to come through.
+func (j *Journal) trouble() error {
+	if j.config.Now == nil {
+		return nil
+	}
+	now := j.config.Now()
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	waiting := j.underWay[:]
+	if len(j.queue) > 0 {
+		waiting = append(waiting[:len(waiting):len(waiting)], j.queue[0].since)
+	}
+	for _, since := range waiting {
+		if !since.IsZero() && now.Sub(since) > stuckAfter {
+			return errQueueSlow
+		}
+	}
+	if !j.lost.IsZero() && now.Sub(j.lost) < stuckAfter {
+		return errNoConnection
+	}
+	return nil
+}
+
 // flush writes groups until the journal is closed and empty.
-func (j *Journal) flush() {
+func (j *Journal) flush(flusher int) {
 	w := &groupWriter{journal: j}
 	for {
-		group := j.take()
+		group := j.take(flusher)
 		if group == nil {
 			return
 		}
@@ -224,6 +264,7 @@ func (j *Journal) flush() {
 		if late.Stop() {
 			j.overtaken()
 		}
+		j.written(flusher, w.lost)
 	}
 }
 
@@ -236,9 +277,19 @@ func (j *Journal) overtaken() {
 	j.work.Signal()
 }
 
+// written notes how a group ended.
+func (j *Journal) written(flusher int, lost bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.underWay[flusher], j.lost = time.Time{}, time.Time{}
+	if lost && j.config.Now != nil {
+		j.lost = j.config.Now()
+	}
+}
+
 // take waits for commits and cuts a group off the queue. nil: the journal is closed and
 // empty.
-func (j *Journal) take() []*pending {
+func (j *Journal) take(flusher int) []*pending {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for !j.mayTake() {
@@ -250,6 +301,9 @@ func (j *Journal) take() []*pending {
 	group, left := cutGroup(j.queue, min(maxGroup, max(worthAnother, len(j.queue)/journalFlushers)))
 	j.queue = left
 	j.prompt++
+	if !isLarge(group) {
+		j.underWay[flusher] = group[0].since
+	}
 	if j.mayTake() {
 		j.work.Signal() // the other flusher may sleep
 	}

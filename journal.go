@@ -89,9 +89,6 @@ const (
 	// RefusedPlaceHeld: a place that was to expire has a live hold or has ended in
 	// another way. Place tells what its row says.
 	RefusedPlaceHeld
-	// RefusedBalanceLimit: a refund would take the account past MaxBalance. It cannot
-	// happen to points that were charged before, but the constraint says so.
-	RefusedBalanceLimit
 )
 
 // CommitRefusal is one operation that the journal would not take.

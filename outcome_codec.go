@@ -2,7 +2,6 @@ package boxoffice
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 )
@@ -65,22 +64,6 @@ func EncodeOutcome(o Outcome) ([]byte, error) {
 		return nil, fmt.Errorf("encode outcome: %w", err)
 	}
 	return data, nil
-}
-
-// EncodeUnsettled gives the stored form of an outcome that is a payment whose balance is
-// not known yet: the balance, in decimal, belongs between before and after.
-func EncodeUnsettled(o Outcome) (before, after []byte, err error) {
-	if o.Payment == nil || o.Refusal != nil || o.Reservation != nil || o.Entry != nil {
-		return nil, nil, errors.New("encode outcome: it is no payment whose balance could be open")
-	}
-	b := appendTime(beginStored(storedPaymentSize), `,"at":"`, o.At)
-	if o.Created {
-		b = append(b, `,"created":true`...)
-	}
-	b = o.Payment.appendToBalance(append(b, `,"payment":{`...))
-	at := len(b)
-	b = append(o.Payment.appendFromBalance(b), `}}`...)
-	return b[:at:at], b[at:], nil
 }
 
 // DecodeOutcome reads what EncodeOutcome wrote. A version that it does not know is an

@@ -1,20 +1,15 @@
 package boxoffice_test
 
 import (
-	"encoding/json"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
 
 	"boxoffice"
-	"boxoffice/seatmap"
 )
 
 // What is stored is read for ever: every file in testdata/stored was written by some
@@ -92,63 +87,6 @@ func TestStoredOutcomes(t *testing.T) {
 		}
 		require.Equal(t, o, decoded)
 	}
-}
-
-// An outcome whose balance is put in later is stored in the same bytes.
-func TestUnsettledOutcomes(t *testing.T) {
-	t.Parallel()
-	for _, o := range storedOutcomes() {
-		before, after, err := boxoffice.EncodeUnsettled(o)
-		if o.Payment == nil {
-			require.Error(t, err)
-			continue
-		}
-		require.NoError(t, err)
-		whole, err := boxoffice.EncodeOutcome(o)
-		require.NoError(t, err)
-		require.Equal(t, string(whole), string(before)+strconv.FormatInt(o.Payment.Balance, 10)+string(after))
-	}
-}
-
-// What is appended by hand is what package json makes of it.
-func TestSalesAreStoredAsPackageJSONWould(t *testing.T) {
-	t.Parallel()
-	ids := rapid.Custom(func(t *rapid.T) (id uuid.UUID) {
-		copy(id[:], rapid.SliceOfN(rapid.Byte(), len(id), len(id)).Draw(t, "id"))
-		return id
-	})
-	times := rapid.Custom(func(t *rapid.T) time.Time {
-		return time.UnixMilli(rapid.Int64Range(-62_135_596_800_000, 253_402_300_799_999).Draw(t, "ms")).UTC()
-	})
-	rapid.Check(t, func(t *rapid.T) {
-		amount, sequence := rapid.Int64().Draw(t, "amount"), rapid.Uint64().Draw(t, "sequence")
-		p := boxoffice.Payment{
-			ID: ids.Draw(t, "payment"), ReservationID: ids.Draw(t, "reservation"), UserID: ids.Draw(t, "user"),
-			ConcertID: rapid.Int64().Draw(t, "concert"), ScheduleID: rapid.Int64().Draw(t, "schedule"),
-			SeatNumber: rapid.Int().Draw(t, "seat"), Amount: amount, Balance: rapid.Int64().Draw(t, "balance"),
-			Status:   boxoffice.PaymentCompleted,
-			StartsAt: times.Draw(t, "starts"), EndsAt: times.Draw(t, "ends"), PaidAt: times.Draw(t, "paid"),
-		}
-		for _, data := range []boxoffice.EventData{
-			seatmap.Held{ReservationID: p.ReservationID, UserID: p.UserID, Sequence: sequence, SeatNumber: p.SeatNumber, Price: amount, ExpiresAt: p.EndsAt},
-			seatmap.Confirmed{PaymentID: p.ID, ReservationID: p.ReservationID, UserID: p.UserID, Sequence: sequence, SeatNumber: p.SeatNumber, Amount: amount},
-		} {
-			_, stored, err := boxoffice.EncodeEvent(boxoffice.Event{Data: data})
-			require.NoError(t, err)
-			want, err := json.Marshal(data)
-			require.NoError(t, err)
-			require.Equal(t, `{"v":1,`+string(want[1:]), string(stored))
-		}
-		if rapid.Bool().Draw(t, "cancelled") {
-			p.Status, p.RefundedAmount, p.CancelledAt = boxoffice.PaymentCancelled, amount, times.Draw(t, "cancelled at")
-		}
-		o := boxoffice.Outcome{At: times.Draw(t, "at"), Created: rapid.Bool().Draw(t, "created"), Payment: &p}
-		before, after, err := boxoffice.EncodeUnsettled(o)
-		require.NoError(t, err)
-		want, err := boxoffice.EncodeOutcome(o)
-		require.NoError(t, err)
-		require.Equal(t, string(want), string(before)+strconv.FormatInt(p.Balance, 10)+string(after))
-	})
 }
 
 func TestDecodingRefusesWhatItDoesNotKnow(t *testing.T) {

@@ -3,6 +3,11 @@
 //
 // The files are authoritative: nothing else creates or alters a table. A file that was
 // released is never edited; a change is a new number. Each runs in its own transaction,
-// so a migration that fails leaves the database at the number before it, and several
-// processes that migrate at once wait for each other (a Postgres advisory lock).
+// or in one per statement where each statement may be run again, so a migration that
+// fails is run again as a whole. Several processes that migrate at once wait for each
+// other (a Postgres advisory lock).
+//
+// Migrations run beside nodes of the release before: they add, and what locks a table
+// says for how long it waits for the lock (lock_timeout), because everybody else waits
+// behind it.
 package migrations

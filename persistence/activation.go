@@ -2,6 +2,7 @@ package persistence
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -25,41 +26,41 @@ const roomLoadTimeout = 30 * time.Second
 const barMargin = time.Minute
 
 // ActivateSchedule takes a new epoch of a schedule's grain for owner, which fences every
-// older activation, and restores the schedule with the places that have ended. A commit
-// of the old owner that is under way is waited for, a second at most, and is then part
-// of what is restored. The error wraps boxoffice.ErrNoGrain if there is no such schedule.
+// older activation, and restores the schedule. A commit of the old owner that is under way
+// is waited for, a second at most, and is then part of what is restored. ended are the
+// places whose rows have ended while their tokens would still be good. The error wraps
+// boxoffice.ErrNoGrain if there is no such schedule.
 func (j *Journal) ActivateSchedule(
 	ctx context.Context, id int64, owner string,
-) (activation boxoffice.Activation, schedule *seatmap.Seats, err error) {
+) (activation boxoffice.Activation, schedule *seatmap.Seats, ended []boxoffice.EndedPlace, err error) {
 	grain := boxoffice.Grain{Kind: boxoffice.KindSchedule, ID: id}
 	err = j.activate(ctx, grain, owner, func(tx pgx.Tx, taken takenGrain) error {
 		activation = taken.Activation
-		schedule, err = restore(ctx, j, tx, taken, seatmap.Restore)
-		if err != nil {
+		if schedule, err = restore(ctx, j, tx, taken, seatmap.Restore); err != nil {
 			return err
 		}
-		barred, err := selectBarredPlaces(ctx, tx, id)
-		schedule.BarPlaces(barred)
+		ended, err = selectEndedPlaces(ctx, tx, id)
 		return err
 	})
 	if err != nil {
-		return boxoffice.Activation{}, nil, err
+		return boxoffice.Activation{}, nil, nil, err
 	}
-	return activation, schedule, nil
+	return activation, schedule, ended, nil
 }
 
 // ActivateWaitingRoom does the same for the waiting room of a schedule, from its snapshot
-// and the rows of its live places, and tells it of the schedule's seats.
+// and the rows of its live places. The news are of what the schedule did since the room
+// last heard of it, and were read before the rows: what happened in between is told twice
+// rather than not at all.
 func (j *Journal) ActivateWaitingRoom(
 	ctx context.Context, id int64, owner string, limits waitingroom.Limits,
-) (activation boxoffice.Activation, room *waitingroom.Room, err error) {
+) (activation boxoffice.Activation, room *waitingroom.Room, news boxoffice.ScheduleNews, err error) {
 	grain := boxoffice.Grain{Kind: boxoffice.KindGatekeeper, ID: id}
 	err = j.activate(ctx, grain, owner, func(tx pgx.Tx, taken takenGrain) error {
 		activation = taken.Activation
 		if _, err := tx.Exec(ctx, "SET LOCAL statement_timeout = "+milliseconds(roomLoadTimeout)); err != nil {
 			return err
 		}
-		var err error
 		room, err = restore(ctx, j, tx, taken, func(snapshot []byte, events []boxoffice.Event) (*waitingroom.Room, error) {
 			return waitingroom.Restore(limits, snapshot, events)
 		})
@@ -67,7 +68,7 @@ func (j *Journal) ActivateWaitingRoom(
 			return err
 		}
 		room.ScheduleID = id
-		if err := tellSeats(ctx, tx, id, room); err != nil { // before the holds of the places
+		if news, err = selectNews(ctx, tx, id, room.KnownVersion()); err != nil {
 			return err
 		}
 		if err := restorePlaces(ctx, tx, id, room); err != nil {
@@ -76,9 +77,9 @@ func (j *Journal) ActivateWaitingRoom(
 		return restoreAdmissions(ctx, tx, id, room)
 	})
 	if err != nil {
-		return boxoffice.Activation{}, nil, err
+		return boxoffice.Activation{}, nil, boxoffice.ScheduleNews{}, err
 	}
-	return activation, room, nil
+	return activation, room, news, nil
 }
 
 // takenGrain is a grain under its new epoch.
@@ -225,20 +226,24 @@ func valueOf[T any](p *T) T {
 	return *p
 }
 
-// selectBarredPlaces lists the places whose tokens would be good if they had not ended.
-func selectBarredPlaces(ctx context.Context, tx pgx.Tx, scheduleID int64) ([]uint64, error) {
+// selectEndedPlaces lists the places whose tokens would be good if they had not ended.
+func selectEndedPlaces(ctx context.Context, tx pgx.Tx, scheduleID int64) ([]boxoffice.EndedPlace, error) {
 	rows, err := tx.Query(ctx, `
-		SELECT sequence FROM queue_places
+		SELECT sequence, ends_at FROM queue_places
 		WHERE schedule_id = $1 AND ended_at IS NOT NULL AND ends_at IS NOT NULL
-			AND ends_at > clock_timestamp() - $2::interval`, scheduleID, barMargin)
+			AND ends_at > clock_timestamp() - $2::interval
+		ORDER BY ends_at, sequence`, scheduleID, barMargin)
 	if err != nil {
 		return nil, err
 	}
-	barred, err := pgx.CollectRows(rows, pgx.RowTo[uint64])
+	ended, err := pgx.CollectRows(rows, pgx.RowToStructByName[boxoffice.EndedPlace])
 	if err != nil {
 		return nil, fmt.Errorf("read the places that have ended: %w", err)
 	}
-	return barred, nil
+	for i := range ended {
+		ended[i].EndsAt = ended[i].EndsAt.UTC()
+	}
+	return ended, nil
 }
 
 // restorePlaces puts the live places back into a room, row by row as they arrive. It
@@ -246,7 +251,7 @@ func selectBarredPlaces(ctx context.Context, tx pgx.Tx, scheduleID int64) ([]uin
 // of a recovery, and a list of them more memory than the room.
 func restorePlaces(ctx context.Context, tx pgx.Tx, scheduleID int64, room *waitingroom.Room) error {
 	rows, err := tx.Query(ctx, `
-		SELECT sequence, user_id, status, joined_at, admitted_at, ends_at, claimed, held_until
+		SELECT sequence, user_id, status, joined_at, admitted_at, ends_at, claimed, held_until, operation_id
 		FROM queue_places
 		WHERE schedule_id = $1 AND ended_at IS NULL
 		ORDER BY sequence`, pgx.QueryResultFormats{pgx.BinaryFormatCode}, scheduleID)
@@ -258,7 +263,7 @@ func restorePlaces(ctx context.Context, tx pgx.Tx, scheduleID int64, room *waiti
 		v := rows.RawValues()
 		place := waitingroom.PlaceRecord{
 			Sequence: uint64(int8Of(v[0])),
-			UserID:   uuidOf(v[1]),
+			UserID:   uuid.UUID(v[1]),
 			Status:   boxoffice.PlaceWaiting,
 			JoinedAt: timeOf(v[3]),
 		}
@@ -266,6 +271,9 @@ func restorePlaces(ctx context.Context, tx pgx.Tx, scheduleID int64, room *waiti
 			place.Status = boxoffice.PlaceAdmitted
 			place.AdmittedAt, place.EndsAt = timeOf(v[4]), timeOf(v[5])
 			place.Claimed, place.HeldUntil = v[6][0] != 0, timeOf(v[7])
+		}
+		if v[8] != nil {
+			place.OperationID = uuid.UUID(v[8])
 		}
 		if err := room.RestorePlace(place); err != nil {
 			return fmt.Errorf("restore the places: %w", err)
@@ -300,23 +308,14 @@ func restoreAdmissions(ctx context.Context, tx pgx.Tx, scheduleID int64, room *w
 	return nil
 }
 
-// tellSeats tells a room how many seats its schedule has, at the version of the
-// schedule's journal that the count is true for: one statement sees one snapshot.
-func tellSeats(ctx context.Context, tx pgx.Tx, id int64, room *waitingroom.Room) error {
-	var version int64
-	var free, confirmed int
-	err := tx.QueryRow(ctx, `
-		SELECT g.version, $3 - count(r.id), count(r.id) FILTER (WHERE r.status = 'confirmed')
-		FROM grains g
-		LEFT JOIN reservations r ON r.schedule_id = g.id AND r.status IN ('held', 'confirmed')
-			AND (r.status = 'confirmed' OR r.expires_at > clock_timestamp())
-		WHERE g.kind = $1 AND g.id = $2
-		GROUP BY g.version`, boxoffice.KindSchedule, id, boxoffice.SeatCount).Scan(&version, &free, &confirmed)
-	if err != nil {
-		return fmt.Errorf("count the seats: %w", err)
+// Readers of the binary format.
+
+func int8Of(value []byte) int64 { return int64(binary.BigEndian.Uint64(value)) }
+
+// timeOf reads a timestamptz; NULL is the zero time.
+func timeOf(value []byte) time.Time {
+	if value == nil {
+		return time.Time{}
 	}
-	room.Hear(boxoffice.ScheduleNews{
-		After: room.KnownVersion(), Version: version, AvailableSeats: free, SoldOut: confirmed == boxoffice.SeatCount,
-	})
-	return nil
+	return time.UnixMicro(int8Of(value) + postgresEpoch).UTC()
 }

@@ -40,11 +40,11 @@ func BenchmarkActivateWaitingRoom(b *testing.B) {
 	for b.Loop() {
 		runtime.GC()
 		stop := sampleHeap(&peak)
-		_, _, err = journal.ActivateWaitingRoom(b.Context(), id, "bench", limits)
+		_, _, _, err = journal.ActivateWaitingRoom(b.Context(), id, "bench", limits)
 		stop()
 		require.NoError(b, err)
 	}
-	_, room, err := journal.ActivateWaitingRoom(b.Context(), id, "bench", limits)
+	_, room, _, err := journal.ActivateWaitingRoom(b.Context(), id, "bench", limits)
 	require.NoError(b, err)
 	require.Equal(b, waiting, room.Status(time.Now()).Waiting)
 	b.ReportMetric(float64(heapInUse(true)-before)/(1<<20), "MB")
@@ -99,7 +99,7 @@ func newCrowd(b *testing.B, db *persistence.Database, journal *persistence.Journ
 	}, now)
 	require.NoError(b, err)
 	grain := boxoffice.Grain{Kind: boxoffice.KindGatekeeper, ID: info.Terms.ScheduleID}
-	activation, room, err := journal.ActivateWaitingRoom(b.Context(), grain.ID, "test", waitingroom.Limits{})
+	activation, room, _, err := journal.ActivateWaitingRoom(b.Context(), grain.ID, "test", waitingroom.Limits{})
 	require.NoError(b, err)
 	for version := activation.Version; room.Status(now).Waiting < waiting; version++ {
 		joined := waitingroom.Joined{First: room.NextSequence()}

@@ -80,12 +80,12 @@ func TestActivationReplaysEverythingOverABadSnapshot(t *testing.T) {
 				Logger: slog.New(slog.NewJSONHandler(&logged, nil)),
 			})
 			t.Cleanup(journal.Close)
-			activation, schedule, err := journal.ActivateSchedule(f.ctx, id, "test")
+			activation, schedule, _, err := journal.ActivateSchedule(f.ctx, id, "test")
 			require.NoError(t, err)
 			require.Equal(t, s.Version, activation.Version)
 			require.Equal(t, s.SeatMap(f.now), schedule.SeatMap(f.now))
 			require.Equal(t, 1, bytes.Count(logged.Bytes(), []byte("snapshot is not usable")))
-			_, room, err := journal.ActivateWaitingRoom(f.ctx, id, "test", waitingroom.Limits{AdmissionTTL: admissionTTL})
+			_, room, _, err := journal.ActivateWaitingRoom(f.ctx, id, "test", waitingroom.Limits{AdmissionTTL: admissionTTL})
 			require.NoError(t, err)
 			require.Equal(t, r.Status(f.now), room.Status(f.now))
 			require.Equal(t, r.NextSequence(), room.NextSequence())
@@ -98,7 +98,7 @@ func TestActivationRefusesAHoleInTheEvents(t *testing.T) {
 	f := setup(t)
 	id := f.schedule(0)
 	f.exec("UPDATE grains SET version = 2 WHERE kind = 'schedule'")
-	_, _, err := f.journal.ActivateSchedule(f.ctx, id, "test")
+	_, _, _, err := f.journal.ActivateSchedule(f.ctx, id, "test")
 	require.ErrorContains(t, err, "the grain is at 2")
 	require.Equal(t, boxoffice.CodeInternal, boxoffice.CodeOf(err))
 }
@@ -106,10 +106,10 @@ func TestActivationRefusesAHoleInTheEvents(t *testing.T) {
 func TestActivationOfNothing(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	_, schedule, err := f.journal.ActivateSchedule(f.ctx, 4711, "test")
+	_, schedule, _, err := f.journal.ActivateSchedule(f.ctx, 4711, "test")
 	require.ErrorIs(t, err, boxoffice.ErrNoGrain)
 	require.Nil(t, schedule)
-	_, room, err := f.journal.ActivateWaitingRoom(f.ctx, 4711, "test", waitingroom.Limits{})
+	_, room, _, err := f.journal.ActivateWaitingRoom(f.ctx, 4711, "test", waitingroom.Limits{})
 	require.ErrorIs(t, err, boxoffice.ErrNoGrain)
 	require.Nil(t, room)
 }

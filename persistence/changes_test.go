@@ -30,45 +30,45 @@ func TestChangesOfAPlaceAreFolded(t *testing.T) {
 
 	for name, test := range map[string]struct {
 		events   []boxoffice.EventData
-		expected placeChange
+		expected placeRow
 	}{
 		"let in and seen": {
 			[]boxoffice.EventData{admitted, claimed},
-			placeChange{
-				rule: ruleAdmit, status: boxoffice.PlaceAdmitted, admittedAt: at, endsAt: ends, claimed: true,
+			placeRow{
+				Rule: ruleAdmit, Status: boxoffice.PlaceAdmitted, AdmittedAt: at, EndsAt: ends, Claimed: true,
 			},
 		},
 		"let in and gone": {
 			[]boxoffice.EventData{admitted, ended(boxoffice.PlaceLeft)},
-			placeChange{
-				rule: ruleAdmit, status: boxoffice.PlaceLeft, admittedAt: at, endsAt: ends, setsHold: true, endedAt: at,
+			placeRow{
+				Rule: ruleAdmit, Status: boxoffice.PlaceLeft, AdmittedAt: at, EndsAt: ends, SetsHold: true, EndedAt: at,
 			},
 		},
 		"only the first end": {
 			[]boxoffice.EventData{ended(boxoffice.PlaceLeft), ended(boxoffice.PlaceExpired), claimed},
-			placeChange{rule: ruleLive, status: boxoffice.PlaceLeft, setsHold: true, endedAt: at},
+			placeRow{Rule: ruleLive, Status: boxoffice.PlaceLeft, SetsHold: true, EndedAt: at},
 		},
 		"learned from its payment": {
 			[]boxoffice.EventData{ended(boxoffice.PlaceCompleted), claimed},
-			placeChange{rule: ruleAdmitted, claimed: true},
+			placeRow{Rule: ruleAdmitted, Claimed: true},
 		},
 		"expired": {
 			[]boxoffice.EventData{claimed, ended(boxoffice.PlaceExpired)},
-			placeChange{rule: ruleExpire, status: boxoffice.PlaceExpired, claimed: true, setsHold: true, endedAt: at},
+			placeRow{Rule: ruleExpire, Status: boxoffice.PlaceExpired, Claimed: true, SetsHold: true, EndedAt: at},
 		},
 		"held again": {
 			[]boxoffice.EventData{before, held},
-			placeChange{rule: ruleHold, userID: user, operationID: operation, setsHold: true, heldUntil: until},
+			placeRow{Rule: ruleHold, UserID: user, OperationID: operation, SetsHold: true, HeldUntil: until},
 		},
 		"held and released": {
 			[]boxoffice.EventData{held, released},
-			placeChange{rule: ruleHold, userID: user, operationID: operation, setsHold: true},
+			placeRow{Rule: ruleHold, UserID: user, OperationID: operation, SetsHold: true},
 		},
 		"held and bought": {
 			[]boxoffice.EventData{held, bought},
-			placeChange{
-				rule: ruleHold, userID: user, operationID: operation, setsHold: true,
-				status: boxoffice.PlaceCompleted, endedAt: at,
+			placeRow{
+				Rule: ruleHold, UserID: user, OperationID: operation, SetsHold: true,
+				Status: boxoffice.PlaceCompleted, EndedAt: at,
 			},
 		},
 	} {
@@ -80,8 +80,8 @@ func TestChangesOfAPlaceAreFolded(t *testing.T) {
 			}
 			rows, err := changesOf(c)
 			require.NoError(t, err)
-			test.expected.sequence = 7
-			require.Equal(t, []placeChange{test.expected}, rows.places)
+			test.expected.Sequence, test.expected.Required = 7, test.expected.Rule.required()
+			require.Equal(t, []placeRow{test.expected}, rows.places)
 		})
 	}
 }
@@ -101,15 +101,15 @@ func TestChangesOfNewPlacesGoIntoTheirRows(t *testing.T) {
 	require.Len(t, rows.joined, 3)
 	statuses := make([]boxoffice.PlaceStatus, 0, 3)
 	for i, place := range rows.joined {
-		require.Equal(t, uint64(5+i), place.sequence)
-		require.Equal(t, users[i], place.userID)
-		statuses = append(statuses, place.status)
+		require.Equal(t, uint64(5+i), place.Sequence)
+		require.Equal(t, users[i], place.UserID)
+		statuses = append(statuses, place.Status)
 	}
 	require.Equal(t, []boxoffice.PlaceStatus{
 		boxoffice.PlaceAdmitted, boxoffice.PlaceLeft, boxoffice.PlaceWaiting,
 	}, statuses)
 	require.Len(t, rows.places, 1)
-	require.Equal(t, uint64(4), rows.places[0].sequence)
+	require.Equal(t, uint64(4), rows.places[0].Sequence)
 
 	_, err = changesOf(boxoffice.Commit{Events: []boxoffice.Event{
 		event(waitingroom.Joined{First: 5, UserIDs: users}), event(waitingroom.Joined{First: 7, UserIDs: users}),
@@ -128,7 +128,7 @@ func TestAGroupHasOneCommitPerSchedule(t *testing.T) {
 	commit := func(kind boxoffice.Kind, id int64, places int) *pending {
 		return &pending{
 			commit: boxoffice.Commit{Grain: boxoffice.Grain{Kind: kind, ID: id}},
-			rows:   &changes{joined: make([]placeChange, places)},
+			rows:   &changes{joined: make([]placeRow, places)},
 		}
 	}
 	one, same, two := commit(boxoffice.KindSchedule, 1, 0), commit(boxoffice.KindGatekeeper, 1, 0), commit(boxoffice.KindSchedule, 2, 0)
@@ -151,25 +151,4 @@ func TestAGroupHasOneCommitPerSchedule(t *testing.T) {
 	group, left = cutGroup(many, maxGroup)
 	require.Len(t, group, maxGroup)
 	require.Len(t, left, 1)
-}
-
-func TestAGroupHasOneCommitPerAccount(t *testing.T) {
-	t.Parallel()
-	alice, bob := uuid.New(), uuid.New()
-	commit := func(kind boxoffice.Kind, schedule int64, payers ...uuid.UUID) *pending {
-		rows := &changes{}
-		for _, userID := range payers {
-			rows.movements = append(rows.movements, movement{userID: userID})
-		}
-		return &pending{commit: boxoffice.Commit{Grain: boxoffice.Grain{Kind: kind, ID: schedule}}, rows: rows}
-	}
-	one, two := commit(boxoffice.KindSchedule, 1, alice), commit(boxoffice.KindSchedule, 2, bob, alice)
-	three, four := commit(boxoffice.KindSchedule, 3, bob, bob), commit(boxoffice.KindSchedule, 4)
-	sameAsTwo := commit(boxoffice.KindGatekeeper, 2)
-	group, left := cutGroup([]*pending{one, two, sameAsTwo, three, four}, maxGroup)
-	require.Equal(t, []*pending{one, three, four}, group)
-	require.Equal(t, []*pending{two, sameAsTwo}, left, "what is left keeps its order, also within a schedule")
-	group, left = cutGroup(left, maxGroup)
-	require.Equal(t, []*pending{two}, group)
-	require.Equal(t, []*pending{sameAsTwo}, left)
 }

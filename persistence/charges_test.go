@@ -1,6 +1,7 @@
 package persistence_test
 
 import (
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 
 	"boxoffice"
 	"boxoffice/persistence"
+	"boxoffice/persistence/postgrestest"
 )
 
 func TestChargeAddsPoints(t *testing.T) {
@@ -17,22 +19,22 @@ func TestChargeAddsPoints(t *testing.T) {
 	f := setup(t)
 	user := f.user(0)
 	op := operation(user, "charge", "k")
-	outcome, err := f.db.Charge(f.ctx, op, user, 500, f.now)
+	outcome, err := f.journal.Charge(f.ctx, op, user, 500, f.now)
 	require.NoError(t, err)
 	require.Equal(t, boxoffice.Outcome{At: f.now, Created: true, Entry: &boxoffice.LedgerEntry{
 		ID: outcome.Entry.ID, Type: boxoffice.EntryCharge, Amount: 500, BalanceAfter: 500, CreatedAt: f.now,
 	}}, outcome)
 	require.Equal(t, uuid.Version(7), outcome.Entry.ID.Version())
 
-	again, err := f.db.Charge(f.ctx, op, user, 500, f.now.Add(time.Hour))
+	again, err := f.journal.Charge(f.ctx, op, user, 500, f.now.Add(time.Hour))
 	require.NoError(t, err)
 	outcome.Replayed = true
 	require.Equal(t, outcome, again)
 	op.Key.Digest[0]++
-	_, err = f.db.Charge(f.ctx, op, user, 600, f.now)
+	_, err = f.journal.Charge(f.ctx, op, user, 600, f.now)
 	require.Equal(t, boxoffice.CodeIdempotencyKeyReused, boxoffice.CodeOf(err))
 	unkeyed := boxoffice.Operation{ID: newID()}
-	_, err = f.db.Charge(f.ctx, unkeyed, user, 1, f.now)
+	_, err = f.journal.Charge(f.ctx, unkeyed, user, 1, f.now)
 	require.NoError(t, err)
 	balance, err := f.db.Balance(f.ctx, user)
 	require.NoError(t, err)
@@ -45,20 +47,20 @@ func TestChargeRefusals(t *testing.T) {
 	f := setup(t)
 	user := f.user(0)
 	for _, amount := range []int64{-1, 0, boxoffice.MaxCharge + 1} {
-		outcome, err := f.db.Charge(f.ctx, operation(user, "charge", "k"), user, amount, f.now)
+		outcome, err := f.journal.Charge(f.ctx, operation(user, "charge", "k"), user, amount, f.now)
 		require.NoError(t, err)
 		require.Equal(t, boxoffice.CodeInvalidRequest, outcome.Refusal.Code)
 	}
 	f.exec("UPDATE accounts SET balance = 1000000000 - 5")
-	outcome, err := f.db.Charge(f.ctx, operation(user, "charge", "k"), user, 6, f.now)
+	outcome, err := f.journal.Charge(f.ctx, operation(user, "charge", "k"), user, 6, f.now)
 	require.NoError(t, err)
 	require.Equal(t, boxoffice.CodeBalanceLimit, outcome.Refusal.Code)
-	outcome, err = f.db.Charge(f.ctx, operation(user, "charge", "k"), user, 5, f.now)
+	outcome, err = f.journal.Charge(f.ctx, operation(user, "charge", "k"), user, 5, f.now)
 	require.NoError(t, err)
 	require.Nil(t, outcome.Refusal, "a refusal leaves the key free")
 
 	stranger := newID()
-	_, err = f.db.Charge(f.ctx, operation(stranger, "charge", "k"), stranger, 5, f.now)
+	_, err = f.journal.Charge(f.ctx, operation(stranger, "charge", "k"), stranger, 5, f.now)
 	require.Equal(t, boxoffice.CodeUserNotFound, boxoffice.CodeOf(err))
 	_, err = f.db.Balance(f.ctx, stranger)
 	require.Equal(t, boxoffice.CodeUserNotFound, boxoffice.CodeOf(err))
@@ -73,7 +75,7 @@ func TestConcurrentChargesWithOneKeyAreOne(t *testing.T) {
 	var all sync.WaitGroup
 	for range calls {
 		all.Go(func() {
-			outcome, err := f.db.Charge(f.ctx, operation(user, "charge", "k"), user, 500, f.now)
+			outcome, err := f.journal.Charge(f.ctx, operation(user, "charge", "k"), user, 500, f.now)
 			if err != nil {
 				t.Error(err)
 			}
@@ -124,7 +126,7 @@ func TestPaymentsRaceWithCharges(t *testing.T) {
 			}
 		})
 		all.Go(func() {
-			if _, err := f.db.Charge(f.ctx, operation(user, "charge", newID().String()), user, 10, f.now); err != nil {
+			if _, err := f.journal.Charge(f.ctx, operation(user, "charge", newID().String()), user, 10, f.now); err != nil {
 				t.Error(err)
 			}
 		})
@@ -193,7 +195,7 @@ func TestUsers(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	user := boxoffice.User{ID: newID(), Name: "Ada 👩‍💻", CreatedAt: f.now}
-	require.NoError(t, f.db.CreateUser(f.ctx, user))
+	require.NoError(t, f.journal.CreateUser(f.ctx, user))
 	got, err := f.db.User(f.ctx, user.ID)
 	require.NoError(t, err)
 	require.Equal(t, user, got)
@@ -209,7 +211,7 @@ func TestUsers(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, balance)
 	for _, name := range []string{"", "a\x00b", "\xff", string(make([]rune, 101))} {
-		err := f.db.CreateUser(f.ctx, boxoffice.User{ID: newID(), Name: name, CreatedAt: f.now})
+		err := f.journal.CreateUser(f.ctx, boxoffice.User{ID: newID(), Name: name, CreatedAt: f.now})
 		require.Equal(t, boxoffice.CodeInvalidRequest, boxoffice.CodeOf(err), "%q", name)
 	}
 }
@@ -222,7 +224,7 @@ func TestTextThatCannotBeStored(t *testing.T) {
 		_, _, err := f.db.StoredAnswer(f.ctx, boxoffice.IdempotencyKey{UserID: newID(), Operation: "POST /", Key: text})
 		require.Equal(t, boxoffice.CodeInvalidRequest, boxoffice.CodeOf(err), "%q", text)
 		user := f.user(0)
-		_, err = f.db.Charge(f.ctx, operation(user, "charge", text), user, 5, f.now)
+		_, err = f.journal.Charge(f.ctx, operation(user, "charge", text), user, 5, f.now)
 		require.Equal(t, boxoffice.CodeInvalidRequest, boxoffice.CodeOf(err), "%q", text)
 		_, err = f.db.CreateConcert(f.ctx, boxoffice.NewConcert{Title: text})
 		require.Equal(t, boxoffice.CodeInvalidRequest, boxoffice.CodeOf(err), "%q", text)
@@ -248,4 +250,109 @@ func TestOldKeysAreDeletedInBatches(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, expected, deleted)
 	}
+}
+
+// A charge whose answer is lost may be there: with its key it is found, and not made
+// twice.
+func TestAChargeWhoseAnswerIsLost(t *testing.T) {
+	t.Parallel()
+	url := postgrestest.Database(t)
+	direct := setupAt(t, url)
+	p := newProxy(t, url)
+	f := setupAt(t, p.url)
+	user := direct.user(0)
+	op := operation(user, "charge", "the lost one")
+	p.loseAnswersTo([]byte(op.Key.Key))
+	_, err := f.journal.Charge(f.ctx, op, user, 500, f.now)
+	require.Equal(t, boxoffice.CodeUnavailable, boxoffice.CodeOf(err))
+	require.ErrorIs(t, err, boxoffice.ErrUnknown)
+
+	again, err := direct.journal.Charge(f.ctx, op, user, 500, f.now)
+	require.NoError(t, err)
+	require.True(t, again.Replayed)
+	require.Equal(t, int64(500), again.Entry.BalanceAfter)
+	direct.sound()
+}
+
+// The same charge again waits for the row that the lost one still locks.
+func TestAChargeWaitsForTheOneThatWasLost(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	other := setupAt(t, f.url)
+	user := f.user(0)
+	op := operation(user, "charge", "k")
+	// The first has written its key and has not committed: it waits for its account.
+	release := f.lock("SELECT FROM accounts WHERE user_id = $1 FOR UPDATE", user)
+	type charged struct {
+		outcome boxoffice.Outcome
+		err     error
+	}
+	results := make(chan charged, 2)
+	for _, node := range []*fixture{f, other} {
+		go func() {
+			outcome, err := node.journal.Charge(f.ctx, op, user, 500, f.now)
+			results <- charged{outcome, err}
+		}()
+	}
+	f.waiting()
+	release()
+	replayed := 0
+	for range 2 {
+		r := <-results
+		require.NoError(t, r.err)
+		require.Equal(t, int64(500), r.outcome.Entry.BalanceAfter)
+		if r.outcome.Replayed {
+			replayed++
+		}
+	}
+	require.Equal(t, 1, replayed)
+	f.sound()
+}
+
+// Charges of one user in one group are folded in their order, beside a payment of the
+// same account and those of others.
+func TestChargesOfOneUserInOneGroup(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	user, id := f.user(100), f.schedule(100)
+	admission := f.room(id).admit(user)[0]
+	s := f.seller(id)
+	held := hold(admission, 1)
+	s.do(held)
+	release := f.lockGrain(boxoffice.KindSchedule, id)
+	snapshot, err := s.Snapshot()
+	require.NoError(t, err)
+	c, _ := s.decide()
+	c.Snapshot = snapshot
+	first := f.begin(c) // a group under way, so that what comes now makes up the next
+	f.waiting()
+	const charges = 50
+	outcomes := make(chan boxoffice.Outcome, charges)
+	var all sync.WaitGroup
+	for i := range charges {
+		all.Go(func() {
+			outcome, err := f.journal.Charge(f.ctx, operation(user, "charge", strconv.Itoa(i)), user, 7, f.now)
+			if err != nil {
+				t.Error(err)
+			}
+			outcomes <- outcome
+		})
+	}
+	release()
+	require.NoError(t, (<-first).Err)
+	all.Wait()
+	close(outcomes)
+	balances := make(map[int64]bool)
+	for outcome := range outcomes {
+		balances[outcome.Entry.BalanceAfter] = true
+	}
+	require.Len(t, balances, charges, "each has its own balance")
+	for i := range charges {
+		stored, found, err := f.db.StoredAnswer(f.ctx, operation(user, "charge", strconv.Itoa(i)).Key)
+		require.NoError(t, err)
+		require.True(t, found)
+		require.True(t, balances[stored.Entry.BalanceAfter])
+	}
+	require.Equal(t, int64(100+7*charges), value[int64](f, "SELECT balance FROM accounts WHERE user_id = $1", user))
+	f.sound()
 }

@@ -219,15 +219,15 @@ func checkReservations(
 	ctx context.Context, tx pgx.Tx, scheduleID int64, events []boxoffice.Event,
 ) ([]Violation, error) {
 	const invariant = "reservations are what the events make"
-	folded := new(changes)
+	folded := &changes{scheduleID: scheduleID}
 	for _, e := range events {
 		if err := folded.project(e); err != nil {
 			return []Violation{{invariant, err.Error()}}, nil //nolint:nilerr // it is what was found
 		}
 	}
-	made := make(map[uuid.UUID]reservationChange, len(folded.reservations))
+	made := make(map[uuid.UUID]reservationRow, len(folded.reservations))
 	for _, r := range folded.reservations {
-		made[r.id] = r
+		made[r.ID] = r
 	}
 	rows, err := tx.Query(ctx, `
 		SELECT id, status, seat_number, user_id, price, created_at, expires_at, ended_at
@@ -235,11 +235,11 @@ func checkReservations(
 	if err != nil {
 		return nil, err
 	}
-	kept, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (r reservationChange, err error) {
+	kept, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (r reservationRow, err error) {
 		var expiresAt, endedAt *time.Time
-		err = row.Scan(&r.id, &r.to, &r.seatNumber, &r.userID, &r.price, &r.createdAt, &expiresAt, &endedAt)
-		r.inserted = true
-		r.createdAt, r.expiresAt, r.endedAt = r.createdAt.UTC(), valueOf(expiresAt).UTC(), valueOf(endedAt).UTC()
+		err = row.Scan(&r.ID, &r.Status, &r.SeatNumber, &r.UserID, &r.Price, &r.CreatedAt, &expiresAt, &endedAt)
+		r.ScheduleID = scheduleID
+		r.CreatedAt, r.ExpiresAt, r.EndedAt = r.CreatedAt.UTC(), valueOf(expiresAt).UTC(), valueOf(endedAt).UTC()
 		return r, err
 	})
 	if err != nil {
@@ -247,10 +247,10 @@ func checkReservations(
 	}
 	var violations []Violation
 	for _, r := range kept {
-		if made[r.id] != r {
-			violations = append(violations, Violation{invariant, fmt.Sprintf("row %+v, events make %+v", r, made[r.id])})
+		if made[r.ID] != r {
+			violations = append(violations, Violation{invariant, fmt.Sprintf("row %+v, events make %+v", r, made[r.ID])})
 		}
-		delete(made, r.id)
+		delete(made, r.ID)
 	}
 	for id := range made {
 		violations = append(violations, Violation{invariant, fmt.Sprintf("%v has no row", id)})

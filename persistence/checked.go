@@ -2,7 +2,6 @@ package persistence
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,7 +44,10 @@ func (w *groupWriter) writeChecked(ctx context.Context, group []*pending, lock l
 		w.answerDecided(&d, nil)
 		return nil
 	}
-	err = w.writePassed(ctx, conn.Conn(), &d)
+	w.batch.reset(conn.Conn())
+	w.queue(ctx, gather(d.passed), d.balances)
+	w.batch.run(ctx, w.sql().commit)
+	err = w.batch.send(ctx)
 	if err != nil && isDefinite(err) {
 		rollback(ctx, conn.Conn())
 		return err
@@ -54,17 +56,235 @@ func (w *groupWriter) writeChecked(ctx context.Context, group []*pending, lock l
 	return nil
 }
 
-func (w *groupWriter) writePassed(ctx context.Context, conn *pgx.Conn, d *decision) error {
-	b := &w.batch
+// facts are what the rows say that a group of commits depends on. All but the keys are
+// locked until the transaction ends; a key that somebody else takes meanwhile is found
+// when the answers are inserted.
+type facts struct {
+	locking locking
+	grains  map[boxoffice.Grain]lockedGrain
+	places  map[placeKey]lockedPlace
+	// balances are of the accounts that there are, after the commits that have passed.
+	balances map[uuid.UUID]int64
+	keys     map[answerKey]storedAnswer
+	// answers are those of the commits that have passed.
+	answers map[answerKey]*answerRow
+}
+
+// readFacts begins a transaction and locks and reads what the group depends on.
+func (w *groupWriter) readFacts(
+	ctx context.Context, conn *pgx.Conn, group []*pending, how locking,
+) (*facts, error) {
+	f := &facts{
+		locking:  how,
+		grains:   make(map[boxoffice.Grain]lockedGrain, len(group)),
+		places:   make(map[placeKey]lockedPlace),
+		balances: make(map[uuid.UUID]int64),
+		keys:     make(map[answerKey]storedAnswer),
+		answers:  make(map[answerKey]*answerRow),
+	}
+	b, sql, rows := &w.batch, w.sql(), gather(group)
 	b.reset(conn)
-	b.writeGrains(ctx, d.passed)
-	b.writeReservations(ctx, d.passed)
-	b.writePlaces(ctx, d.passed)
-	b.writeAccounts(ctx, d.accountRows())
-	b.writePayments(ctx, d.ledger)
-	b.writeKeys(ctx, answersOf(d.passed))
-	b.run(ctx, commitStatement())
-	return b.send(ctx)
+	b.looks = true
+	b.run(ctx, sql.begin)
+	if isLarge(group) {
+		b.run(ctx, sql.allowTime)
+	}
+	sql.grainStatements.lock(ctx, b, rows, how, func(g lockedGrain) { f.grains[boxoffice.Grain{Kind: g.Kind, ID: g.ID}] = g })
+	sql.placeStatements.lock(ctx, b, rows, how, func(p lockedPlace) { f.places[placeKey{p.ScheduleID, p.Sequence}] = p })
+	sql.accountStatements.lock(ctx, b, rows, how, func(a lockedAccount) { f.balances[a.UserID] = a.Balance })
+	sql.keyStatements.read(ctx, b, rows, func(k storedAnswer) { f.keys[k.answerKey] = k })
+	return f, b.send(ctx)
+}
+
+// missesRows reports whether rows that a commit changes were not read: where locked ones
+// are skipped, they are locked.
+func (f *facts) missesRows(p *pending) bool {
+	if f.locking != skipLocked {
+		return false
+	}
+	return slices.ContainsFunc(p.rows.places, func(c placeRow) bool { _, ok := f.places[c.key()]; return !ok }) ||
+		slices.ContainsFunc(p.rows.movements, func(m movementRow) bool { _, ok := f.balances[m.userID]; return !ok })
+}
+
+// decision is what becomes of the commits of a group.
+type decision struct {
+	facts *facts
+
+	passed  []*pending
+	locked  []*pending
+	failed  []failedCommit
+	refused []refusedCommit
+
+	balances map[uuid.UUID]int64 // by transaction, once those that passed are written
+}
+
+// failedCommit is a commit that comes to nothing: it is fenced, refused as a charge, or a
+// mistake.
+type failedCommit struct {
+	*pending
+	err error
+}
+
+type refusedCommit struct {
+	*pending
+	refusals []refusal
+}
+
+// refusal is one operation that is not taken.
+type refusal struct {
+	boxoffice.CommitRefusal
+	// first is the answer of the same group that has the key; nil: there is none.
+	first *answerRow
+}
+
+// told completes a refusal, after the group was written.
+func (r refusal) told(balances map[uuid.UUID]int64) boxoffice.CommitRefusal {
+	if r.first != nil {
+		r.Stored = r.first.told
+		if balance, ok := balances[r.first.TransactionID]; ok {
+			r.Stored = withBalance(r.Stored, balance)
+		}
+	}
+	return r.CommitRefusal
+}
+
+// decide decides one commit on the facts, which hold the effects of those before it.
+func (d *decision) decide(p *pending) {
+	if d.facts.missesRows(p) {
+		d.locked = append(d.locked, p)
+		return
+	}
+	if grain := p.commit.Grain; grain.Kind != "" {
+		row, ok := d.facts.grains[grain]
+		switch {
+		case !ok && d.facts.locking == skipLocked:
+			d.locked = append(d.locked, p)
+			return
+		case !ok || row.Epoch != p.commit.Epoch || row.Version != p.commit.Version:
+			d.fail(p, fmt.Errorf("commit of %s %d under epoch %d at version %d: %w",
+				grain.Kind, grain.ID, p.commit.Epoch, p.commit.Version, boxoffice.ErrFenced))
+			return
+		}
+	}
+	refusals, err := d.refusePlaces(p)
+	if err == nil {
+		var keys []refusal
+		keys, err = d.refuseKeys(p)
+		refusals = append(refusals, keys...)
+	}
+	var balances map[uuid.UUID]int64
+	if err == nil && (len(refusals) == 0 || p.commit.Grain.Kind != "") {
+		var unpaid []refusal
+		balances, unpaid, err = d.move(p)
+		refusals = append(refusals, unpaid...)
+	}
+	switch {
+	case err != nil:
+		d.fail(p, err)
+	case len(refusals) > 0:
+		d.refused = append(d.refused, refusedCommit{p, refusals})
+	default:
+		d.pass(p, balances)
+	}
+}
+
+func (d *decision) fail(p *pending, err error) { d.failed = append(d.failed, failedCommit{p, err}) }
+
+// pass takes a commit in: what it does is a fact for those after it.
+func (d *decision) pass(p *pending, balances map[uuid.UUID]int64) {
+	for userID, balance := range balances {
+		d.facts.balances[userID] = balance
+	}
+	for i := range p.rows.answers {
+		d.facts.answers[p.rows.answers[i].key()] = &p.rows.answers[i]
+	}
+	d.passed = append(d.passed, p)
+}
+
+// refusePlaces refuses holds whose place has ended and places that are not to expire.
+// The error is about changes that only a mistake can make impossible.
+func (d *decision) refusePlaces(p *pending) ([]refusal, error) {
+	var refusals []refusal
+	for i := range p.rows.places {
+		c := &p.rows.places[i]
+		row, ok := d.facts.places[c.key()]
+		held := valueOf(row.HeldUntil).UTC()
+		live := ok && (row.Status == boxoffice.PlaceWaiting || row.Status == boxoffice.PlaceAdmitted)
+		r := boxoffice.CommitRefusal{OperationID: c.OperationID, Place: boxoffice.PlaceRow{
+			Sequence: c.Sequence, Status: row.Status, HeldUntil: held,
+		}}
+		switch {
+		case c.Rule == ruleHold && !(row.Status == boxoffice.PlaceAdmitted && row.UserID == c.UserID):
+			r.Reason = boxoffice.RefusedPlace
+		case c.Rule == ruleExpire && !(live && !held.After(c.EndedAt)):
+			r.Reason = boxoffice.RefusedPlaceHeld
+		case c.Rule == ruleAdmit && row.Status != boxoffice.PlaceWaiting:
+			return nil, fmt.Errorf("place %d does not wait: %q", c.Sequence, row.Status)
+		default:
+			continue
+		}
+		refusals = append(refusals, refusal{CommitRefusal: r})
+	}
+	return refusals, nil
+}
+
+// refuseKeys refuses operations whose key has an answer: a stored one, one of a commit of
+// the group that has passed, or one of the commit itself.
+func (d *decision) refuseKeys(p *pending) ([]refusal, error) {
+	var refusals []refusal
+	for i := range p.rows.answers {
+		a := &p.rows.answers[i]
+		r := refusal{CommitRefusal: boxoffice.CommitRefusal{Reason: boxoffice.RefusedKey, OperationID: a.OperationID}}
+		if stored, ok := d.facts.keys[a.key()]; ok {
+			var err error
+			if r.Stored, err = stored.outcome(); err != nil {
+				return nil, err
+			}
+			r.StoredID, r.SameRequest = stored.OperationID, bytes.Equal(stored.Digest, a.Digest)
+			refusals = append(refusals, r)
+			continue
+		}
+		r.first = d.facts.answers[a.key()]
+		for j := range p.rows.answers[:i] {
+			if b := &p.rows.answers[j]; r.first == nil && b.key() == a.key() {
+				r.first = b
+			}
+		}
+		if r.first != nil {
+			r.StoredID, r.SameRequest = r.first.OperationID, bytes.Equal(r.first.Digest, a.Digest)
+			refusals = append(refusals, r)
+		}
+	}
+	return refusals, nil
+}
+
+// move computes the balances after a commit, and refuses the movements that an account
+// does not allow. The error refuses a charge.
+func (d *decision) move(p *pending) (map[uuid.UUID]int64, []refusal, error) {
+	balances := make(map[uuid.UUID]int64, len(p.rows.movements))
+	var refusals []refusal
+	for _, m := range p.rows.movements {
+		before, ok := balances[m.userID]
+		if !ok {
+			before, ok = d.facts.balances[m.userID]
+		}
+		if m.Type == boxoffice.EntryCharge {
+			if !ok {
+				return nil, nil, userNotFound()
+			}
+			if _, refused := boxoffice.DecideCharge(before, m.Amount); refused != nil {
+				return nil, nil, refused
+			}
+		}
+		if !ok || before+m.Amount < 0 {
+			refusals = append(refusals, refusal{CommitRefusal: boxoffice.CommitRefusal{
+				Reason: boxoffice.RefusedPoints, OperationID: m.operationID, Balance: before,
+			}})
+			continue
+		}
+		balances[m.userID] = before + m.Amount
+	}
+	return balances, refusals, nil
 }
 
 // answerDecided answers every commit of a group. err is why nobody knows whether those
@@ -76,14 +296,21 @@ func (w *groupWriter) answerDecided(d *decision, err error) {
 		w.answerFailed(d.passed, err)
 	}
 	w.answerUnavailable(d.locked, errRowsLocked)
-	for _, p := range d.fenced {
-		w.report.Fenced++
-		p.done(boxoffice.CommitResult{Err: fmt.Errorf("commit of %s %d under epoch %d at version %d: %w",
-			p.commit.Grain.Kind, p.commit.Grain.ID, p.commit.Epoch, p.commit.Version, boxoffice.ErrFenced)})
-	}
-	for _, r := range d.rejected {
-		w.report.Rejected++
-		r.done(boxoffice.CommitResult{Err: w.journal.rejected(r.commit, r.cause)})
+	for _, f := range d.failed {
+		_, refused := errors.AsType[*boxoffice.Error](f.err)
+		switch {
+		case errors.Is(f.err, boxoffice.ErrFenced):
+			w.report.Fenced++
+		case refused && err != nil:
+			w.answerUnavailable([]*pending{f.pending}, err)
+			continue
+		case refused:
+			w.report.Refused++
+		default:
+			w.report.Rejected++
+			f.err = w.journal.rejected(f.commit, f.err)
+		}
+		f.done(boxoffice.CommitResult{Err: f.err})
 	}
 	for _, r := range d.refused {
 		if err != nil {
@@ -91,197 +318,13 @@ func (w *groupWriter) answerDecided(d *decision, err error) {
 			continue
 		}
 		w.report.Refused++
-		r.done(boxoffice.CommitResult{Refusals: r.refusals})
+		var result boxoffice.CommitResult
+		for _, refusal := range r.refusals {
+			result.Refusals = append(result.Refusals, refusal.told(d.balances))
+		}
+		r.done(result)
 	}
 }
 
 // errRowsLocked tells that another transaction holds a lock for too long.
 var errRowsLocked = errors.New("rows of the commit are locked by another transaction")
-
-// decision is what becomes of the commits of a group.
-type decision struct {
-	facts *facts
-
-	passed   []*pending
-	fenced   []*pending
-	locked   []*pending
-	rejected []rejectedCommit
-	refused  []refusedCommit
-
-	ledger   []ledgerRow // of those that passed
-	balances map[uuid.UUID]int64
-}
-
-type refusedCommit struct {
-	*pending
-	refusals []boxoffice.CommitRefusal
-}
-
-type rejectedCommit struct {
-	*pending
-	cause error
-}
-
-// decide decides one commit on the facts, which hold the effects of those before it.
-func (d *decision) decide(p *pending) {
-	grain, ok := d.facts.grains[p.commit.Grain]
-	switch {
-	case !ok && d.facts.locking == skipLocked || d.facts.missesRows(p):
-		d.locked = append(d.locked, p)
-		return
-	case !ok || grain != (grainFact{p.commit.Epoch, p.commit.Version}):
-		d.fenced = append(d.fenced, p)
-		return
-	}
-	refusals, err := d.refusePlaces(p)
-	if err == nil {
-		var keys []boxoffice.CommitRefusal
-		keys, err = d.refuseKeys(p)
-		refusals = append(refusals, keys...)
-	}
-	if err != nil {
-		d.rejected = append(d.rejected, rejectedCommit{p, err})
-		return
-	}
-	moved, unpaid := d.move(p)
-	refusals = append(refusals, unpaid...)
-	if len(refusals) > 0 {
-		d.refused = append(d.refused, refusedCommit{p, refusals})
-		return
-	}
-	if err := d.pass(p, moved); err != nil {
-		d.rejected = append(d.rejected, rejectedCommit{p, err})
-	}
-}
-
-// refusePlaces refuses holds whose place has ended and places that are not to expire.
-// The error is about changes that only a mistake can make impossible.
-func (d *decision) refusePlaces(p *pending) ([]boxoffice.CommitRefusal, error) {
-	var refusals []boxoffice.CommitRefusal
-	for _, c := range p.rows.places {
-		if !c.rule.required() {
-			continue
-		}
-		row, ok := d.facts.places[placeKey{p.commit.Grain.ID, c.sequence}]
-		admitted := ok && row.Status == boxoffice.PlaceAdmitted
-		refusal := boxoffice.CommitRefusal{OperationID: c.operationID, Place: row.PlaceRow}
-		refusal.Place.Sequence = c.sequence
-		switch {
-		case c.rule == ruleHold && !(admitted && row.userID == c.userID):
-			refusal.Reason = boxoffice.RefusedPlace
-		case c.rule == ruleExpire && !(admitted && !row.HeldUntil.After(c.endedAt)):
-			refusal.Reason = boxoffice.RefusedPlaceHeld
-		case c.rule == ruleAdmit && !(ok && row.Status == boxoffice.PlaceWaiting):
-			return nil, fmt.Errorf("place %d does not wait: %q", c.sequence, row.Status)
-		default:
-			continue
-		}
-		refusals = append(refusals, refusal)
-	}
-	return refusals, nil
-}
-
-// refuseKeys refuses operations whose key has an answer.
-func (d *decision) refuseKeys(p *pending) ([]boxoffice.CommitRefusal, error) {
-	var refusals []boxoffice.CommitRefusal
-	for i, a := range p.rows.answers {
-		stored, ok := d.facts.keys[keyOf(a.Key)]
-		if !ok {
-			// Two operations of one commit may not share a key either.
-			first := slices.IndexFunc(p.rows.answers[:i], func(b answerRow) bool { return keyOf(b.Key) == keyOf(a.Key) })
-			if first < 0 {
-				continue
-			}
-			stored = storedAnswerOf(p.rows.answers[first])
-		}
-		if stored.err != nil {
-			return nil, stored.err
-		}
-		refusals = append(refusals, boxoffice.CommitRefusal{
-			Reason:      boxoffice.RefusedKey,
-			OperationID: a.OperationID,
-			Stored:      stored.outcome,
-			StoredID:    stored.operationID,
-			SameRequest: bytes.Equal(stored.digest, a.Key.Digest[:]),
-		})
-	}
-	return refusals, nil
-}
-
-// move computes the movements of points of a commit, and refuses those that an account
-// does not allow.
-func (d *decision) move(p *pending) ([]ledgerRow, []boxoffice.CommitRefusal) {
-	var moved []ledgerRow
-	var refusals []boxoffice.CommitRefusal
-	for _, m := range p.rows.movements {
-		account := d.facts.accounts[m.userID] // the zero account if there is none
-		for _, before := range moved {
-			if before.userID == m.userID {
-				account.balance, account.version = before.balance, before.sequence
-			}
-		}
-		balance := account.balance + m.amount
-		refusal := boxoffice.CommitRefusal{OperationID: m.operationID, Balance: account.balance}
-		switch {
-		case !account.exists || balance < 0:
-			refusal.Reason = boxoffice.RefusedPoints
-		case balance > boxoffice.MaxBalance:
-			refusal.Reason = boxoffice.RefusedBalanceLimit
-		default:
-			moved = append(moved, ledgerRow{movement: m, sequence: account.version + 1, balance: balance})
-			continue
-		}
-		refusals = append(refusals, refusal)
-	}
-	return moved, refusals
-}
-
-// pass takes a commit in: what it does is a fact for those after it.
-func (d *decision) pass(p *pending, moved []ledgerRow) error {
-	for i := range moved {
-		id, err := uuid.NewV7()
-		if err != nil {
-			return fmt.Errorf("make the id of a ledger transaction: %w", err)
-		}
-		moved[i].transactionID = id
-	}
-	p.settle(moved)
-	for _, m := range moved {
-		account := d.facts.accounts[m.userID]
-		account.balance, account.version, account.moved = m.balance, m.sequence, true
-		d.facts.accounts[m.userID] = account
-		d.balances[m.paymentID] = m.balance
-	}
-	for _, a := range p.rows.answers {
-		d.facts.keys[keyOf(a.Key)] = storedAnswerOf(a)
-	}
-	d.ledger = append(d.ledger, moved...)
-	d.passed = append(d.passed, p)
-	return nil
-}
-
-// settle puts the balances into the answers that tell of movements.
-func (p *pending) settle(moved []ledgerRow) {
-	for i := range p.rows.answers {
-		a := &p.rows.answers[i]
-		for _, m := range moved {
-			if a.tellsOf(m.movement) {
-				a.settle(m.balance)
-			}
-		}
-	}
-}
-
-// accountRows are the accounts that were moved, by id.
-func (d *decision) accountRows() []accountRow {
-	var rows []accountRow
-	for userID, a := range d.facts.accounts {
-		if a.moved {
-			rows = append(rows, accountRow{userID: userID, before: a.read, after: a.version, balance: a.balance})
-		}
-	}
-	slices.SortFunc(rows, func(a, b accountRow) int { return compareIDs(a.userID, b.userID) })
-	return rows
-}
-
-func compareIDs(a, b uuid.UUID) int { return cmp.Compare(string(a[:]), string(b[:])) }

@@ -47,7 +47,6 @@ func TestConstraints(t *testing.T) {
 		{"a name that is too long", check, `INSERT INTO users VALUES (gen_random_uuid(), repeat('x', 101), now())`},
 		{"an account of nobody", foreign, `INSERT INTO accounts VALUES (gen_random_uuid(), 0, 0)`},
 		{"a negative balance", check, `UPDATE accounts SET balance = -1`},
-		{"too much balance", check, `UPDATE accounts SET balance = 1000000001`},
 		{"a negative price", check, `UPDATE concerts SET price = -1`},
 		{"a concert without title", check, `UPDATE concerts SET title = ''`},
 		{"a schedule of no concert", foreign, `UPDATE schedules SET concert_id = 999`},

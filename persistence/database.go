@@ -3,27 +3,11 @@ package persistence
 import (
 	"context"
 	"errors"
-	"fmt"
-	"maps"
-	"strconv"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"boxoffice"
-)
-
-// Bounds of a session. What waits for longer fails and is told "unavailable".
-const (
-	connectTimeout    = 2 * time.Second
-	statementTimeout  = 3 * time.Second
-	lockTimeout       = 1 * time.Second // of the journal, and of an activation that waits for a commit
-	idleInTransaction = 2 * time.Second // of a client that was stopped while it held locks
-	tcpUserTimeout    = 5 * time.Second // of a client that was cut off
-	// idleBeforePing is how long a connection may lie unused before it is tried out: one
-	// that was dropped in the meantime costs a round trip, not an unknown result.
-	idleBeforePing = 100 * time.Millisecond
 )
 
 // DefaultMaxConns is how many connections a Database uses for queries when Config does
@@ -59,8 +43,7 @@ type Database struct {
 	control *pgxpool.Pool
 	// activations bounds how many connections wait for locks that commits hold.
 	activations chan struct{}
-	// charges bounds to one how many connections wait for the row of an account.
-	charges *turns
+	sql         *statements
 	// userReads gathers questions for users.
 	userReads userReads
 }
@@ -94,58 +77,9 @@ func Open(ctx context.Context, url string, c Config) (*Database, error) {
 	}
 	return &Database{
 		config: c, pool: pool, journal: journal, control: control, activations: make(chan struct{}, max(1, c.MaxConns/2)),
-		charges: newTurns(),
+		sql: newStatements(),
 	}, nil
 }
-
-// journalSettings make the plans of the journal's statements what they were written
-// for, whatever the statistics say: made once, and going through the arrays in their
-// order with an index lookup for each row. The order is that of the keys, so two groups
-// lock rows in the same order.
-func journalSettings() map[string]string {
-	return map[string]string{
-		"plan_cache_mode":   "force_generic_plan",
-		"enable_hashjoin":   "off",
-		"enable_mergejoin":  "off",
-		"enable_seqscan":    "off",
-		"enable_bitmapscan": "off",
-		"enable_material":   "off",
-		"enable_sort":       "off",
-	}
-}
-
-func newPool(
-	ctx context.Context, url, application string, maxConns int, settings map[string]string,
-) (*pgxpool.Pool, error) {
-	config, err := pgxpool.ParseConfig(url)
-	if err != nil {
-		return nil, fmt.Errorf("the database's URL: %w", err)
-	}
-	config.MaxConns = int32(maxConns)
-	config.PingTimeout = time.Second
-	config.ShouldPing = func(_ context.Context, p pgxpool.ShouldPingParams) bool {
-		return p.IdleDuration > idleBeforePing
-	}
-	config.ConnConfig.ConnectTimeout = connectTimeout
-	params := config.ConnConfig.RuntimeParams
-	maps.Copy(params, settings)
-	params["application_name"] = application
-	params["synchronous_commit"] = "on"
-	params["default_transaction_isolation"] = "read committed"
-	params["timezone"] = "UTC"
-	params["jit"] = "off"
-	params["statement_timeout"] = milliseconds(statementTimeout)
-	params["lock_timeout"] = milliseconds(lockTimeout)
-	params["idle_in_transaction_session_timeout"] = milliseconds(idleInTransaction)
-	params["tcp_user_timeout"] = milliseconds(tcpUserTimeout)
-	pool, err := pgxpool.NewWithConfig(ctx, config)
-	if err != nil {
-		return nil, fmt.Errorf("make a connection pool: %w", err)
-	}
-	return pool, nil
-}
-
-func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
 // Close closes the pools and waits for what still uses them.
 func (d *Database) Close() {
@@ -155,7 +89,8 @@ func (d *Database) Close() {
 	d.userReads.tasks.Wait()
 }
 
-// Ready tells whether the database answers and can be written to, for readiness.
+// Ready fails with unavailable unless the database answers and takes writes. What is under
+// way is for [Journal.Ready] to know.
 func (d *Database) Ready(ctx context.Context) error {
 	var readOnly bool
 	err := d.control.QueryRow(ctx, "SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool").
@@ -192,6 +127,12 @@ func poolStats(s *pgxpool.Stat) PoolStats {
 		Max:      int(s.MaxConns()),
 		Waited:   s.EmptyAcquireCount(),
 	}
+}
+
+// querier is a pool or a transaction.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
 // transaction runs work in one transaction, which is rolled back if work fails.

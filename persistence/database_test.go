@@ -61,6 +61,8 @@ func TestAReadOnlyDatabaseIsNotReady(t *testing.T) {
 	f.exec("ALTER DATABASE " + pgx.Identifier{databaseOf(t, f.url)}.Sanitize() + " SET default_transaction_read_only = on")
 	db := open(t, f.url)
 	require.Equal(t, boxoffice.CodeUnavailable, boxoffice.CodeOf(db.Ready(f.ctx)))
-	err := db.CreateUser(f.ctx, boxoffice.User{ID: newID(), Name: "Ada", CreatedAt: f.now})
+	journal := persistence.NewJournal(db, persistence.JournalConfig{})
+	t.Cleanup(journal.Close)
+	err := journal.CreateUser(f.ctx, boxoffice.User{ID: newID(), Name: "Ada", CreatedAt: f.now})
 	require.Equal(t, boxoffice.CodeUnavailable, boxoffice.CodeOf(err))
 }

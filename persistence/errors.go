@@ -29,7 +29,7 @@ func codeOfState(state string) boxoffice.Code {
 		"22003", "22008": // numbers and times outside of what a column holds
 		return boxoffice.CodeInvalidRequest
 	case "25006", // read-only: a standby
-		"25P03", // idle in transaction for too long
+		"25P03", "25P04", // idle in transaction, or in one, for too long
 		stateLockTimeout,
 		"XX000": // the server's own internal errors
 		return boxoffice.CodeUnavailable
@@ -55,6 +55,11 @@ func failure(what string, err error) error {
 	if _, ok := errors.AsType[*boxoffice.Error](err); ok {
 		return fmt.Errorf("%s: %w", what, err)
 	}
+	// Whatever Postgres says to somebody whom it does not let in, or whose session it ends:
+	// there was no connection.
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok || endsSession(err) {
+		return fmt.Errorf("%s: %w", what, boxoffice.Unavailable(err))
+	}
 	if refused, ok := errors.AsType[*pgconn.PgError](err); ok {
 		switch codeOfState(refused.Code) {
 		case boxoffice.CodeUnavailable:
@@ -74,12 +79,17 @@ func failure(what string, err error) error {
 // isConnectionTrouble tells whether an error that Postgres did not report itself is
 // about reaching it.
 func isConnectionTrouble(err error) bool {
-	_, connecting := errors.AsType[*pgconn.ConnectError](err)
 	_, network := errors.AsType[net.Error](err)
-	return connecting || network || pgconn.Timeout(err) || pgconn.SafeToRetry(err) ||
+	return network || pgconn.Timeout(err) || pgconn.SafeToRetry(err) ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
 		errors.Is(err, pgconn.ErrConnClosed) || errors.Is(err, puddle.ErrClosedPool) ||
 		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// endsSession reports whether Postgres ended the session with err.
+func endsSession(err error) bool {
+	refused, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (refused.SeverityUnlocalized == "FATAL" || refused.SeverityUnlocalized == "PANIC")
 }
 
 // isState tells whether Postgres reported err with one of the states.

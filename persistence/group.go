@@ -21,6 +21,7 @@ type groupWriter struct {
 	journal *Journal
 	batch   batch
 	report  GroupReport
+	lost    bool // the group's connection, or there was none
 	// cautious is how many groups with payments will be checked first, because one
 	// before them could not be written otherwise.
 	cautious int
@@ -32,13 +33,13 @@ const cautiousGroups = 16
 
 // write writes a group and answers each of its commits.
 func (w *groupWriter) write(ctx context.Context, group []*pending) {
-	w.report = GroupReport{Commits: len(group)}
+	w.report, w.lost = GroupReport{Commits: len(group)}, false
 	var began time.Time
 	if w.journal.config.Now != nil {
 		began = w.journal.config.Now()
 	}
 	// The order of the keys, in which rows are locked.
-	slices.SortFunc(group, func(a, b *pending) int { return cmp.Compare(a.commit.Grain.ID, b.commit.Grain.ID) })
+	slices.SortStableFunc(group, func(a, b *pending) int { return cmp.Compare(a.commit.Grain.ID, b.commit.Grain.ID) })
 	failpoint.Hit(failpoint.BeforeAppend)
 	w.attempt(ctx, group)
 	if w.journal.config.Now != nil {
@@ -55,9 +56,10 @@ func (w *groupWriter) write(ctx context.Context, group []*pending) {
 // that Postgres refuses fails no other.
 func (w *groupWriter) attempt(ctx context.Context, group []*pending) {
 	lock := waitForLocks
-	if purchases, ok := w.presume(group); ok {
-		balances := make(map[uuid.UUID]int64, len(purchases))
-		err := w.writeUnchecked(ctx, group, purchases, balances)
+	rows := gather(group)
+	if w.presumes(rows) {
+		balances := make(map[uuid.UUID]int64, len(rows.movements))
+		err := w.writeUnchecked(ctx, group, rows, balances)
 		if err == nil {
 			w.answerDurable(group, balances)
 			return
@@ -67,7 +69,7 @@ func (w *groupWriter) attempt(ctx context.Context, group []*pending) {
 			return
 		}
 		lock = lockingOf(err)
-		if len(purchases) > 0 {
+		if len(rows.movements) > 0 {
 			w.cautious = cautiousGroups
 		}
 	}
@@ -86,33 +88,14 @@ func (w *groupWriter) attempt(ctx context.Context, group []*pending) {
 	}
 }
 
-// presume tells whether a group may be written without a look at what it depends on, and
-// gives its payments in the order of their accounts. It may not if points come back, if
-// two payments are of one account, or if that has just failed.
-func (w *groupWriter) presume(group []*pending) (purchases []ledgerRow, ok bool) {
-	for _, p := range group {
-		for _, m := range p.rows.movements {
-			if m.entryType != boxoffice.EntryPayment {
-				return nil, false
-			}
-			id, err := uuid.NewV7()
-			if err != nil {
-				return nil, false // the other way reports it
-			}
-			purchases = append(purchases, ledgerRow{movement: m, transactionID: id})
-		}
+// presumes reports whether a group may be written without a look at what it depends on:
+// unless points move and that has just failed.
+func (w *groupWriter) presumes(rows *changes) bool {
+	if len(rows.movements) == 0 || w.cautious == 0 {
+		return true
 	}
-	if len(purchases) > 0 && w.cautious > 0 {
-		w.cautious--
-		return nil, false
-	}
-	slices.SortFunc(purchases, func(a, b ledgerRow) int { return compareIDs(a.userID, b.userID) })
-	for i := range purchases {
-		if i > 0 && purchases[i].userID == purchases[i-1].userID {
-			return nil, false
-		}
-	}
-	return purchases, true
+	w.cautious--
+	return false
 }
 
 // worthAnotherTry tells that Postgres rolled a transaction back for a reason that may be
@@ -129,23 +112,18 @@ func worthAnotherTry(err error) bool {
 	return refused.Code == stateLockTimeout
 }
 
-// locking is what to do about rows that another transaction has locked.
-type locking bool
-
-const (
-	waitForLocks locking = false
-	// skipLocked leaves their commits out, unavailable: a session that was stopped while
-	// it held a lock must hold up its own grain only.
-	skipLocked locking = true
-)
-
-func lockingOf(err error) locking { return locking(isState(err, stateLockTimeout)) }
+func lockingOf(err error) locking {
+	if isState(err, stateLockTimeout) {
+		return skipLocked
+	}
+	return waitForLocks
+}
 
 // writeUnchecked writes a group in one round trip, expecting that every condition holds,
-// and tells the balances after its purchases, by payment. An error that isDefinite
-// changed nothing.
+// and tells the balance after each movement of points. An error that isDefinite changed
+// nothing.
 func (w *groupWriter) writeUnchecked(
-	ctx context.Context, group []*pending, purchases []ledgerRow, balances map[uuid.UUID]int64,
+	ctx context.Context, group []*pending, rows *changes, balances map[uuid.UUID]int64,
 ) error {
 	w.report.Transactions++
 	ctx, cancel := context.WithTimeout(ctx, timeoutOf(group))
@@ -159,22 +137,31 @@ func (w *groupWriter) writeUnchecked(
 	b := &w.batch
 	b.reset(conn.Conn())
 	if isLarge(group) {
-		b.run(ctx, beginStatement())
-		b.run(ctx, allowTimeStatement())
+		b.run(ctx, w.sql().begin)
+		b.run(ctx, w.sql().allowTime)
 	}
-	b.writeGrains(ctx, group)
-	b.writeReservations(ctx, group)
-	b.writePlaces(ctx, group)
-	b.writePurchases(ctx, purchases, balances)
-	b.writeKeys(ctx, slices.DeleteFunc(answersOf(group), func(a answerRow) bool { return a.ofPurchase }))
+	w.queue(ctx, rows, balances)
 	if isLarge(group) {
-		b.run(ctx, commitStatement())
+		b.run(ctx, w.sql().commit)
 	}
 	err = b.send(ctx)
 	if err != nil && isDefinite(err) && isLarge(group) {
 		rollback(ctx, conn.Conn())
 	}
 	return err
+}
+
+func (w *groupWriter) sql() *statements { return w.journal.db.sql }
+
+// queue queues what writes rows, table by table.
+func (w *groupWriter) queue(ctx context.Context, rows *changes, balances map[uuid.UUID]int64) {
+	b, sql := &w.batch, w.sql()
+	sql.grainStatements.write(ctx, b, rows)
+	sql.reservationStatements.write(ctx, b, rows)
+	sql.placeStatements.write(ctx, b, rows)
+	sql.accountStatements.write(ctx, b, rows, balances)
+	sql.keyStatements.write(ctx, b, rows)
+	runAll(ctx, b, sql.insertUsers, rows.users)
 }
 
 // rollback ends a transaction that will not be committed. If that fails the pool closes
@@ -192,7 +179,7 @@ func (w *groupWriter) answerDurable(group []*pending, balances map[uuid.UUID]int
 			if result.Balances == nil {
 				result.Balances = make(map[uuid.UUID]int64, len(p.rows.movements))
 			}
-			result.Balances[m.paymentID] = balances[m.paymentID]
+			result.Balances[m.told()] = balances[m.TransactionID]
 		}
 		w.report.Durable++
 		w.report.Events += len(p.commit.Events)
@@ -210,11 +197,13 @@ func (w *groupWriter) answerFailed(group []*pending, err error) {
 		w.answerUnavailable(group, err)
 		// Without a connection there is no point in letting the rest of the queue wait.
 		if unsent.noConnection {
+			w.lost = true
 			drained := w.journal.drain()
 			w.report.Commits += len(drained)
 			w.answerUnavailable(drained, err)
 		}
 	case !isDefinite(err):
+		w.lost = true
 		for _, p := range group {
 			w.report.Unknown++
 			p.done(boxoffice.CommitResult{Err: fmt.Errorf("%w: %w", boxoffice.ErrUnknown, err)})
@@ -234,20 +223,4 @@ func (w *groupWriter) answerUnavailable(group []*pending, cause error) {
 		w.report.Unavailable++
 		p.done(boxoffice.CommitResult{Err: boxoffice.Unavailable(cause)})
 	}
-}
-
-// answersOf gives the group's answers, sorted by key.
-func answersOf(group []*pending) []answerRow {
-	var answers []answerRow
-	for _, p := range group {
-		answers = append(answers, p.rows.answers...)
-	}
-	slices.SortFunc(answers, func(a, b answerRow) int {
-		return cmp.Or(
-			slices.Compare(a.Key.UserID[:], b.Key.UserID[:]),
-			cmp.Compare(a.Key.Operation, b.Key.Operation),
-			cmp.Compare(a.Key.Key, b.Key.Key),
-		)
-	})
-	return answers
 }

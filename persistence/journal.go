@@ -5,11 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
-
-	"github.com/google/uuid"
 
 	"boxoffice"
 )
@@ -19,30 +16,27 @@ const (
 	journalFlushers = 2   // groups that are written at a time, at most
 	maxGroup        = 500 // commits of one group
 	// worthAnother is how many commits must wait before another group is written beside
-	// one that is under way: with fewer, what a group costs is more than its commits do. Of
-	// many that wait each flusher takes its share, so that both sessions have work.
+	// one that is under way: with fewer, what a group costs is more than its commits do, and
+	// two at a time serve nobody sooner. Of many that wait each flusher takes its share.
 	worthAnother = 64
 	// longGroup is how long a group may be under way before those who wait get a group of
-	// their own whatever their number: a slow disk, or a row that is locked. Where processors
-	// are short groups often take 20 ms, and another one beside them makes both slower.
-	longGroup = 50 * time.Millisecond
-	// After a group of some commits, which say that there is a crowd, the journal rests for a
-	// moment, or until another group is worth it: those who were just answered ask for the next
-	// thing, and a group that began without them would be small. A single buyer never waits.
-	someCommits  = 4
-	restFor      = 10 * time.Millisecond
+	// their own whatever their number: a slow disk, or a row that is locked.
+	longGroup    = 50 * time.Millisecond
 	maxGroupRows = 20_000 // rows of one group; a commit with more is a group of its own
-	// maxWait is how long the oldest commit may have waited for its group before those of
-	// schedules are refused at once: who would wait behind it is better told to come back.
+	// maxWait is how long the oldest commit may have waited for its group before others
+	// are refused at once: who would wait behind it is better told to come back.
 	// Those of waiting rooms are not, for they are one per room however many ask, and a
 	// room whose commit is refused has to be restored.
 	maxWait = time.Second
+	// stuckAfter is how long a commit may wait, its writing included, before the journal is
+	// not ready, and how long it is not after a group that found no connection.
+	stuckAfter = 1500 * time.Millisecond
 	// DefaultMaxQueued is how many commits may wait when JournalConfig does not say.
 	DefaultMaxQueued = 20_000
 	// groupTimeout is how long the database may take over one group before nobody waits
 	// for its answer. It is longer than the bounds of the session, which give a definite
 	// answer; only a broken connection or a disk that hangs reaches it.
-	groupTimeout = statementTimeout + time.Second
+	groupTimeout = statementTimeout + 500*time.Millisecond
 	// largeStatementTimeout and largeGroupTimeout are for a commit with more rows than a
 	// group may have: a waiting room that lets in a hundred thousand at once.
 	largeStatementTimeout = 10 * statementTimeout
@@ -53,6 +47,7 @@ const (
 var (
 	errQueueFull     = errors.New("too many commits wait")
 	errQueueSlow     = errors.New("commits wait too long")
+	errNoConnection  = errors.New("commits find no connection")
 	errJournalClosed = errors.New("the journal is closed")
 )
 
@@ -88,6 +83,8 @@ type GroupReport struct {
 // Journal makes the commits of this node's grains durable, many in one transaction
 // (group commit). It is safe for concurrent use.
 //
+// Groups form by what arrives while one is written; nobody waits for others to come.
+//
 // A group is first written in one pipelined round trip that is one implicit
 // transaction, in which every condition (the fence, the places in line of holds, the
 // accounts of payments) is a number of rows that must be touched; if one fails, or if
@@ -102,23 +99,20 @@ type Journal struct {
 	work   sync.Cond // signalled when mayTake may have become true, or closed changes
 	queue  []*pending
 	prompt int // groups under way for less than longGroup
-	rest   int // number of the rest that goes on; 0: none
-	rests  int // that there were
 	closed bool
+	// underWay is since when the oldest commit of each flusher's group has waited; zero: it
+	// writes none, or a large one.
+	underWay [journalFlushers]time.Time
+	lost     time.Time // when the newest group lost its connection or found none; zero: it did not
 }
 
-// pending is a commit that waits to be written.
+// pending is a commit that waits to be written: a grain's, or a charge or a registration,
+// which are of no grain.
 type pending struct {
 	commit boxoffice.Commit
 	rows   *changes
 	done   func(boxoffice.CommitResult)
 	since  time.Time // when it began to wait; zero without JournalConfig.Now
-}
-
-// writes tells whether a commit changes anything; one that does not asks whether its
-// epoch is still the newest.
-func (p *pending) writes() bool {
-	return len(p.commit.Events) > 0 || len(p.commit.Answers) > 0 || p.commit.Snapshot != nil
 }
 
 // isLarge tells whether a group is one commit with more rows than a group may have.
@@ -142,8 +136,8 @@ func NewJournal(db *Database, config JournalConfig) *Journal {
 	}
 	j := &Journal{db: db, config: config}
 	j.work.L = &j.mu
-	for range journalFlushers {
-		j.flushers.Go(j.flush)
+	for i := range journalFlushers {
+		j.flushers.Go(func() { j.flush(i) })
 	}
 	return j
 }
@@ -166,15 +160,13 @@ func NewJournal(db *Database, config JournalConfig) *Journal {
 // the grain's newest.
 func (j *Journal) Commit(c boxoffice.Commit, done func(boxoffice.CommitResult)) {
 	rows, err := changesOf(c)
-	if err == nil {
-		err = j.enqueue(&pending{commit: c, rows: rows, done: done})
-		if err == nil {
-			return
-		}
-	} else {
-		err = j.rejected(c, err)
+	if err != nil {
+		done(boxoffice.CommitResult{Err: j.rejected(c, err)})
+		return
 	}
-	done(boxoffice.CommitResult{Err: err})
+	if err := j.enqueue(&pending{commit: c, rows: rows, done: done}); err != nil {
+		done(boxoffice.CommitResult{Err: err})
+	}
 }
 
 func (j *Journal) enqueue(p *pending) error {
@@ -184,7 +176,7 @@ func (j *Journal) enqueue(p *pending) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	switch {
-	case p.commit.Grain.Kind == boxoffice.KindSchedule && len(j.queue) > 0 && p.since.Sub(j.queue[0].since) > maxWait:
+	case p.commit.Grain.Kind != boxoffice.KindGatekeeper && len(j.queue) > 0 && p.since.Sub(j.queue[0].since) > maxWait:
 		return boxoffice.Unavailable(errQueueSlow)
 	case j.closed:
 		return boxoffice.Unavailable(errJournalClosed)
@@ -227,21 +219,57 @@ func (j *Journal) Close() {
 	j.flushers.Wait()
 }
 
+// Ready fails with unavailable unless the database answers and what is committed comes
+// through. Without JournalConfig.Now it knows nothing of the latter.
+func (j *Journal) Ready(ctx context.Context) error {
+	if err := j.trouble(); err != nil {
+		return boxoffice.Unavailable(err)
+	}
+	return j.db.Ready(ctx)
+}
+
+// trouble tells why nothing seems to come through.
+func (j *Journal) trouble() error {
+	if j.config.Now == nil {
+		return nil
+	}
+	now := j.config.Now()
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	waiting := j.underWay[:]
+	if len(j.queue) > 0 {
+		waiting = append(waiting[:len(waiting):len(waiting)], j.queue[0].since)
+	}
+	for _, since := range waiting {
+		if !since.IsZero() && now.Sub(since) > stuckAfter {
+			return errQueueSlow
+		}
+	}
+	if !j.lost.IsZero() && now.Sub(j.lost) < stuckAfter {
+		return errNoConnection
+	}
+	return nil
+}
+
 // flush writes groups until the journal is closed and empty.
-func (j *Journal) flush() {
+func (j *Journal) flush(flusher int) {
 	w := &groupWriter{journal: j}
 	for {
-		group := j.take()
+		group := j.take(flusher)
 		if group == nil {
 			return
 		}
 		late := time.AfterFunc(longGroup, j.overtaken)
 		w.write(context.Background(), group)
-		j.written(late.Stop(), len(group))
+		if late.Stop() {
+			j.overtaken()
+		}
+		j.written(flusher, w.lost)
 	}
 }
 
-// overtaken lets the next group be taken beside one that takes long.
+// overtaken lets the next group be taken after one that is written, or beside one that
+// takes long.
 func (j *Journal) overtaken() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -249,34 +277,19 @@ func (j *Journal) overtaken() {
 	j.work.Signal()
 }
 
-// written lets the next group be taken after one of some commits, perhaps after a rest.
-func (j *Journal) written(prompt bool, commits int) {
+// written notes how a group ended.
+func (j *Journal) written(flusher int, lost bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if prompt {
-		j.prompt--
-	}
-	if commits >= someCommits {
-		j.rests++
-		rest := j.rests
-		j.rest = rest
-		time.AfterFunc(restFor, func() { j.rested(rest) })
-	}
-	j.work.Signal()
-}
-
-func (j *Journal) rested(rest int) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.rest == rest {
-		j.rest = 0
-		j.work.Signal()
+	j.underWay[flusher], j.lost = time.Time{}, time.Time{}
+	if lost && j.config.Now != nil {
+		j.lost = j.config.Now()
 	}
 }
 
 // take waits for commits and cuts a group off the queue. nil: the journal is closed and
 // empty.
-func (j *Journal) take() []*pending {
+func (j *Journal) take(flusher int) []*pending {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for !j.mayTake() {
@@ -288,30 +301,28 @@ func (j *Journal) take() []*pending {
 	group, left := cutGroup(j.queue, min(maxGroup, max(worthAnother, len(j.queue)/journalFlushers)))
 	j.queue = left
 	j.prompt++
-	j.rest = 0
+	if !isLarge(group) {
+		j.underWay[flusher] = group[0].since
+	}
 	if j.mayTake() {
 		j.work.Signal() // the other flusher may sleep
 	}
 	return group
 }
 
+// mayTake reports whether a flusher that has nothing to do may take a group: at once
+// when none is under way, so that who comes while one is written makes up the next.
 func (j *Journal) mayTake() bool {
-	if j.prompt > 0 || j.rest != 0 && !j.closed {
-		return len(j.queue) >= worthAnother
-	}
-	return len(j.queue) > 0
+	return len(j.queue) > 0 && (j.prompt == 0 || len(j.queue) >= worthAnother)
 }
 
-// cutGroup takes the oldest commits of the queue, so many at most, but one per schedule, so
-// that no two of a group touch the same rows of the schedule or its waiting room, and one
-// per account, so that what is taken from an account does not depend on another commit of
-// the group, which would have to be checked first. What is left keeps its order.
+// cutGroup takes the oldest commits of the queue, so many at most, but one per schedule,
+// so that no two of a group touch the same rows of the schedule or its waiting room. What
+// is left keeps its order.
 func cutGroup(queue []*pending, most int) (group, left []*pending) {
 	most = min(most, len(queue))
 	group = make([]*pending, 0, most)
 	schedules := make(map[int64]struct{}, most)
-	accounts := make(map[uuid.UUID]struct{}, most)
-	taken := func(m movement) bool { _, ok := accounts[m.userID]; return ok }
 	rows := 0
 	for i, p := range queue {
 		size := p.rows.size()
@@ -321,14 +332,12 @@ func cutGroup(queue []*pending, most int) (group, left []*pending) {
 			}
 			return group, append(left, queue[i:]...)
 		}
-		_, later := schedules[p.commit.Grain.ID]
-		schedules[p.commit.Grain.ID] = struct{}{}
-		if later || slices.ContainsFunc(p.rows.movements, taken) {
-			left = append(left, p)
-			continue
-		}
-		for _, m := range p.rows.movements {
-			accounts[m.userID] = struct{}{}
+		if id := p.commit.Grain.ID; id != 0 {
+			if _, later := schedules[id]; later {
+				left = append(left, p)
+				continue
+			}
+			schedules[id] = struct{}{}
 		}
 		group = append(group, p)
 		rows += size

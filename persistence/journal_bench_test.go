@@ -203,7 +203,7 @@ func (run *benchRun) connections(b *testing.B, connections int, hold benchHold) 
 	errs := make(chan error, connections)
 	for first := range connections {
 		all.Go(func() {
-			w := &groupWriter{journal: &Journal{db: &Database{journal: pool}}}
+			w := &groupWriter{journal: &Journal{db: &Database{journal: pool, sql: run.db.sql}}}
 			for range benchHolds {
 				for i := first; i < benchGrains; i += connections {
 					if err := hold(b.Context(), pool, w, run.grains[i].commit()); err != nil {
@@ -224,7 +224,7 @@ func holdPipelined(ctx context.Context, _ *pgxpool.Pool, w *groupWriter, c boxof
 	if err != nil {
 		return err
 	}
-	return w.writeUnchecked(ctx, []*pending{{commit: c, rows: rows}}, nil, nil)
+	return w.writeUnchecked(ctx, []*pending{{commit: c, rows: rows}}, rows, nil)
 }
 
 func holdInSteps(ctx context.Context, pool *pgxpool.Pool, w *groupWriter, c boxoffice.Commit) error {
@@ -232,14 +232,13 @@ func holdInSteps(ctx context.Context, pool *pgxpool.Pool, w *groupWriter, c boxo
 	if err != nil {
 		return err
 	}
-	group := []*pending{{commit: c, rows: rows}}
 	return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
-		b := &w.batch
-		for _, step := range []func(context.Context, []*pending){
-			b.writeGrains, b.writeReservations, b.writePlaces,
+		b, sql := &w.batch, w.sql()
+		for _, step := range []func(context.Context, *batch, *changes){
+			sql.grainStatements.write, sql.reservationStatements.write, sql.placeStatements.write,
 		} {
 			b.reset(tx.Conn())
-			step(ctx, group)
+			step(ctx, b, rows)
 			if err := b.send(ctx); err != nil {
 				return err
 			}

@@ -36,8 +36,7 @@ func TestCommitProjectsAPurchase(t *testing.T) {
 	got, err := f.db.Reservation(f.ctx, held.ReservationID, f.now)
 	require.NoError(t, err)
 	require.Equal(t, *outcomes[0].Reservation, got)
-	places, err := f.db.PlaceRows(f.ctx, id, []uint64{admission.Sequence})
-	require.NoError(t, err)
+	places := f.places(id, admission.Sequence)
 	require.Equal(t, []boxoffice.PlaceRow{
 		{Sequence: admission.Sequence, Status: boxoffice.PlaceAdmitted, HeldUntil: f.now.Add(holdTTL)},
 	}, places)
@@ -55,8 +54,7 @@ func TestCommitProjectsAPurchase(t *testing.T) {
 	require.True(t, found)
 	require.True(t, stored.Replayed)
 	require.Equal(t, expected, *stored.Payment, "the stored answer tells the balance")
-	places, err = f.db.PlaceRows(f.ctx, id, []uint64{admission.Sequence})
-	require.NoError(t, err)
+	places = f.places(id, admission.Sequence)
 	require.Equal(t, []boxoffice.PlaceRow{{Sequence: admission.Sequence, Status: boxoffice.PlaceCompleted}}, places)
 
 	outcomes, result = s.do(cancel(paid, "k"))
@@ -91,8 +89,7 @@ func TestCommitFoldsWhatHappensTwiceInABatch(t *testing.T) {
 		seatmap.Release{Operation: boxoffice.Operation{ID: newID()}, ReservationID: second.ReservationID, UserID: two},
 		again, other, pay(other, "k"),
 	)
-	places, err := f.db.PlaceRows(f.ctx, id, []uint64{a[0].Sequence, a[1].Sequence})
-	require.NoError(t, err)
+	places := f.places(id, a[0].Sequence, a[1].Sequence)
 	require.Equal(t, []boxoffice.PlaceRow{
 		{Sequence: a[0].Sequence, Status: boxoffice.PlaceAdmitted, HeldUntil: f.now.Add(holdTTL)},
 		{Sequence: a[1].Sequence, Status: boxoffice.PlaceCompleted},
@@ -188,7 +185,7 @@ func TestAGroupIsWrittenWithoutThoseThatCannotBe(t *testing.T) {
 	report := f.reports.last()
 	report.Duration = 0
 	require.Equal(t, persistence.GroupReport{
-		Commits: 5, Durable: 2, Events: 1, Fenced: 1, Refused: 2, Transactions: 1,
+		Commits: 5, Durable: 2, Events: 1, Fenced: 1, Refused: 2, Transactions: 2,
 	}, report)
 	f.sound()
 }

@@ -26,13 +26,15 @@ func TestTheJournalsStatementsUsePrimaryKeys(t *testing.T) {
 	} {
 		_, err := db.pool.Exec(t.Context(), world.fill)
 		require.NoError(t, err)
+		sql := db.sql
 		for table, statements := range map[string][]*statement{
-			"grains":           {confirmStatement(), appendStatement(), lockGrainsStatement(waitForLocks)},
-			"queue_places":     {changePlacesStatement(), lockPlacesStatement(waitForLocks), lockPlacesStatement(skipLocked)},
-			"accounts":         {changeAccountsStatement(), purchaseStatement(), lockAccountsStatement(waitForLocks)},
-			"reservations":     {endReservationsStatement()},
-			"payments":         {cancelPaymentsStatement()},
-			"idempotency_keys": {readKeysStatement()},
+			"grains":           {sql.confirm, sql.fence, sql.lockGrains[waitForLocks]},
+			"queue_places":     {sql.changePlaces, sql.lockPlaces[waitForLocks], sql.lockPlaces[skipLocked]},
+			"accounts":         {sql.move, sql.lockAccounts[waitForLocks]},
+			"reservations":     {sql.endReservations},
+			"payments":         {sql.move},
+			"ledger_entries":   {sql.insertKeys},
+			"idempotency_keys": {sql.readKeys},
 		} {
 			for _, s := range statements {
 				plan := planOf(t, db, s)
@@ -54,7 +56,10 @@ func planOf(t *testing.T, db *Database, s *statement) string {
 	_, err = conn.Exec(t.Context(), "PREPARE explained AS "+s.sql)
 	require.NoError(t, err)
 	defer func() { _, _ = conn.Exec(t.Context(), "DEALLOCATE explained") }()
-	parameters := strings.Count(s.sql, "$")
+	parameters := 0
+	for _, t := range s.tables {
+		parameters += len(t.columns)
+	}
 	nulls := strings.TrimSuffix(strings.Repeat("NULL, ", parameters), ", ")
 	rows, err := conn.Query(t.Context(), "EXPLAIN EXECUTE explained ("+nulls+")", pgx.QueryExecModeSimpleProtocol)
 	require.NoError(t, err)

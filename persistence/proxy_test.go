@@ -14,6 +14,11 @@ import (
 
 // proxy stands between the program and Postgres.
 type proxy struct {
+	// silent is how many of the oldest connections get no answers any more, as from a host
+	// that lost its power.
+	silent  atomic.Int64
+	cancels atomic.Int64 // requests to cancel that came
+
 	// marker, if set, makes it close a connection instead of passing on what Postgres
 	// says to a message that holds these bytes.
 	marker atomic.Pointer[[]byte]
@@ -63,11 +68,15 @@ func (p *proxy) accept() {
 			continue
 		}
 		p.mu.Lock()
+		number := int64(len(p.open) / 2)
 		p.open = append(p.open, client, server)
 		p.mu.Unlock()
 		var lost atomic.Bool
 		p.tasks.Go(func() {
-			p.pass(client, server, func(message []byte) bool {
+			p.pass(client, server, number, func(message []byte) bool {
+				if bytes.HasPrefix(message, cancelRequest()) {
+					p.cancels.Add(1)
+				}
 				if marker := p.marker.Load(); marker != nil && bytes.Contains(message, *marker) {
 					lost.Store(true)
 				}
@@ -75,13 +84,13 @@ func (p *proxy) accept() {
 			})
 		})
 		p.tasks.Go(func() {
-			p.pass(server, client, func([]byte) bool { return !lost.Load() })
+			p.pass(server, client, number, func([]byte) bool { return !lost.Load() })
 		})
 	}
 }
 
 // pass copies until a connection breaks or a message is not to go on, and then closes both.
-func (p *proxy) pass(from, to net.Conn, goesOn func([]byte) bool) {
+func (p *proxy) pass(from, to net.Conn, number int64, goesOn func([]byte) bool) {
 	defer func() {
 		_ = from.Close()
 		_ = to.Close()
@@ -92,10 +101,23 @@ func (p *proxy) pass(from, to net.Conn, goesOn func([]byte) bool) {
 		if err != nil || !goesOn(buffer[:n]) {
 			return
 		}
+		if number < p.silent.Load() {
+			continue
+		}
 		if _, err := to.Write(buffer[:n]); err != nil {
 			return
 		}
 	}
+}
+
+// cancelRequest is how a request to cancel begins.
+func cancelRequest() []byte { return []byte{0, 0, 0, 16, 4, 210, 22, 46} }
+
+// fallSilent lets those that are connected wait for ever, and serves new connections.
+func (p *proxy) fallSilent() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.silent.Store(int64(len(p.open) / 2))
 }
 
 // loseAnswersTo loses the answers to messages that hold these bytes.

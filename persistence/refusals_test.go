@@ -190,7 +190,8 @@ func TestPaymentsOfOneAccountInOneGroup(t *testing.T) {
 	f.sound()
 }
 
-func TestARefundStopsAtTheLimitOfAnAccount(t *testing.T) {
+// Only charges know the limit of an account.
+func TestARefundIsNeverRefusedForTheLimit(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	user, id := f.user(1000), f.schedule(300)
@@ -199,7 +200,18 @@ func TestARefundStopsAtTheLimitOfAnAccount(t *testing.T) {
 	held := hold(admission, 1)
 	paid := pay(held, "k")
 	s.do(held, paid)
-	f.exec("UPDATE accounts SET balance = 1000000000 - 299 WHERE user_id = $1", user)
-	c, _ := s.decide(cancel(paid, "k"))
-	require.Equal(t, boxoffice.RefusedBalanceLimit, f.commit(c).Refusals[0].Reason)
+	f.exec("UPDATE accounts SET balance = $2 WHERE user_id = $1", user, boxoffice.MaxBalance)
+	_, result := s.do(cancel(paid, "k"))
+	require.Equal(t, map[uuid.UUID]int64{paid.PaymentID: boxoffice.MaxBalance + 300}, result.Balances)
+	payment, err := f.db.Payment(f.ctx, paid.PaymentID)
+	require.NoError(t, err)
+	require.Equal(t, boxoffice.MaxBalance+300, payment.Balance)
+
+	outcome, err := f.journal.Charge(f.ctx, operation(user, "charge", "k"), user, 1, f.now)
+	require.NoError(t, err)
+	require.Equal(t, boxoffice.CodeBalanceLimit, outcome.Refusal.Code)
+	// And who has more than the limit can pay.
+	second := hold(f.room(id).admit(user)[0], 2)
+	_, result = s.do(second, pay(second, "second"))
+	require.Len(t, result.Balances, 1)
 }

@@ -34,7 +34,8 @@ type fixture struct {
 	url     string
 	db      *persistence.Database
 	journal *persistence.Journal
-	now     time.Time // of the commands; moves only when a test moves it
+	people  *persistence.Journal // writes users and their points; not in the reports
+	now     time.Time            // of the commands; moves only when a test moves it
 	reports *reports
 }
 
@@ -86,6 +87,8 @@ func setupAt(t *testing.T, url string) *fixture {
 	f.db = open(t, url)
 	f.journal = persistence.NewJournal(f.db, persistence.JournalConfig{Observe: f.reports.add, Now: time.Now})
 	t.Cleanup(f.journal.Close)
+	f.people = persistence.NewJournal(f.db, persistence.JournalConfig{})
+	t.Cleanup(f.people.Close)
 	return f
 }
 
@@ -132,9 +135,9 @@ func (f *fixture) connect() *pgx.Conn {
 func (f *fixture) user(points int64) uuid.UUID {
 	f.t.Helper()
 	user := boxoffice.User{ID: newID(), Name: "Ada", CreatedAt: f.now}
-	require.NoError(f.t, f.db.CreateUser(f.ctx, user))
+	require.NoError(f.t, f.people.CreateUser(f.ctx, user))
 	if points > 0 {
-		outcome, err := f.db.Charge(f.ctx, operation(user.ID, "charge", "initial"), user.ID, points, f.now)
+		outcome, err := f.people.Charge(f.ctx, operation(user.ID, "charge", "initial"), user.ID, points, f.now)
 		require.NoError(f.t, err)
 		require.Nil(f.t, outcome.Refusal)
 	}
@@ -185,10 +188,11 @@ type room struct {
 
 func (f *fixture) room(scheduleID int64) *room {
 	f.t.Helper()
-	activation, waiting, err := f.journal.ActivateWaitingRoom(f.ctx, scheduleID, "test", waitingroom.Limits{
+	activation, waiting, news, err := f.journal.ActivateWaitingRoom(f.ctx, scheduleID, "test", waitingroom.Limits{
 		AdmissionTTL: admissionTTL, ClaimTTL: time.Minute, MaxWaiting: 1_000_000,
 	})
 	require.NoError(f.t, err)
+	waiting.NoteSeats(news.Version, news.AvailableSeats, news.SoldOut)
 	return &room{f, activation, waiting}
 }
 
@@ -230,6 +234,22 @@ func (r *room) admit(users ...uuid.UUID) []boxoffice.Admission {
 	return admissions
 }
 
+// places reads what the rows of places say.
+func (f *fixture) places(scheduleID int64, sequences ...uint64) []boxoffice.PlaceRow {
+	f.t.Helper()
+	rows, err := f.connect().Query(f.ctx, `
+		SELECT sequence, status, coalesce(held_until, '0001-01-01Z') AS held_until FROM queue_places
+		WHERE schedule_id = $1 AND sequence = ANY ($2)
+		ORDER BY sequence`, scheduleID, sequences)
+	require.NoError(f.t, err)
+	places, err := pgx.CollectRows(rows, pgx.RowToStructByName[boxoffice.PlaceRow])
+	require.NoError(f.t, err)
+	for i := range places {
+		places[i].HeldUntil = places[i].HeldUntil.UTC()
+	}
+	return places
+}
+
 // seller is an activation of a schedule.
 type seller struct {
 	f  *fixture
@@ -240,8 +260,11 @@ type seller struct {
 
 func (f *fixture) seller(scheduleID int64) *seller {
 	f.t.Helper()
-	activation, schedule, err := f.journal.ActivateSchedule(f.ctx, scheduleID, "test")
+	activation, schedule, ended, err := f.journal.ActivateSchedule(f.ctx, scheduleID, "test")
 	require.NoError(f.t, err)
+	for _, place := range ended {
+		schedule.BarPlaces([]uint64{place.Sequence})
+	}
 	return &seller{f, scheduleID, activation, schedule}
 }
 

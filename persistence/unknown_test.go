@@ -92,12 +92,15 @@ func TestACommitWhoseAnswerIsLostIsUnknownAndDurable(t *testing.T) {
 	require.True(t, found)
 	require.Equal(t, int64(700), stored.Payment.Balance)
 
-	// A cancellation is two. The first looks: nothing can have been written.
+	// What is refused at first is written in two. The first looks: nothing can have been
+	// written.
 	s = f.seller(id)
-	c, _ = s.decide(cancel(paid, "c"))
-	p.loseAnswersTo(user[:])
+	c, _ = s.decide()
+	c.Answers = []boxoffice.Answer{{OperationID: newID(), Key: paid.Key, Outcome: boxoffice.Outcome{At: f.now}}}
+	p.loseAnswersTo([]byte("lock grains"))
 	require.Equal(t, boxoffice.CodeUnavailable, boxoffice.CodeOf(f.commit(c).Err))
-	// The second, with the commit: nobody knows, and this time it was written.
+	// A cancellation is one: nobody knows, and this time too it was written.
+	c, _ = s.decide(cancel(paid, "c"))
 	p.loseAnswersTo([]byte(paid.PaymentID.String()))
 	require.ErrorIs(t, f.commit(c).Err, boxoffice.ErrUnknown)
 	require.Equal(t, s.Version+1, direct.seller(id).Version)
@@ -137,7 +140,7 @@ func TestWithoutPostgresNothingIsWritten(t *testing.T) {
 	require.Equal(t, boxoffice.CodeUnavailable, boxoffice.CodeOf(err))
 	_, err = f.db.Balance(f.ctx, newID())
 	require.Equal(t, boxoffice.CodeUnavailable, boxoffice.CodeOf(err))
-	_, _, err = f.journal.ActivateSchedule(f.ctx, id, "test")
+	_, _, _, err = f.journal.ActivateSchedule(f.ctx, id, "test")
 	require.Equal(t, boxoffice.CodeUnavailable, boxoffice.CodeOf(err))
 	require.Equal(t, boxoffice.CodeUnavailable, boxoffice.CodeOf(f.db.Ready(f.ctx)))
 	require.NoError(t, direct.db.Ready(f.ctx))
@@ -183,7 +186,7 @@ func TestAnActivationWaitsForTheCommitInFlight(t *testing.T) {
 	}
 	activations := make(chan activated, 1)
 	go func() {
-		activation, _, err := f.journal.ActivateSchedule(f.ctx, id, "new owner")
+		activation, _, _, err := f.journal.ActivateSchedule(f.ctx, id, "new owner")
 		activations <- activated{activation, err}
 	}()
 	conn := f.connect()
@@ -288,7 +291,7 @@ func TestTwoJournalsOnOneDatabase(t *testing.T) {
 // was faster, and counts what it sold.
 func sellAll(f *fixture, id int64, admissions []boxoffice.Admission) (sold int) {
 	for {
-		activation, schedule, err := f.journal.ActivateSchedule(f.ctx, id, "node")
+		activation, schedule, _, err := f.journal.ActivateSchedule(f.ctx, id, "node")
 		if err != nil {
 			continue // a lock that took too long
 		}

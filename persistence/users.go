@@ -2,7 +2,8 @@ package persistence
 
 import (
 	"context"
-	"errors"
+	"sync"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -10,77 +11,130 @@ import (
 	"boxoffice"
 )
 
-// CreateUser registers a user, with an account of 0 points.
-func (d *Database) CreateUser(ctx context.Context, user boxoffice.User) error {
+// userRow is somebody new.
+type userRow struct {
+	ID        uuid.UUID `db:"id"`
+	Name      string    `db:"name"`
+	CreatedAt time.Time `db:"created_at"`
+}
+
+func newInsertUsers() *statement {
+	return newStatement("insert users", `
+		WITH registered AS (
+			INSERT INTO users (id, name, created_at) SELECT c.id, c.name, c.created_at FROM {users} AS c
+		)
+		INSERT INTO accounts (user_id, balance, version) SELECT c.id, 0, 0 FROM {users} AS c`,
+		rowsOf[userRow]("users"))
+}
+
+// CreateUser registers a user, with an account of 0 points, in a group with the commits
+// of grains. If nobody knows whether it was written it fails with unavailable.
+func (j *Journal) CreateUser(ctx context.Context, user boxoffice.User) error {
 	if refusal := boxoffice.ValidateUserName(user.Name); refusal != nil {
 		return refusal
 	}
-	return failure("create user", d.transaction(ctx, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "INSERT INTO users (id, name, created_at) VALUES ($1, $2, $3)",
-			user.ID, user.Name, user.CreatedAt); err != nil {
-			return err
-		}
-		_, err := tx.Exec(ctx, "INSERT INTO accounts (user_id, balance, version) VALUES ($1, 0, 0)", user.ID)
-		return err
-	}))
+	return failure("create user", j.wait(ctx, &pending{rows: &changes{users: []userRow{userRow(user)}}}).Err)
 }
 
-// UserExists tells whether a user was ever registered.
+// UserExists reports whether a user was ever registered.
 func (d *Database) UserExists(ctx context.Context, id uuid.UUID) (bool, error) {
 	var exists bool
 	err := d.pool.QueryRow(ctx, "SELECT EXISTS (SELECT FROM users WHERE id = $1)", id).Scan(&exists)
 	return exists, failure("look for user", err)
 }
 
-// Balance is how many points a user has. It fails with user-not-found.
-func (d *Database) Balance(ctx context.Context, userID uuid.UUID) (int64, error) {
-	var balance int64
-	err := d.pool.QueryRow(ctx, "SELECT balance FROM accounts WHERE user_id = $1", userID).Scan(&balance)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return 0, userNotFound()
-	}
-	return balance, failure("read balance", err)
+// Bounds of the reading of users.
+const (
+	maxUserReads    = 1000            // of one query
+	userReadTimeout = 5 * time.Second // of one query, a connection for it included
+)
+
+// userReads gathers questions for users: those that come while a query is under way are
+// answered by the next one together. A crowd that a node has never seen before, as when
+// sales open, would otherwise take a query and a connection each.
+type userReads struct {
+	mu      sync.Mutex
+	waiting []*userRead
+	busy    bool // somebody answers questions
+	tasks   sync.WaitGroup
 }
 
-func userNotFound() *boxoffice.Error {
-	return boxoffice.Errorf(boxoffice.CodeUserNotFound, "there is no such user")
+// userRead is one question. Once done is closed, its answer is there.
+type userRead struct {
+	id   uuid.UUID
+	user boxoffice.User // its ID is zero if there is no such user
+	err  error
+	done chan struct{}
 }
 
-// PointsHistory lists the movements of a user's points, newest first.
-func (d *Database) PointsHistory(
-	ctx context.Context, userID uuid.UUID, page boxoffice.PageRequest,
-) (boxoffice.Page[boxoffice.LedgerEntry], error) {
-	type entry struct {
-		boxoffice.LedgerEntry
-		sequence int64
+// User fails with user-not-found.
+func (d *Database) User(ctx context.Context, id uuid.UUID) (boxoffice.User, error) {
+	read := &userRead{id: id, done: make(chan struct{})}
+	r := &d.userReads
+	r.mu.Lock()
+	r.waiting = append(r.waiting, read)
+	if !r.busy {
+		r.busy = true
+		r.tasks.Go(d.readUsers)
 	}
-	none := boxoffice.Page[boxoffice.LedgerEntry]{}
-	after, err := listHistory.read(page, newest())
+	r.mu.Unlock()
+	select {
+	case <-read.done:
+	case <-ctx.Done():
+		return boxoffice.User{}, failure("read user", context.Cause(ctx))
+	}
+	switch {
+	case read.err != nil:
+		return boxoffice.User{}, failure("read user", read.err)
+	case read.user.ID == uuid.Nil:
+		return boxoffice.User{}, userNotFound()
+	}
+	return read.user, nil
+}
+
+// readUsers answers questions until there are none left.
+func (d *Database) readUsers() {
+	r := &d.userReads
+	for {
+		r.mu.Lock()
+		batch := r.waiting[:min(len(r.waiting), maxUserReads)]
+		r.waiting = r.waiting[len(batch):]
+		r.busy = len(batch) > 0
+		r.mu.Unlock()
+		if len(batch) == 0 {
+			return
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), userReadTimeout)
+		err := d.selectUsers(ctx, batch)
+		cancel()
+		for _, read := range batch {
+			read.err = err
+			close(read.done)
+		}
+	}
+}
+
+func (d *Database) selectUsers(ctx context.Context, reads []*userRead) error {
+	ids := make([]uuid.UUID, len(reads))
+	for i, read := range reads {
+		ids[i] = read.id
+	}
+	rows, err := d.pool.Query(ctx, "SELECT id, name, created_at FROM users WHERE id = ANY($1)", ids)
 	if err != nil {
-		return none, err
+		return err
 	}
-	rows, err := d.pool.Query(ctx, `
-		SELECT transaction_id, type, amount, balance_after, payment_id, created_at, sequence
-		FROM ledger_entries
-		WHERE user_id = $1 AND sequence < $2
-		ORDER BY sequence DESC
-		LIMIT $3`, userID, after.number, page.Limit+1)
-	if err != nil {
-		return none, failure("list points", err)
-	}
-	entries, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (e entry, err error) {
-		var paymentID *uuid.UUID
-		err = row.Scan(&e.ID, &e.Type, &e.Amount, &e.BalanceAfter, &paymentID, &e.CreatedAt, &e.sequence)
-		e.PaymentID, e.CreatedAt = valueOf(paymentID), e.CreatedAt.UTC()
-		return e, err
+	found := make(map[uuid.UUID]boxoffice.User, len(reads))
+	var user boxoffice.User
+	_, err = pgx.ForEachRow(rows, []any{&user.ID, &user.Name, &user.CreatedAt}, func() error {
+		user.CreatedAt = user.CreatedAt.UTC()
+		found[user.ID] = user
+		return nil
 	})
 	if err != nil {
-		return none, failure("list points", err)
+		return err
 	}
-	listed := pageOf(listHistory, entries, page.Limit, func(e entry) position { return position{number: e.sequence} })
-	result := boxoffice.Page[boxoffice.LedgerEntry]{Next: listed.Next}
-	for _, e := range listed.Items {
-		result.Items = append(result.Items, e.LedgerEntry)
+	for _, read := range reads {
+		read.user = found[read.id]
 	}
-	return result, nil
+	return nil
 }

@@ -17,7 +17,7 @@ const warmConns = 4
 // not wait for it.
 func (d *Database) Warm(ctx context.Context) error {
 	prepare := func(ctx context.Context, conn *pgx.Conn) error {
-		for _, s := range writingStatements() {
+		for _, s := range d.sql.writing() {
 			if _, err := conn.Prepare(ctx, s.name, s.sql); err != nil {
 				return err
 			}
@@ -29,15 +29,6 @@ func (d *Database) Warm(ctx context.Context) error {
 		warm(ctx, d.journal, journalFlushers, prepare),
 		warm(ctx, d.pool, min(warmConns, int(d.pool.Config().MaxConns)), connect),
 	))
-}
-
-// writingStatements are those that almost every group of commits needs.
-func writingStatements() []*statement {
-	return []*statement{
-		appendStatement(), endReservationsStatement(), insertReservationsStatement(),
-		insertPlacesStatement(), changePlacesStatement(), purchaseStatement(), changeAccountsStatement(),
-		insertPaymentsStatement(), cancelPaymentsStatement(), insertEntriesStatement(), insertKeysStatement(),
-	}
 }
 
 // warm has so many connections of a pool open at a time, and uses each.

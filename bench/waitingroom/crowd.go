@@ -16,8 +16,8 @@ import (
 )
 
 // roomLimits are those of the lines that are filled.
-func roomLimits() boxoffice.RoomLimits {
-	return boxoffice.RoomLimits{AdmissionTTL: 10 * time.Minute, ClaimTTL: time.Minute, MaxWaiting: 10_000_000}
+func roomLimits() waitingroom.Limits {
+	return waitingroom.Limits{AdmissionTTL: 10 * time.Minute, ClaimTTL: time.Minute, MaxWaiting: 10_000_000}
 }
 
 // newSchedule puts a concert on sale.
@@ -43,7 +43,7 @@ func fill(ctx context.Context, db *persistence.Database, scheduleID int64, waiti
 	journal := persistence.NewJournal(db, persistence.JournalConfig{})
 	defer journal.Close()
 	grain := boxoffice.Grain{Kind: boxoffice.KindGatekeeper, ID: scheduleID}
-	activation, room, err := journal.ActivateWaitingRoom(ctx, scheduleID, "bench", roomLimits())
+	activation, room, _, err := journal.ActivateWaitingRoom(ctx, scheduleID, "bench", roomLimits())
 	if err != nil {
 		return nil, err
 	}

@@ -112,7 +112,7 @@ func fillLine(t *testing.T, url string, scheduleID int64, users []uuid.UUID) {
 	defer database.Close()
 	journal := persistence.NewJournal(database, persistence.JournalConfig{})
 	defer journal.Close()
-	activation, room, err := journal.ActivateWaitingRoom(t.Context(), scheduleID, "test", waitingroom.Limits{
+	activation, room, _, err := journal.ActivateWaitingRoom(t.Context(), scheduleID, "test", waitingroom.Limits{
 		AdmissionTTL: time.Hour, MaxWaiting: len(users),
 	})
 	require.NoError(t, err)

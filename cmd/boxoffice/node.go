@@ -296,6 +296,12 @@ func (n *node) leave(ctx context.Context) error {
 	return err
 }
 
+// written is the database as the API uses it whose writes go into the journal's groups.
+type written struct {
+	*persistence.Database
+	*persistence.Journal
+}
+
 func (n *node) api(keys *api.Keys) api.Config {
 	return api.Config{
 		Log:       n.logger,
@@ -306,8 +312,8 @@ func (n *node) api(keys *api.Keys) api.Config {
 		Metrics:   n.metrics.handler(),
 		Observe:   n.metrics.request,
 
-		Users:        n.db,
-		Points:       n.db,
+		Users:        written{n.db, n.journal},
+		Points:       written{n.db, n.journal},
 		Catalogue:    n.db,
 		Organiser:    n.db,
 		Reservations: n.db,

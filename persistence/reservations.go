@@ -11,6 +11,58 @@ import (
 	"boxoffice"
 )
 
+// reservationRow is a new reservation, or one that changes from one status to another.
+type reservationRow struct {
+	ID         uuid.UUID                   `db:"id"`
+	ScheduleID int64                       `db:"schedule_id"`
+	SeatNumber int16                       `db:"seat_number"`
+	UserID     uuid.UUID                   `db:"user_id"`
+	Before     boxoffice.ReservationStatus `db:"before"` // "": it is new
+	Status     boxoffice.ReservationStatus `db:"status"`
+	Price      int64                       `db:"price"`
+	CreatedAt  time.Time                   `db:"created_at"`
+	ExpiresAt  time.Time                   `db:"expires_at"` // zero unless held
+	EndedAt    time.Time                   `db:"ended_at"`   // zero while live
+}
+
+type reservationStatements struct{ endReservations, insertReservations *statement }
+
+func newReservationStatements() reservationStatements {
+	return reservationStatements{
+		endReservations: newStatement("end reservations", `
+			WITH changed AS (
+				UPDATE reservations r
+				SET status = c.status, expires_at = NULL, ended_at = c.ended_at
+				FROM {reservations} AS c
+				WHERE r.id = c.id AND r.status = c.before COLLATE "C"
+				RETURNING 1
+			)
+			SELECT expect_rows((SELECT count(*) FROM changed), cardinality({reservations.id}), 'reservations')`,
+			rowsOf[reservationRow]("reservations")),
+		insertReservations: newStatement("insert reservations", `
+			INSERT INTO reservations
+				(id, schedule_id, seat_number, user_id, status, price, created_at, expires_at, ended_at)
+			SELECT c.id, c.schedule_id, c.seat_number, c.user_id, c.status, c.price, c.created_at, c.expires_at, c.ended_at
+			FROM {reservations} AS c`,
+			rowsOf[reservationRow]("reservations")),
+	}
+}
+
+// write queues first the reservations that end, which frees their seats, then the new
+// ones.
+func (s *reservationStatements) write(ctx context.Context, b *batch, c *changes) {
+	var changed, inserted []reservationRow
+	for _, r := range c.reservations {
+		if r.Before == "" {
+			inserted = append(inserted, r)
+		} else {
+			changed = append(changed, r)
+		}
+	}
+	runAll(ctx, b, s.endReservations, changed)
+	runAll(ctx, b, s.insertReservations, inserted)
+}
+
 // selectReservations is the start of every query of reservations; $1 is now. A hold that
 // is over is shown as expired, whether or not its grain has written that down.
 const selectReservations = `
@@ -81,61 +133,4 @@ func reservationOfRow(row pgx.CollectableRow) (r boxoffice.Reservation, err erro
 		r.ExpiresAt = expiresAt.UTC()
 	}
 	return r, err
-}
-
-// selectPayments is the start of every query of payments.
-const selectPayments = `
-	SELECT p.id, p.reservation_id, s.concert_id, s.id, r.seat_number, p.user_id, p.amount, p.balance, p.status,
-		s.starts_at, s.ends_at, p.paid_at, coalesce(p.refunded_amount, 0), p.cancelled_at
-	FROM payments p
-	JOIN reservations r ON r.id = p.reservation_id
-	JOIN schedules s ON s.id = r.schedule_id`
-
-// Payment fails with payment-not-found.
-func (d *Database) Payment(ctx context.Context, id uuid.UUID) (boxoffice.Payment, error) {
-	rows, err := d.pool.Query(ctx, selectPayments+" WHERE p.id = $1", id)
-	if err != nil {
-		return boxoffice.Payment{}, failure("read payment", err)
-	}
-	payment, err := pgx.CollectExactlyOneRow(rows, paymentOfRow)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return payment, boxoffice.Errorf(boxoffice.CodePaymentNotFound, "there is no such payment")
-	}
-	return payment, failure("read payment", err)
-}
-
-// UserPayments lists the payments of a user, cancelled ones too, newest first.
-func (d *Database) UserPayments(
-	ctx context.Context, userID uuid.UUID, page boxoffice.PageRequest,
-) (boxoffice.Page[boxoffice.Payment], error) {
-	none := boxoffice.Page[boxoffice.Payment]{}
-	after, err := listPayments.read(page, newest())
-	if err != nil {
-		return none, err
-	}
-	rows, err := d.pool.Query(ctx, selectPayments+`
-		WHERE p.user_id = $1 AND (p.paid_at, p.id) < ($2, $3)
-		ORDER BY p.paid_at DESC, p.id DESC
-		LIMIT $4`, userID, after.at, after.id, page.Limit+1)
-	if err != nil {
-		return none, failure("list payments", err)
-	}
-	payments, err := pgx.CollectRows(rows, paymentOfRow)
-	if err != nil {
-		return none, failure("list payments", err)
-	}
-	return pageOf(listPayments, payments, page.Limit, func(p boxoffice.Payment) position {
-		return position{at: p.PaidAt, id: p.ID}
-	}), nil
-}
-
-func paymentOfRow(row pgx.CollectableRow) (p boxoffice.Payment, err error) {
-	var cancelledAt *time.Time
-	err = row.Scan(&p.ID, &p.ReservationID, &p.ConcertID, &p.ScheduleID, &p.SeatNumber, &p.UserID, &p.Amount, &p.Balance,
-		&p.Status, &p.StartsAt, &p.EndsAt, &p.PaidAt, &p.RefundedAmount, &cancelledAt)
-	p.StartsAt, p.EndsAt, p.PaidAt = p.StartsAt.UTC(), p.EndsAt.UTC(), p.PaidAt.UTC()
-	if cancelledAt != nil {
-		p.CancelledAt = cancelledAt.UTC()
-	}
-	return p, err
 }

@@ -72,7 +72,7 @@ func TestActivationReplaysEverythingOverABadSnapshot(t *testing.T) {
 			s := f.seller(id)
 			s.do(hold(admission, 1))
 			s.save()
-			s.do(seatmap.EndPlace{Operation: boxoffice.Operation{ID: newID()}, UserID: user, Sequence: admission.Sequence})
+			s.do(seatmap.EndPlace{Operation: boxoffice.Operation{ID: newID()}, UserID: user, EndedPlace: boxoffice.EndedPlace{Sequence: admission.Sequence, EndsAt: admission.EndsAt}})
 			f.exec(string(bytes.ReplaceAll([]byte(damage), []byte("%CRC%"), []byte("1504662158")))) // of {"v":99}
 
 			var logged bytes.Buffer
@@ -85,8 +85,9 @@ func TestActivationReplaysEverythingOverABadSnapshot(t *testing.T) {
 			require.Equal(t, s.Version, activation.Version)
 			require.Equal(t, s.SeatMap(f.now), schedule.SeatMap(f.now))
 			require.Equal(t, 1, bytes.Count(logged.Bytes(), []byte("snapshot is not usable")))
-			_, room, _, err := journal.ActivateWaitingRoom(f.ctx, id, "test", waitingroom.Limits{AdmissionTTL: admissionTTL})
+			_, room, news, err := journal.ActivateWaitingRoom(f.ctx, id, "test", waitingroom.Limits{AdmissionTTL: admissionTTL})
 			require.NoError(t, err)
+			require.True(t, room.Hear(news))
 			require.Equal(t, r.Status(f.now), room.Status(f.now))
 			require.Equal(t, r.NextSequence(), room.NextSequence())
 		})

@@ -99,7 +99,7 @@ func gather(group []*pending) *changes {
 // project folds one event into the rows.
 func (r *changes) project(e boxoffice.Event) error {
 	switch d := e.Data.(type) {
-	case seatmap.Opened, waitingroom.Opened, waitingroom.Configured:
+	case seatmap.Opened, seatmap.PlaceEnded, waitingroom.Opened, waitingroom.Configured:
 		return nil // state of the grain alone: no rows
 	case seatmap.Held:
 		r.hold(e, d)

@@ -188,7 +188,7 @@ func checkSnapshot(g takenGrain, events []boxoffice.Event) []Violation {
 	if g.checksum == nil || *g.checksum != checksumOf(g.snapshot) {
 		return []Violation{{invariant, "wrong checksum"}}
 	}
-	replayed, err := encodeReplay(g.grain.Kind, events[:g.SnapshotVersion])
+	replayed, err := encodeReplay(g, events[:g.SnapshotVersion])
 	if err != nil {
 		return []Violation{{invariant, err.Error()}}
 	}
@@ -198,18 +198,25 @@ func checkSnapshot(g takenGrain, events []boxoffice.Event) []Violation {
 	return nil
 }
 
-func encodeReplay(kind boxoffice.Kind, events []boxoffice.Event) ([]byte, error) {
-	if kind == boxoffice.KindSchedule {
+// encodeReplay encodes what the events make, all places of a waiting room included. How
+// much of its schedule's journal the room has heard is no event of its own.
+func encodeReplay(g takenGrain, events []boxoffice.Event) ([]byte, error) {
+	if g.grain.Kind == boxoffice.KindSchedule {
 		schedule, err := seatmap.Restore(nil, events)
 		if err != nil {
 			return nil, err
 		}
 		return schedule.Snapshot()
 	}
-	room, err := waitingroom.Restore(waitingroom.Limits{}, nil, events)
+	stored, err := waitingroom.Restore(waitingroom.Limits{}, g.snapshot, nil)
 	if err != nil {
 		return nil, err
 	}
+	room, err := waitingroom.Replay(waitingroom.Limits{}, events)
+	if err != nil {
+		return nil, err
+	}
+	room.Hear(boxoffice.ScheduleNews{Version: stored.KnownVersion()})
 	return room.Snapshot()
 }
 

@@ -2,7 +2,6 @@ package persistence_test
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -192,7 +191,7 @@ func (f *fixture) room(scheduleID int64) *room {
 		AdmissionTTL: admissionTTL, ClaimTTL: time.Minute, MaxWaiting: 1_000_000,
 	})
 	require.NoError(f.t, err)
-	waiting.NoteSeats(news.Version, news.AvailableSeats, news.SoldOut)
+	require.True(f.t, waiting.Hear(news))
 	return &room{f, activation, waiting}
 }
 
@@ -262,8 +261,8 @@ func (f *fixture) seller(scheduleID int64) *seller {
 	f.t.Helper()
 	activation, schedule, ended, err := f.journal.ActivateSchedule(f.ctx, scheduleID, "test")
 	require.NoError(f.t, err)
-	for _, place := range ended {
-		schedule.BarPlaces([]uint64{place.Sequence})
+	for _, e := range schedule.NotePlaces(ended, f.now) {
+		schedule.Apply(e)
 	}
 	return &seller{f, scheduleID, activation, schedule}
 }
@@ -283,28 +282,11 @@ func (s *seller) decide(commands ...seatmap.Command) (boxoffice.Commit, []boxoff
 		}
 		c.Events = append(c.Events, events...)
 		outcomes = append(outcomes, outcome)
-		if op := operationOf(command); !op.Key.IsZero() && outcome.Storable() {
+		if op := command.Op(); !op.Key.IsZero() && outcome.Storable() {
 			c.Answers = append(c.Answers, boxoffice.Answer{OperationID: op.ID, Key: op.Key, Outcome: outcome})
 		}
 	}
 	return c, outcomes
-}
-
-func operationOf(command seatmap.Command) boxoffice.Operation {
-	switch c := command.(type) {
-	case seatmap.Hold:
-		return c.Operation
-	case seatmap.Release:
-		return c.Operation
-	case seatmap.Pay:
-		return c.Operation
-	case seatmap.Cancel:
-		return c.Operation
-	case seatmap.EndPlace:
-		return c.Operation
-	default:
-		panic(fmt.Sprintf("%T", command))
-	}
 }
 
 // applied takes the events of a durable commit in.

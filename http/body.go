@@ -1,6 +1,7 @@
 package http
 
 import (
+	stdjson "encoding/json"
 	"errors"
 	"io"
 	"mime"
@@ -9,8 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
-
-	stdjson "encoding/json"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-json-experiment/json"

@@ -45,22 +45,21 @@ type concertScheduleQuery struct {
 }
 
 func (a *api) addCatalogue() {
-	catalogue := func(pattern, id, summary string, example any, refusals ...boxoffice.Code) operation {
+	catalogue := func(pattern, id, summary string, example any) operation {
 		return operation{
 			method: http.MethodGet, pattern: pattern, access: public, cached: true,
-			id:       id,
-			tag:      tagCatalogue,
-			summary:  summary,
-			headers:  []string{"ETag", "Cache-Control"},
-			refusals: refusals,
-			example:  example,
+			id:      id,
+			tag:     tagCatalogue,
+			summary: summary,
+			headers: []string{"ETag", "Cache-Control"},
+			example: example,
 		}
 	}
 	list := func(item any) any { return map[string]any{"items": []any{item}, "next": nil} }
-	handle(a, catalogue("/api/v1/concerts", "listConcerts", "List concerts", list(exampleConcert()), boxoffice.CodeInvalidRequest), a.listConcerts)
+	handle(a, catalogue("/api/v1/concerts", "listConcerts", "List concerts", list(exampleConcert())), a.listConcerts)
 	handle(a, catalogue("/api/v1/concerts/{concertId}", "getConcert", "Read a concert", exampleConcert()), a.getConcert)
-	handle(a, catalogue("/api/v1/concerts/{concertId}/schedules", "listConcertSchedules", "List a concert's schedules by start", list(exampleSchedule()), boxoffice.CodeInvalidRequest), a.listConcertSchedules)
-	handle(a, catalogue("/api/v1/schedules", "listSchedules", "List schedules of all concerts by start", list(exampleSchedule()), boxoffice.CodeInvalidRequest), a.listSchedules)
+	handle(a, catalogue("/api/v1/concerts/{concertId}/schedules", "listConcertSchedules", "List a concert's schedules by start", list(exampleSchedule())), a.listConcertSchedules)
+	handle(a, catalogue("/api/v1/schedules", "listSchedules", "List schedules of all concerts by start", list(exampleSchedule())), a.listSchedules)
 	handle(a, catalogue("/api/v1/schedules/{scheduleId}", "getSchedule", "Read a schedule", exampleSchedule()), a.getSchedule)
 }
 

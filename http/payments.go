@@ -69,8 +69,7 @@ func (a *api) addPayments() {
 	handle(a, operation{
 		method: http.MethodGet, pattern: "/api/v1/users/{userId}/payments", access: signedIn,
 		id: "listPayments", tag: tagPayments, summary: "List a user's payments, newest first, cancelled ones too",
-		refusals: []boxoffice.Code{boxoffice.CodeInvalidRequest},
-		example:  map[string]any{"items": []any{examplePaid()}, "next": nil},
+		example: map[string]any{"items": []any{examplePaid()}, "next": nil},
 	}, a.listPayments)
 	handle(a, operation{
 		method: http.MethodPost, pattern: "/api/v1/payments/{paymentId}/cancellation", access: signedIn, key: keyRequired,

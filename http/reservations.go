@@ -74,8 +74,7 @@ func (a *api) addReservations() {
 	handle(a, operation{
 		method: http.MethodGet, pattern: "/api/v1/users/{userId}/reservations", access: signedIn,
 		id: "listReservations", tag: tagSeats, summary: "List a user's reservations, newest first",
-		refusals: []boxoffice.Code{boxoffice.CodeInvalidRequest},
-		example:  map[string]any{"items": []any{exampleHold()}, "next": nil},
+		example: map[string]any{"items": []any{exampleHold()}, "next": nil},
 	}, a.listReservations)
 }
 

@@ -58,7 +58,7 @@ func writeOutput(w http.ResponseWriter, r *http.Request, req *request, out any) 
 		w.WriteHeader(status)
 		return
 	}
-	body := encode(out)
+	body := line(out)
 	if req.op.cached {
 		etag := etagOf(body)
 		w.Header().Set("ETag", etag)
@@ -80,6 +80,9 @@ func encode(value any) []byte {
 	}
 	return body
 }
+
+// line encodes an answer, which ends its line: for people at a terminal.
+func line(value any) []byte { return append(encode(value), '\n') }
 
 // write answers with bytes, and tells their length, so that none of them is sent in chunks.
 func write(w http.ResponseWriter, status int, contentType string, body []byte) {

@@ -140,7 +140,7 @@ func (a *api) writeProblem(w http.ResponseWriter, r *http.Request, err error) {
 			p.Errors[i] = valueError(f)
 		}
 	}
-	write(w, p.Status, problemType, encode(p))
+	write(w, p.Status, problemType, line(p))
 }
 
 // classify finds the row of an error, and logs it if the fault is not the client's.

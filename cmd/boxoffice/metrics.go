@@ -67,6 +67,16 @@ func (m *metrics) request(route, method string, status int, took time.Duration) 
 	}
 }
 
+// counters makes counters that are told apart by one label, and are there from the start
+// for the values that it can have.
+func (m *metrics) counters(name, help, label string, values ...string) *prometheus.CounterVec {
+	all := m.make.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{label})
+	for _, value := range values {
+		all.WithLabelValues(value)
+	}
+	return all
+}
+
 // grains returns the observer of this node's grains.
 func (m *metrics) grains() actors.Observer {
 	batches := m.make.NewHistogramVec(prometheus.HistogramOpts{
@@ -74,8 +84,10 @@ func (m *metrics) grains() actors.Observer {
 	}, []string{"kind"})
 	activations := m.make.NewHistogramVec(prometheus.HistogramOpts{Name: "grain_activation_seconds", Help: "How long grains took to be restored.", Buckets: latencies()}, []string{"kind"})
 	stops := m.make.NewCounterVec(prometheus.CounterOpts{Name: "grain_stops_total", Help: "Activations that ended, and why."}, []string{"kind", "reason"})
-	seats := m.make.NewCounterVec(prometheus.CounterOpts{Name: "seat_changes_total", Help: "Seats that were held, released, expired, confirmed, cancelled."}, []string{"change"})
-	places := m.make.NewCounterVec(prometheus.CounterOpts{Name: "place_changes_total", Help: "Places that were joined, admitted, completed, expired, left."}, []string{"change"})
+	seats := m.counters("seat_changes_total", "Seats that were held, released, expired, confirmed, cancelled.", "change",
+		"held", "released", "expired", "confirmed", "cancelled")
+	places := m.counters("place_changes_total", "Places that were joined, admitted, completed, expired, left.", "change",
+		"joined", "admitted", "completed", "expired", "left")
 	holds := m.make.NewGauge(prometheus.GaugeOpts{Name: "holds", Help: "Seats that are held, of schedules that live on this node."})
 	waiting := m.make.NewGauge(prometheus.GaugeOpts{Name: "places_waiting", Help: "Places that wait, of waiting rooms that live on this node."})
 	admitted := m.make.NewGauge(prometheus.GaugeOpts{Name: "places_admitted", Help: "Places that are admitted, of waiting rooms that live on this node."})
@@ -127,8 +139,12 @@ func (m *metrics) edge() edge.Observer {
 		Name: "edge_replica_age_seconds", Help: "How old replicas were when they answered; 0 on the owner's own node.",
 		Buckets: []float64{.025, .05, .1, .25, .5, .9},
 	}, []string{"kind"})
-	messages := m.make.NewCounterVec(prometheus.CounterOpts{Name: "edge_feed_messages_total", Help: "Messages of the feeds between nodes."}, []string{"direction"})
-	changes := m.make.NewCounterVec(prometheus.CounterOpts{Name: "edge_feed_changes_total", Help: "Changes of grains that these told."}, []string{"direction"})
+	for _, kind := range []boxoffice.Kind{boxoffice.KindSchedule, boxoffice.KindGatekeeper} {
+		answers.WithLabelValues(string(kind), "grain")
+		answers.WithLabelValues(string(kind), "replica")
+	}
+	messages := m.counters("edge_feed_messages_total", "Messages of the feeds between nodes.", "direction", "in", "out")
+	changes := m.counters("edge_feed_changes_total", "Changes of grains that these told.", "direction", "in", "out")
 	gaps := m.make.NewCounter(prometheus.CounterOpts{Name: "edge_feed_gaps_total", Help: "Times that messages of a feed were missing."})
 	replicas := m.make.NewGauge(prometheus.GaugeOpts{Name: "edge_replicas", Help: "Replicas of grains on this node."})
 	fed := func(direction string) func(int) {

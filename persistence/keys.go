@@ -180,13 +180,15 @@ const KeyRetention = 48 * time.Hour
 // keyBatch is how many keys DeleteOldKeys deletes in one transaction.
 const keyBatch = 1000
 
+const deleteOldKeys = `
+	DELETE FROM idempotency_keys WHERE ctid = ANY (ARRAY(
+		SELECT ctid FROM idempotency_keys WHERE created_at < $1 ORDER BY created_at LIMIT $2
+		FOR UPDATE SKIP LOCKED
+	))`
+
 // DeleteOldKeys deletes idempotency keys that are older than KeyRetention at now, a
 // bounded number at a time, and returns how many. Call it again while it deletes some.
 func (d *Database) DeleteOldKeys(ctx context.Context, now time.Time) (int, error) {
-	tag, err := d.pool.Exec(ctx, `
-		DELETE FROM idempotency_keys WHERE ctid = ANY (ARRAY(
-			SELECT ctid FROM idempotency_keys WHERE created_at < $1 ORDER BY created_at LIMIT $2
-			FOR UPDATE SKIP LOCKED
-		))`, now.Add(-KeyRetention), keyBatch)
+	tag, err := d.pool.Exec(ctx, deleteOldKeys, now.Add(-KeyRetention), keyBatch)
 	return int(tag.RowsAffected()), failure("delete old idempotency keys", err)
 }

@@ -3,7 +3,6 @@ package persistence
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -196,12 +195,8 @@ func compareIDs(a, b uuid.UUID) int { return cmp.Compare(string(a[:]), string(b[
 
 // Balance is how many points a user has. It fails with user-not-found.
 func (d *Database) Balance(ctx context.Context, userID uuid.UUID) (int64, error) {
-	var balance int64
-	err := d.pool.QueryRow(ctx, "SELECT balance FROM accounts WHERE user_id = $1", userID).Scan(&balance)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return 0, userNotFound()
-	}
-	return balance, failure("read balance", err)
+	return readOne(ctx, d.pool, "read balance", userNotFound(), pgx.RowTo[int64],
+		"SELECT balance FROM accounts WHERE user_id = $1", userID)
 }
 
 func userNotFound() *boxoffice.Error {
@@ -214,35 +209,20 @@ func (d *Database) PointsHistory(
 ) (boxoffice.Page[boxoffice.LedgerEntry], error) {
 	type entry struct {
 		boxoffice.LedgerEntry
-		sequence int64
+		Sequence int64
 	}
-	none := boxoffice.Page[boxoffice.LedgerEntry]{}
-	after, err := listHistory.read(page, newest())
-	if err != nil {
-		return none, err
-	}
-	rows, err := d.pool.Query(ctx, `
-		SELECT transaction_id, type, amount, balance_after, payment_id, created_at, sequence
-		FROM ledger_entries
-		WHERE user_id = $1 AND sequence < $2
-		ORDER BY sequence DESC
-		LIMIT $3`, userID, after.number, page.Limit+1)
-	if err != nil {
-		return none, failure("list points", err)
-	}
-	entries, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (e entry, err error) {
-		var paymentID *uuid.UUID
-		err = row.Scan(&e.ID, &e.Type, &e.Amount, &e.BalanceAfter, &paymentID, &e.CreatedAt, &e.sequence)
-		e.PaymentID, e.CreatedAt = valueOf(paymentID), e.CreatedAt.UTC()
-		return e, err
-	})
-	if err != nil {
-		return none, failure("list points", err)
-	}
-	listed := pageOf(listHistory, entries, page.Limit, func(e entry) position { return position{number: e.sequence} })
+	listed, err := listPage(ctx, d, listHistory, page, newest(), func(after position, limit int) (string, []any) {
+		return `
+			SELECT transaction_id AS id, type, amount, balance_after, created_at, sequence,
+				coalesce(payment_id, '00000000-0000-0000-0000-000000000000') AS payment_id
+			FROM ledger_entries
+			WHERE user_id = $1 AND sequence < $2
+			ORDER BY sequence DESC
+			LIMIT $3`, []any{userID, after.number, limit}
+	}, pgx.RowToStructByName[entry], func(e entry) position { return position{number: e.Sequence} })
 	result := boxoffice.Page[boxoffice.LedgerEntry]{Next: listed.Next}
 	for _, e := range listed.Items {
 		result.Items = append(result.Items, e.LedgerEntry)
 	}
-	return result, nil
+	return result, err
 }

@@ -202,7 +202,7 @@ func eventOfRow(kind boxoffice.Kind, row pgx.CollectableRow) (boxoffice.Event, e
 		return boxoffice.Event{}, err
 	}
 	payload, err := DecodeEvent(kind, eventType, data)
-	return boxoffice.Event{At: at.UTC(), OperationID: valueOf(operationID), Data: payload}, err
+	return boxoffice.Event{At: at, OperationID: valueOf(operationID), Data: payload}, err
 }
 
 // DecodeEvent reads the data of a stored event of a grain.
@@ -239,9 +239,6 @@ func selectEndedPlaces(ctx context.Context, tx pgx.Tx, scheduleID int64) ([]boxo
 	ended, err := pgx.CollectRows(rows, pgx.RowToStructByName[boxoffice.EndedPlace])
 	if err != nil {
 		return nil, fmt.Errorf("read the places that have ended: %w", err)
-	}
-	for i := range ended {
-		ended[i].EndsAt = ended[i].EndsAt.UTC()
 	}
 	return ended, nil
 }

@@ -2,7 +2,6 @@ package persistence
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -101,45 +100,25 @@ func insertGrain(ctx context.Context, tx pgx.Tx, kind boxoffice.Kind, id int64, 
 
 // Concert fails with concert-not-found.
 func (d *Database) Concert(ctx context.Context, id int64) (boxoffice.Concert, error) {
-	concert, err := selectConcert(ctx, d.pool, id)
-	return concert, failure("read concert", err)
+	return selectConcert(ctx, d.pool, id)
 }
 
 func selectConcert(ctx context.Context, q querier, id int64) (boxoffice.Concert, error) {
-	concert := boxoffice.Concert{ID: id}
-	err := q.QueryRow(ctx, "SELECT title, artist, description, price FROM concerts WHERE id = $1", id).
-		Scan(&concert.Title, &concert.Artist, &concert.Description, &concert.Price)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return boxoffice.Concert{}, boxoffice.Errorf(boxoffice.CodeConcertNotFound, "there is no concert %d", id)
-	}
-	return concert, err
+	return readOne(ctx, q, "read concert",
+		boxoffice.Errorf(boxoffice.CodeConcertNotFound, "there is no concert %d", id),
+		pgx.RowToStructByName[boxoffice.Concert],
+		"SELECT id, title, artist, description, price FROM concerts WHERE id = $1", id)
 }
 
 // Concerts lists all concerts in the order in which they were announced.
 func (d *Database) Concerts(ctx context.Context, page boxoffice.PageRequest) (boxoffice.Page[boxoffice.Concert], error) {
-	none := boxoffice.Page[boxoffice.Concert]{}
-	after, err := listConcerts.read(page, oldest())
-	if err != nil {
-		return none, err
-	}
-	rows, err := d.pool.Query(ctx, `
-		SELECT id, title, artist, description, price FROM concerts
-		WHERE id > $1
-		ORDER BY id
-		LIMIT $2`, after.number, page.Limit+1)
-	if err != nil {
-		return none, failure("list concerts", err)
-	}
-	concerts, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (c boxoffice.Concert, err error) {
-		err = row.Scan(&c.ID, &c.Title, &c.Artist, &c.Description, &c.Price)
-		return c, err
-	})
-	if err != nil {
-		return none, failure("list concerts", err)
-	}
-	return pageOf(listConcerts, concerts, page.Limit, func(c boxoffice.Concert) position {
-		return position{number: c.ID}
-	}), nil
+	return listPage(ctx, d, listConcerts, page, oldest(), func(after position, limit int) (string, []any) {
+		return `
+			SELECT id, title, artist, description, price FROM concerts
+			WHERE id > $1
+			ORDER BY id
+			LIMIT $2`, []any{after.number, limit}
+	}, pgx.RowToStructByName[boxoffice.Concert], func(c boxoffice.Concert) position { return position{number: c.ID} })
 }
 
 // selectSchedules is the start of every query of schedules; $1 is the time at which free
@@ -157,15 +136,9 @@ const selectSchedules = `
 
 // Schedule fails with schedule-not-found. Its free seats are counted at this moment.
 func (d *Database) Schedule(ctx context.Context, id int64) (boxoffice.ScheduleInfo, error) {
-	rows, err := d.pool.Query(ctx, selectSchedules+" WHERE s.id = $2", (*time.Time)(nil), id)
-	if err != nil {
-		return boxoffice.ScheduleInfo{}, failure("read schedule", err)
-	}
-	info, err := pgx.CollectExactlyOneRow(rows, scheduleOfRow)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return boxoffice.ScheduleInfo{}, boxoffice.Errorf(boxoffice.CodeScheduleNotFound, "there is no schedule %d", id)
-	}
-	return info, failure("read schedule", err)
+	return readOne(ctx, d.pool, "read schedule",
+		boxoffice.Errorf(boxoffice.CodeScheduleNotFound, "there is no schedule %d", id),
+		scheduleOfRow, selectSchedules+" WHERE s.id = $2", (*time.Time)(nil), id)
 }
 
 // Schedules lists the schedules that a filter chooses, by start. What is free and on
@@ -173,43 +146,32 @@ func (d *Database) Schedule(ctx context.Context, id int64) (boxoffice.ScheduleIn
 func (d *Database) Schedules(
 	ctx context.Context, filter boxoffice.ScheduleFilter, now time.Time, page boxoffice.PageRequest,
 ) (boxoffice.Page[boxoffice.ScheduleInfo], error) {
-	none := boxoffice.Page[boxoffice.ScheduleInfo]{}
 	if refusal := filter.Validate(); refusal != nil {
-		return none, refusal
+		return boxoffice.Page[boxoffice.ScheduleInfo]{}, refusal
 	}
-	after, err := listSchedules.read(page, oldest())
-	if err != nil {
-		return none, err
-	}
-	sql := selectSchedules + " WHERE (s.starts_at, s.id) > ($2, $3)"
-	args := []any{now, after.at, after.number, page.Limit + 1}
-	and := func(condition string, value any) {
-		args = append(args, value)
-		sql += fmt.Sprintf(" AND %s $%d", condition, len(args))
-	}
-	if filter.ConcertID != 0 {
-		and("s.concert_id =", filter.ConcertID)
-	}
-	if filter.From != "" {
-		and("s.local_date >=", filter.From)
-	}
-	if filter.To != "" {
-		and("s.local_date <=", filter.To)
-	}
-	if filter.Available {
-		sql += " AND s.starts_at > $1 AND s.sales_open_at <= $1 AND s.sales_close_at > $1 AND seats.free > 0"
-	}
-	rows, err := d.pool.Query(ctx, sql+" ORDER BY s.starts_at, s.id LIMIT $4", args...)
-	if err != nil {
-		return none, failure("list schedules", err)
-	}
-	schedules, err := pgx.CollectRows(rows, scheduleOfRow)
-	if err != nil {
-		return none, failure("list schedules", err)
-	}
-	return pageOf(listSchedules, schedules, page.Limit, func(s boxoffice.ScheduleInfo) position {
+	return listPage(ctx, d, listSchedules, page, oldest(), func(after position, limit int) (string, []any) {
+		sql := selectSchedules + " WHERE (s.starts_at, s.id) > ($2, $3)"
+		args := []any{now, after.at, after.number, limit}
+		and := func(condition string, value any) {
+			args = append(args, value)
+			sql += fmt.Sprintf(" AND %s $%d", condition, len(args))
+		}
+		if filter.ConcertID != 0 {
+			and("s.concert_id =", filter.ConcertID)
+		}
+		if filter.From != "" {
+			and("s.local_date >=", filter.From)
+		}
+		if filter.To != "" {
+			and("s.local_date <=", filter.To)
+		}
+		if filter.Available {
+			sql += " AND s.starts_at > $1 AND s.sales_open_at <= $1 AND s.sales_close_at > $1 AND seats.free > 0"
+		}
+		return sql + " ORDER BY s.starts_at, s.id LIMIT $4", args
+	}, scheduleOfRow, func(s boxoffice.ScheduleInfo) position {
 		return position{at: s.Terms.StartsAt, number: s.Terms.ScheduleID}
-	}), nil
+	})
 }
 
 func scheduleOfRow(row pgx.CollectableRow) (info boxoffice.ScheduleInfo, err error) {
@@ -222,9 +184,6 @@ func scheduleOfRow(row pgx.CollectableRow) (info boxoffice.ScheduleInfo, err err
 	}
 	if copied := copy(t.Prices[:], prices); copied != boxoffice.SeatCount {
 		return info, fmt.Errorf("schedule %d has %d prices", t.ScheduleID, copied)
-	}
-	for _, at := range []*time.Time{&t.StartsAt, &t.EndsAt, &t.SalesOpenAt, &t.SalesCloseAt, &t.CancellationClosesAt} {
-		*at = at.UTC()
 	}
 	return info, nil
 }

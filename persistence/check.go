@@ -246,7 +246,7 @@ func checkReservations(
 		var expiresAt, endedAt *time.Time
 		err = row.Scan(&r.ID, &r.Status, &r.SeatNumber, &r.UserID, &r.Price, &r.CreatedAt, &expiresAt, &endedAt)
 		r.ScheduleID = scheduleID
-		r.CreatedAt, r.ExpiresAt, r.EndedAt = r.CreatedAt.UTC(), valueOf(expiresAt).UTC(), valueOf(endedAt).UTC()
+		r.ExpiresAt, r.EndedAt = valueOf(expiresAt), valueOf(endedAt)
 		return r, err
 	})
 	if err != nil {

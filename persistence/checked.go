@@ -208,7 +208,7 @@ func (d *decision) refusePlaces(p *pending) ([]refusal, error) {
 	for i := range p.rows.places {
 		c := &p.rows.places[i]
 		row, ok := d.facts.places[c.key()]
-		held := valueOf(row.HeldUntil).UTC()
+		held := valueOf(row.HeldUntil)
 		live := ok && (row.Status == boxoffice.PlaceWaiting || row.Status == boxoffice.PlaceAdmitted)
 		r := boxoffice.CommitRefusal{OperationID: c.OperationID, Place: boxoffice.PlaceRow{
 			Sequence: c.Sequence, Status: row.Status, HeldUntil: held,

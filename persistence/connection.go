@@ -12,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -60,6 +61,13 @@ func newPool(
 	config.ConnConfig.DialFunc = newDialer().DialContext
 	config.BeforeConnect = func(_ context.Context, c *pgx.ConnConfig) error {
 		giveUpAtOnce(c)
+		return nil
+	}
+	config.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
+		// Times are read in UTC.
+		conn.TypeMap().RegisterType(&pgtype.Type{
+			Name: "timestamptz", OID: pgtype.TimestamptzOID, Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC},
+		})
 		return nil
 	}
 	params := config.ConnConfig.RuntimeParams

@@ -1,12 +1,15 @@
 package persistence
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"math"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"boxoffice"
 )
@@ -87,13 +90,46 @@ func (l list) read(page boxoffice.PageRequest, first position) (position, error)
 	return p, nil
 }
 
-// pageOf makes a page of the items that were read, of which there is one more than asked
-// for if there is another page.
-func pageOf[T any](l list, items []T, limit int, positionOf func(T) position) boxoffice.Page[T] {
-	page := boxoffice.Page[T]{Items: items}
-	if len(items) > limit {
-		page.Items = items[:limit]
-		page.Next = l.cursor(positionOf(items[limit-1]))
+// listPage reads a page of a list. The query gets the items after a position, in the
+// list's order, up to a number: one more than the page has, if there is another page.
+func listPage[T any](
+	ctx context.Context, d *Database, l list, page boxoffice.PageRequest, first position,
+	query func(after position, limit int) (sql string, args []any), row pgx.RowToFunc[T], positionOf func(T) position,
+) (boxoffice.Page[T], error) {
+	const what = "list"
+	none := boxoffice.Page[T]{}
+	after, err := l.read(page, first)
+	if err != nil {
+		return none, err
 	}
-	return page
+	sql, args := query(after, page.Limit+1)
+	rows, err := d.pool.Query(ctx, sql, args...)
+	if err != nil {
+		return none, failure(what, err)
+	}
+	items, err := pgx.CollectRows(rows, row)
+	if err != nil {
+		return none, failure(what, err)
+	}
+	result := boxoffice.Page[T]{Items: items}
+	if len(items) > page.Limit {
+		result.Items = items[:page.Limit]
+		result.Next = l.cursor(positionOf(items[page.Limit-1]))
+	}
+	return result, nil
+}
+
+// readOne reads the one row of a query, or fails with missing if there is none.
+func readOne[T any](
+	ctx context.Context, q querier, what string, missing *boxoffice.Error, row pgx.RowToFunc[T], sql string, args ...any,
+) (one T, err error) {
+	rows, err := q.Query(ctx, sql, args...)
+	if err != nil {
+		return one, failure(what, err)
+	}
+	one, err = pgx.CollectExactlyOneRow(rows, row)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return one, missing
+	}
+	return one, failure(what, err)
 }

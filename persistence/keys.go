@@ -147,18 +147,15 @@ func (d *Database) StoredAnswer(
 	ctx context.Context, key boxoffice.IdempotencyKey,
 ) (outcome boxoffice.Outcome, found bool, err error) {
 	const what = "read stored answer"
-	rows, err := d.pool.Query(ctx, `
+	missing := boxoffice.Errorf(boxoffice.CodeNotFound, "the key has no answer")
+	stored, err := readOne(ctx, d.pool, what, missing, pgx.RowToStructByName[storedAnswer], `
 		SELECT user_id, operation, key, digest, operation_id, outcome, balance FROM idempotency_keys
 		WHERE user_id = $1 AND operation = $2 AND key = $3`, key.UserID, key.Operation, key.Key)
-	if err != nil {
-		return boxoffice.Outcome{}, false, failure(what, err)
-	}
-	stored, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[storedAnswer])
-	if errors.Is(err, pgx.ErrNoRows) {
+	if errors.Is(err, missing) {
 		return boxoffice.Outcome{}, false, nil
 	}
 	if err != nil {
-		return boxoffice.Outcome{}, false, failure(what, err)
+		return boxoffice.Outcome{}, false, err
 	}
 	if !bytes.Equal(stored.Digest, key.Digest[:]) {
 		return boxoffice.Outcome{}, false, keyReused()
@@ -180,13 +177,15 @@ const KeyRetention = 48 * time.Hour
 // keyBatch is how many keys DeleteOldKeys deletes in one transaction.
 const keyBatch = 1000
 
+const deleteOldKeys = `
+	DELETE FROM idempotency_keys WHERE ctid = ANY (ARRAY(
+		SELECT ctid FROM idempotency_keys WHERE created_at < $1 ORDER BY created_at LIMIT $2
+		FOR UPDATE SKIP LOCKED
+	))`
+
 // DeleteOldKeys deletes idempotency keys that are older than KeyRetention at now, a
 // bounded number at a time, and returns how many. Call it again while it deletes some.
 func (d *Database) DeleteOldKeys(ctx context.Context, now time.Time) (int, error) {
-	tag, err := d.pool.Exec(ctx, `
-		DELETE FROM idempotency_keys WHERE ctid = ANY (ARRAY(
-			SELECT ctid FROM idempotency_keys WHERE created_at < $1 ORDER BY created_at LIMIT $2
-			FOR UPDATE SKIP LOCKED
-		))`, now.Add(-KeyRetention), keyBatch)
+	tag, err := d.pool.Exec(ctx, deleteOldKeys, now.Add(-KeyRetention), keyBatch)
 	return int(tag.RowsAffected()), failure("delete old idempotency keys", err)
 }

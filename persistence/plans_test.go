@@ -3,6 +3,7 @@ package persistence
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
@@ -66,4 +67,26 @@ func planOf(t *testing.T, db *Database, s *statement) string {
 	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	require.NoError(t, err)
 	return strings.Join(lines, "\n")
+}
+
+// What cleans and what sweeps look at what they are after, however much there is.
+func TestSweepsUseTheirIndexes(t *testing.T) {
+	t.Parallel()
+	db, err := Open(t.Context(), postgrestest.Database(t), Config{})
+	require.NoError(t, err)
+	t.Cleanup(db.Close)
+	exec := func(sql string) {
+		t.Helper()
+		_, err := db.pool.Exec(t.Context(), sql)
+		require.NoError(t, err)
+	}
+	exec(`INSERT INTO idempotency_keys
+		SELECT gen_random_uuid(), 'POST /', n::text, decode(repeat('00', 32), 'hex'), gen_random_uuid(), '{}', now(), NULL
+		FROM generate_series(1, 20000) n`)
+	exec("ANALYZE")
+	rows, err := db.pool.Query(t.Context(), "EXPLAIN "+deleteOldKeys, time.Now().Add(-KeyRetention), keyBatch)
+	require.NoError(t, err)
+	plan, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	require.NoError(t, err)
+	require.Contains(t, strings.Join(plan, "\n"), "Index Scan using idempotency_keys_by_time")
 }

@@ -2,7 +2,6 @@ package persistence
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -67,7 +66,8 @@ func (s *reservationStatements) write(ctx context.Context, b *batch, c *changes)
 // is over is shown as expired, whether or not its grain has written that down.
 const selectReservations = `
 	SELECT r.id, s.concert_id, r.schedule_id, r.seat_number, r.user_id, shown.status, r.price, r.created_at,
-		CASE WHEN shown.status = 'held' THEN r.expires_at END, p.id
+		CASE WHEN shown.status = 'held' THEN r.expires_at ELSE '0001-01-01Z' END AS expires_at,
+		coalesce(p.id, '00000000-0000-0000-0000-000000000000') AS payment_id
 	FROM reservations r
 	JOIN schedules s ON s.id = r.schedule_id
 	LEFT JOIN payments p ON p.reservation_id = r.id
@@ -77,15 +77,9 @@ const selectReservations = `
 
 // Reservation is a reservation as it stands at now. It fails with reservation-not-found.
 func (d *Database) Reservation(ctx context.Context, id uuid.UUID, now time.Time) (boxoffice.Reservation, error) {
-	rows, err := d.pool.Query(ctx, selectReservations+" WHERE r.id = $2", now, id)
-	if err != nil {
-		return boxoffice.Reservation{}, failure("read reservation", err)
-	}
-	reservation, err := pgx.CollectExactlyOneRow(rows, reservationOfRow)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return reservation, boxoffice.Errorf(boxoffice.CodeReservationNotFound, "there is no such reservation")
-	}
-	return reservation, failure("read reservation", err)
+	return readOne(ctx, d.pool, "read reservation",
+		boxoffice.Errorf(boxoffice.CodeReservationNotFound, "there is no such reservation"),
+		pgx.RowToStructByName[boxoffice.Reservation], selectReservations+" WHERE r.id = $2", now, id)
 }
 
 // UserReservations lists the reservations of a user that have a status at now, or all if
@@ -93,44 +87,18 @@ func (d *Database) Reservation(ctx context.Context, id uuid.UUID, now time.Time)
 func (d *Database) UserReservations(
 	ctx context.Context, userID uuid.UUID, status boxoffice.ReservationStatus, now time.Time, page boxoffice.PageRequest,
 ) (boxoffice.Page[boxoffice.Reservation], error) {
-	none := boxoffice.Page[boxoffice.Reservation]{}
 	switch status {
 	case "", boxoffice.ReservationHeld, boxoffice.ReservationConfirmed, boxoffice.ReservationExpired,
 		boxoffice.ReservationReleased, boxoffice.ReservationCancelled:
 	default:
-		return none, boxoffice.Invalid("query.status", "must be a status of a reservation")
+		return boxoffice.Page[boxoffice.Reservation]{}, boxoffice.Invalid("query.status", "must be a status of a reservation")
 	}
-	after, err := listReservations.read(page, newest())
-	if err != nil {
-		return none, err
-	}
-	sql := selectReservations + " WHERE r.user_id = $2 AND (r.created_at, r.id) < ($3, $4)"
-	args := []any{now, userID, after.at, after.id, page.Limit + 1}
-	if status != "" {
-		sql += " AND shown.status = $6"
-		args = append(args, status)
-	}
-	rows, err := d.pool.Query(ctx, sql+" ORDER BY r.created_at DESC, r.id DESC LIMIT $5", args...)
-	if err != nil {
-		return none, failure("list reservations", err)
-	}
-	reservations, err := pgx.CollectRows(rows, reservationOfRow)
-	if err != nil {
-		return none, failure("list reservations", err)
-	}
-	return pageOf(listReservations, reservations, page.Limit, func(r boxoffice.Reservation) position {
+	return listPage(ctx, d, listReservations, page, newest(), func(after position, limit int) (string, []any) {
+		return selectReservations + `
+			WHERE r.user_id = $2 AND (r.created_at, r.id) < ($3, $4) AND ($6 = '' OR shown.status = $6)
+			ORDER BY r.created_at DESC, r.id DESC
+			LIMIT $5`, []any{now, userID, after.at, after.id, limit, status}
+	}, pgx.RowToStructByName[boxoffice.Reservation], func(r boxoffice.Reservation) position {
 		return position{at: r.CreatedAt, id: r.ID}
-	}), nil
-}
-
-func reservationOfRow(row pgx.CollectableRow) (r boxoffice.Reservation, err error) {
-	var expiresAt *time.Time
-	var paymentID *uuid.UUID
-	err = row.Scan(&r.ID, &r.ConcertID, &r.ScheduleID, &r.SeatNumber, &r.UserID, &r.Status, &r.Price, &r.CreatedAt,
-		&expiresAt, &paymentID)
-	r.CreatedAt, r.PaymentID = r.CreatedAt.UTC(), valueOf(paymentID)
-	if expiresAt != nil {
-		r.ExpiresAt = expiresAt.UTC()
-	}
-	return r, err
+	})
 }

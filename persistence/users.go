@@ -126,7 +126,6 @@ func (d *Database) selectUsers(ctx context.Context, reads []*userRead) error {
 	found := make(map[uuid.UUID]boxoffice.User, len(reads))
 	var user boxoffice.User
 	_, err = pgx.ForEachRow(rows, []any{&user.ID, &user.Name, &user.CreatedAt}, func() error {
-		user.CreatedAt = user.CreatedAt.UTC()
 		found[user.ID] = user
 		return nil
 	})

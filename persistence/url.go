@@ -77,8 +77,8 @@ func Reach(ctx context.Context, url string) (again bool, err error) {
 
 // Exclusively does work while no other process of this database does work under the same
 // number; it waits for others without a limit of its own.
-func (db *Database) Exclusively(ctx context.Context, number int64, work func(context.Context) error) error {
-	return pgx.BeginFunc(ctx, db.pool, func(tx pgx.Tx) error {
+func (d *Database) Exclusively(ctx context.Context, number int64, work func(context.Context) error) error {
+	return pgx.BeginFunc(ctx, d.pool, func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, `SELECT set_config('statement_timeout', '0', true), set_config('lock_timeout', '0', true),
 			set_config('idle_in_transaction_session_timeout', '0', true)`)
 		if err != nil {

@@ -6,7 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	_ "net/http/pprof" //nolint:gosec // on a loopback address only
+	"net/http/pprof"
 	"sync"
 	"time"
 )
@@ -21,8 +21,13 @@ func startDebug(ctx context.Context, address string, logger *slog.Logger) (func(
 	if err != nil {
 		return nil, fmt.Errorf("listen for profiles: %w", err)
 	}
-	// Importing the package serves its pages on the default mux, and nothing else is on it.
-	server := &http.Server{Handler: http.DefaultServeMux, ReadHeaderTimeout: debugHeaderTimeout}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: debugHeaderTimeout}
 	var serving sync.WaitGroup
 	serving.Go(func() { _ = server.Serve(listener) }) // it only ends with Close
 	logger.Info("serving profiles under /debug/pprof/", "address", listener.Addr().String())

@@ -15,7 +15,6 @@ type catalogue interface {
 	Schedules(ctx context.Context, filter boxoffice.ScheduleFilter, now time.Time, page boxoffice.PageRequest) (boxoffice.Page[boxoffice.ScheduleInfo], error)
 	CreateConcert(ctx context.Context, concert boxoffice.NewConcert) (boxoffice.Concert, error)
 	CreateSchedule(ctx context.Context, schedule boxoffice.NewSchedule, now time.Time) (boxoffice.ScheduleInfo, error)
-	Exclusively(ctx context.Context, number int64, work func(context.Context) error) error
 }
 
 // demoLock is for nodes that start together to load the demo data once.
@@ -83,8 +82,10 @@ func (d demoSchedule) at(now time.Time) (boxoffice.NewSchedule, error) {
 // loadDemo puts the demo data into a catalogue that has none but it. A load that was cut
 // short goes on where it ended; one that is complete is left alone, and so is a
 // catalogue that somebody else has begun.
-func loadDemo(ctx context.Context, c catalogue, now time.Time) error {
-	err := c.Exclusively(ctx, demoLock, func(ctx context.Context) error {
+func loadDemo(
+	ctx context.Context, exclusively func(context.Context, int64, func(context.Context) error) error, c catalogue, now time.Time,
+) error {
+	err := exclusively(ctx, demoLock, func(ctx context.Context) error {
 		there, err := c.Concerts(ctx, boxoffice.PageRequest{Limit: 100})
 		if err != nil {
 			return err

@@ -53,11 +53,11 @@ func TestDemoIsLoadedOnce(t *testing.T) {
 	var all sync.WaitGroup
 	errs := make([]error, 4)
 	for i := range errs {
-		all.Go(func() { errs[i] = loadDemo(t.Context(), db, now) })
+		all.Go(func() { errs[i] = loadDemo(t.Context(), db.Exclusively, db, now) })
 	}
 	all.Wait()
 	require.NoError(t, errors.Join(errs...))
-	require.NoError(t, loadDemo(t.Context(), db, now.AddDate(1, 0, 0)))
+	require.NoError(t, loadDemo(t.Context(), db.Exclusively, db, now.AddDate(1, 0, 0)))
 	require.Equal(t, wantedTitles(), titles(t, db, now))
 
 	first, err := db.Schedule(t.Context(), 1)
@@ -107,8 +107,8 @@ func TestDemoGoesOnWhereItWasCutShort(t *testing.T) {
 	for left := range 4 {
 		db := openCatalogue(t)
 		now := time.Now().UTC().Truncate(time.Millisecond)
-		require.ErrorIs(t, loadDemo(t.Context(), &cutShort{Database: db, left: left}, now), errCutShort)
-		require.NoError(t, loadDemo(t.Context(), db, now.Add(time.Minute)))
+		require.ErrorIs(t, loadDemo(t.Context(), db.Exclusively, &cutShort{Database: db, left: left}, now), errCutShort)
+		require.NoError(t, loadDemo(t.Context(), db.Exclusively, db, now.Add(time.Minute)))
 		require.Equal(t, wantedTitles(), titles(t, db, now))
 	}
 }
@@ -119,6 +119,6 @@ func TestDemoLeavesACatalogueInUseAlone(t *testing.T) {
 	_, err := db.CreateConcert(t.Context(), boxoffice.NewConcert{Title: "Somebody's own"})
 	require.NoError(t, err)
 	now := time.Now()
-	require.NoError(t, loadDemo(t.Context(), db, now))
+	require.NoError(t, loadDemo(t.Context(), db.Exclusively, db, now))
 	require.Equal(t, map[string]int{"Somebody's own": 0}, titles(t, db, now))
 }

@@ -54,14 +54,14 @@ func makeKey(path string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil { //nolint:gosec // the operator says where
 		return err
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), keyFile+".*") // mode 0600
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.Remove(f.Name()) }() // the link, if any, stays
+	defer func() { _ = os.Remove(f.Name()) }() //nolint:gosec // as above; the link, if any, stays
 	err = pem.Encode(f, &pem.Block{Type: pemType, Bytes: der})
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err

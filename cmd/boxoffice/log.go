@@ -15,7 +15,7 @@ const slowStep = time.Second
 // tellIfSlow logs what the program is doing if it takes longer than slowStep. done is called
 // when it has been done.
 func tellIfSlow(logger *slog.Logger, step string) (done func()) {
-	timer := time.AfterFunc(slowStep, func() { logger.Info(step) })
+	timer := time.AfterFunc(slowStep, func() { logger.Info("still starting", "step", step) })
 	return func() { timer.Stop() }
 }
 

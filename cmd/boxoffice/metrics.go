@@ -91,6 +91,8 @@ func (m *metrics) grains() actors.Observer {
 	holds := m.make.NewGauge(prometheus.GaugeOpts{Name: "holds", Help: "Seats that are held, of schedules that live on this node."})
 	waiting := m.make.NewGauge(prometheus.GaugeOpts{Name: "places_waiting", Help: "Places that wait, of waiting rooms that live on this node."})
 	admitted := m.make.NewGauge(prometheus.GaugeOpts{Name: "places_admitted", Help: "Places that are admitted, of waiting rooms that live on this node."})
+	known(seats, "held", "released", "expired", "confirmed", "cancelled")
+	known(places, "joined", "admitted", "completed", "expired", "left")
 	return actors.Observer{
 		Batch: func(kind boxoffice.Kind, commands int) {
 			batches.WithLabelValues(string(kind)).Observe(float64(commands))
@@ -147,6 +149,12 @@ func (m *metrics) edge() edge.Observer {
 	changes := m.counters("edge_feed_changes_total", "Changes of grains that these told.", "direction", "in", "out")
 	gaps := m.make.NewCounter(prometheus.CounterOpts{Name: "edge_feed_gaps_total", Help: "Times that messages of a feed were missing."})
 	replicas := m.make.NewGauge(prometheus.GaugeOpts{Name: "edge_replicas", Help: "Replicas of grains on this node."})
+	for _, kind := range []boxoffice.Kind{boxoffice.KindSchedule, boxoffice.KindGatekeeper} {
+		answers.WithLabelValues(string(kind), "grain")
+		answers.WithLabelValues(string(kind), "replica")
+	}
+	known(messages, "in", "out")
+	known(changes, "in", "out")
 	fed := func(direction string) func(int) {
 		return func(count int) {
 			messages.WithLabelValues(direction).Inc()
@@ -175,6 +183,7 @@ func (m *metrics) groups() func(persistence.GroupReport) {
 	sizes := m.make.NewHistogram(prometheus.HistogramOpts{Name: "journal_group_commits", Help: "Commits that were written together.", Buckets: sizes()})
 	durations := m.make.NewHistogram(prometheus.HistogramOpts{Name: "journal_group_duration_seconds", Help: "How long groups took to be durable.", Buckets: latencies()})
 	transactions := m.make.NewCounter(prometheus.CounterOpts{Name: "journal_transactions_total", Help: "Transactions of the journal."})
+	known(commits, "durable", "fenced", "refused", "unavailable", "unknown", "rejected")
 	return func(r persistence.GroupReport) {
 		sizes.Observe(float64(r.Commits))
 		durations.Observe(r.Duration.Seconds())
@@ -198,6 +207,7 @@ func (m *metrics) cluster() cluster.Observer {
 	members := m.make.NewGauge(prometheus.GaugeOpts{Name: "cluster_members", Help: "Nodes that own grains, as this node knows."})
 	evicted := m.make.NewCounter(prometheus.CounterOpts{Name: "cluster_evictions_total", Help: "Nodes that this node has evicted."})
 	dropped := m.make.NewCounterVec(prometheus.CounterOpts{Name: "cluster_dropped_messages_total", Help: "Messages that were dropped because a queue was full."}, []string{"queue"})
+	known(beats, "ok", "failed")
 	return cluster.Observer{
 		Called: func(kind string, count int, took time.Duration, err error) {
 			calls.WithLabelValues(kind, resultOf(err)).Observe(took.Seconds())
@@ -207,6 +217,13 @@ func (m *metrics) cluster() cluster.Observer {
 		Members:   func(ready int) { members.Set(float64(ready)) },
 		Evicted:   func(string) { evicted.Inc() },
 		Dropped:   func(queue string) { dropped.WithLabelValues(queue).Inc() },
+	}
+}
+
+// known has counters shown from the start, as 0, so that their first step is an increase.
+func known(counters *prometheus.CounterVec, labels ...string) {
+	for _, label := range labels {
+		counters.WithLabelValues(label)
 	}
 }
 

@@ -99,7 +99,7 @@ func (n *node) start(ctx context.Context) (err error) {
 		return err
 	}
 	if n.settings.demo() {
-		if err := loadDemo(ctx, n.db, n.clock.Now()); err != nil {
+		if err := loadDemo(ctx, n.db.Exclusively, n.db, n.clock.Now()); err != nil {
 			return err
 		}
 	}

@@ -55,15 +55,23 @@ type command struct {
 func commands() []command {
 	return []command{
 		{name: "serve", settings: true, summary: "Run a node until it is told to stop", prepare: noFlags(serve)},
-		{name: "migrate", settings: true, prepare: noFlags(migrate),
-			summary: "Bring the database of BOXOFFICE_DATABASE_URL, or the private one, up to date"},
-		{name: "token", settings: true, usage: "-role admin|user [-user ID] [-ttl 24h]", prepare: prepareToken,
-			summary: "Print an access token signed with the node's key"},
-		{name: "healthcheck", settings: true, usage: "[-address host:port]", prepare: prepareHealthcheck,
-			summary: "Ask the node of this machine whether it is ready: exit status 0 if it is, else 1"},
+		{
+			name: "migrate", settings: true, prepare: noFlags(migrate),
+			summary: "Bring the database of BOXOFFICE_DATABASE_URL, or the private one, up to date",
+		},
+		{
+			name: "token", settings: true, usage: "-role admin|user [-user ID] [-ttl 24h]", prepare: prepareToken,
+			summary: "Print an access token signed with the node's key",
+		},
+		{
+			name: "healthcheck", settings: true, usage: "[-address host:port]", prepare: prepareHealthcheck,
+			summary: "Ask the node of this machine whether it is ready: exit status 0 if it is, else 1",
+		},
 		{name: "version", summary: "Print the version, the commit and the Go release that it was built with", prepare: noFlags(printVersion)},
-		{name: "help", usage: "[command]", args: 1, prepare: prepareHelp,
-			summary: "List the commands and every setting, or tell about one command"},
+		{
+			name: "help", usage: "[command]", args: 1, prepare: prepareHelp,
+			summary: "List the commands and every setting, or tell about one command",
+		},
 	}
 }
 

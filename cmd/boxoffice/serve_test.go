@@ -139,8 +139,10 @@ func TestServeSaysWhatTakesLong(t *testing.T) {
 
 func TestServeWarnsOfADatabaseInPlainText(t *testing.T) {
 	t.Parallel()
-	_, _, stderr := runProgram(t, nil, nodeEnviron([]string{"BOXOFFICE_DATA_DIR=" + t.TempDir(),
-		"BOXOFFICE_DATABASE_URL=postgres://192.0.2.1:1/d", "BOXOFFICE_START_TIMEOUT=10ms"})...)
+	_, _, stderr := runProgram(t, nil, nodeEnviron([]string{
+		"BOXOFFICE_DATA_DIR=" + t.TempDir(),
+		"BOXOFFICE_DATABASE_URL=postgres://192.0.2.1:1/d", "BOXOFFICE_START_TIMEOUT=10ms",
+	})...)
 	require.Equal(t, 1, strings.Count(stderr, "connections to PostgreSQL are not encrypted"), stderr)
 	require.Contains(t, stderr, `"192.0.2.1"`)
 }

@@ -45,13 +45,16 @@ func Keep(ctx context.Context, config Config) (*Kept, error) {
 
 func (k *Kept) keep(ctx context.Context, config Config) error {
 	for short := 0; ; short++ {
-		began := time.Now()
+		youth, over := context.WithTimeout(ctx, steadyAfter)
 		select {
 		case <-ctx.Done():
+			over()
 			return nil
 		case <-k.server.Done():
 		}
-		if time.Since(began) >= steadyAfter {
+		steady := youth.Err() != nil
+		over()
+		if steady {
 			short = 0
 		} else if short+1 == shortLives {
 			return fmt.Errorf("the private PostgreSQL does not stay up; see server.log in %s", config.DataDir)

@@ -115,8 +115,8 @@ func (x *experiment) count(v *verdict, operations []history.Operation) {
 	}
 }
 
-// tooBusy makes a run invalid: others took a third of the machine or more during an outage that
-// was longer than its stretched goal. Then it is as likely theirs as the service's.
+// tooBusy makes a run invalid: an outage was longer than its goal may be stretched at a time at
+// which the machine had so much else to do that it is as likely due to that.
 const tooBusy = "the machine had too much else to do"
 
 // checkOutages compares what each fault did with its goal.
@@ -145,10 +145,10 @@ func (x *experiment) checkOutages(v *verdict, operations []history.Operation) {
 		}
 		v.Faults = append(v.Faults, judged)
 		for _, outage := range judged.Outages {
-			limit := x.limit(goal, outage)
+			limit, busy := x.limit(goal, outage)
 			switch {
 			case outage.Length <= limit:
-			case x.machine.slowdown(outage.From, outage.From+outage.Length) >= busySlowdown:
+			case busy:
 				v.Invalid = append(v.Invalid, fmt.Sprintf("%s at %.3fs: %s to tell what an outage of %s is due to",
 					f.Fault, f.Start.Seconds(), tooBusy, outage.Length))
 			default:
@@ -163,11 +163,15 @@ func (x *experiment) checkOutages(v *verdict, operations []history.Operation) {
 }
 
 // limit is how long an outage may be: the goal, by what others left of the machine at the
-// time, and what the harness itself did not get to run; twice the goal at the very most.
-func (x *experiment) limit(goal time.Duration, o check.Outage) time.Duration {
+// time, and what the harness itself did not get to run; twice the goal at the very most. busy
+// says that a longer one proves nothing: others had a third of the machine or more, or the
+// goal would have been stretched further.
+func (x *experiment) limit(goal time.Duration, o check.Outage) (limit time.Duration, busy bool) {
 	until := o.From + o.Length
 	factor := x.options.slowdown * x.machine.slowdown(o.From, until)
-	return min(maxSlowdown*goal, time.Duration(float64(goal)*factor)+during(x.stalls, o.From, until))
+	stretched := time.Duration(float64(goal)*factor) + during(x.stalls, o.From, until)
+	most := maxSlowdown * goal
+	return min(most, stretched), factor >= busySlowdown*x.options.slowdown || stretched >= most
 }
 
 // mayFence are the faults after which a node may end by itself, to be started again:

@@ -168,10 +168,9 @@ func (x *experiment) checkOutages(v *verdict, operations []history.Operation) {
 // goal would have been stretched further.
 func (x *experiment) limit(goal time.Duration, o check.Outage) (limit time.Duration, busy bool) {
 	until := o.From + o.Length
-	factor := x.options.slowdown * x.machine.slowdown(o.From, until)
-	stretched := time.Duration(float64(goal)*factor) + during(x.stalls, o.From, until)
-	most := maxSlowdown * goal
-	return min(most, stretched), factor >= busySlowdown*x.options.slowdown || stretched >= most
+	others, stalled, most := x.machine.slowdown(o.From, until), during(x.stalls, o.From, until), maxSlowdown*goal
+	stretched := func(factor float64) time.Duration { return time.Duration(float64(goal)*factor) + stalled }
+	return min(most, stretched(others*x.options.slowdown)), others >= busySlowdown || stretched(others) >= most
 }
 
 // mayFence are the faults after which a node may end by itself, to be started again:

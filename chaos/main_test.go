@@ -97,16 +97,16 @@ func TestARunInWhichLittleSucceedsIsInvalid(t *testing.T) {
 func TestExits(t *testing.T) {
 	t.Parallel()
 	x := judged(t)
-	x.faults = []faultRun{{Fault: plan.Fault{Kind: plan.Pause}, Start: time.Second}, {Fault: plan.Fault{Kind: plan.Kill}, Start: 5 * time.Second}}
+	x.faults = []faultRun{{Fault: plan.Fault{Kind: plan.Pause}, Start: time.Second, Healed: 2 * time.Second}, {Fault: plan.Fault{Kind: plan.Kill}, Start: 5 * time.Second}}
 	at := func(d time.Duration) time.Time { return x.recorder.Start().Add(d) }
 	require.Empty(t, x.checkExits([]rig.Exit{
 		{Name: "node-0", At: at(2 * time.Second), Status: "exit status 1"},                // fenced after a pause
 		{Name: "node-0", At: at(6 * time.Second), Status: "signal: killed", Wanted: true}, // by the fault
 	}))
 	require.Len(t, x.checkExits([]rig.Exit{
-		{Name: "node-0", At: at(0), Status: "exit status 1"},               // before any fault
-		{Name: "node-0", At: at(2 * time.Second), Status: "exit status 2"}, // a panic
-		{Name: "node-1", At: at(6 * time.Second), Status: "exit status 1"}, // for no reason
+		{Name: "node-0", At: at(0), Status: "exit status 1"},                // before any fault
+		{Name: "node-0", At: at(2 * time.Second), Status: "exit status 2"},  // a panic
+		{Name: "node-1", At: at(13 * time.Second), Status: "exit status 1"}, // for no reason
 	}), 3)
 }
 

@@ -173,6 +173,10 @@ func (x *experiment) limit(goal time.Duration, o check.Outage) (limit time.Durat
 	return min(most, stretched(others*x.options.slowdown)), others >= busySlowdown || stretched(others) >= most
 }
 
+// fencedLimit is how long after such a fault a node that finds itself evicted may take to end:
+// it lets its clients finish, as one that drains.
+const fencedLimit = 10 * time.Second
+
 // mayFence are the faults after which a node may end by itself, to be started again:
 // those that keep it from its heartbeats.
 func mayFence() []plan.Kind {
@@ -186,13 +190,9 @@ func (x *experiment) checkExits(exits []rig.Exit) []check.Violation {
 	var violations []check.Violation
 	for _, e := range exits {
 		at := x.recorder.Since(e.At)
-		during := -1
-		for i, f := range x.faults {
-			if f.Start <= at {
-				during = i
-			}
-		}
-		excused := during >= 0 && slices.Contains(mayFence(), x.faults[during].Kind) && e.Status == "exit status 1"
+		excused := e.Status == "exit status 1" && slices.ContainsFunc(x.faults, func(f faultRun) bool {
+			return slices.Contains(mayFence(), f.Kind) && f.Start <= at && at <= f.Healed+fencedLimit
+		})
 		if !e.Wanted && !excused {
 			violations = append(violations, check.Violation{
 				Check: "exit", Detail: fmt.Sprintf("%s ended by itself at %.3fs: %s", e.Name, at.Seconds(), e.Status),

@@ -271,7 +271,12 @@ func (x *experiment) killCrowd(ctx context.Context, f plan.Fault) error {
 			return err
 		}
 		outage := check.Outage{ScheduleID: crowd.ScheduleID, From: killed, Length: back}
-		if limit := x.limit(entryOf(f.Kind).Goal, outage); back > limit {
+		limit, busy := x.limit(entryOf(f.Kind).Goal, outage)
+		switch {
+		case back <= limit:
+		case busy:
+			x.invalid = append(x.invalid, fmt.Sprintf("%s: %s to tell what an outage of %s is due to", f, tooBusy, back))
+		default:
 			x.violate("crowd", fmt.Errorf("schedule %d, with a crowd in line, did not answer for %s; the goal is %s",
 				crowd.ScheduleID, back, limit))
 		}

@@ -97,16 +97,16 @@ func TestARunInWhichLittleSucceedsIsInvalid(t *testing.T) {
 func TestExits(t *testing.T) {
 	t.Parallel()
 	x := judged(t)
-	x.faults = []faultRun{{Fault: plan.Fault{Kind: plan.Pause}, Start: time.Second}, {Fault: plan.Fault{Kind: plan.Kill}, Start: 5 * time.Second}}
+	x.faults = []faultRun{{Fault: plan.Fault{Kind: plan.Pause}, Start: time.Second, Healed: 2 * time.Second}, {Fault: plan.Fault{Kind: plan.Kill}, Start: 5 * time.Second}}
 	at := func(d time.Duration) time.Time { return x.recorder.Start().Add(d) }
 	require.Empty(t, x.checkExits([]rig.Exit{
 		{Name: "node-0", At: at(2 * time.Second), Status: "exit status 1"},                // fenced after a pause
 		{Name: "node-0", At: at(6 * time.Second), Status: "signal: killed", Wanted: true}, // by the fault
 	}))
 	require.Len(t, x.checkExits([]rig.Exit{
-		{Name: "node-0", At: at(0), Status: "exit status 1"},               // before any fault
-		{Name: "node-0", At: at(2 * time.Second), Status: "exit status 2"}, // a panic
-		{Name: "node-1", At: at(6 * time.Second), Status: "exit status 1"}, // for no reason
+		{Name: "node-0", At: at(0), Status: "exit status 1"},                // before any fault
+		{Name: "node-0", At: at(2 * time.Second), Status: "exit status 2"},  // a panic
+		{Name: "node-1", At: at(13 * time.Second), Status: "exit status 1"}, // for no reason
 	}), 3)
 }
 
@@ -116,10 +116,15 @@ func TestGoalsAreStretchedByOthersAndOnlyTwice(t *testing.T) {
 	x := judged(t)
 	x.machine = &machine{processors: 2, samples: []sample{{0, usage{}}, {10 * s, usage{busy: 5 * s}}, {20 * s, usage{busy: 25 * s}}}}
 	at := func(from time.Duration) check.Outage { return check.Outage{From: from, Length: 10 * s} }
-	require.Equal(t, 4*s, x.limit(3*s, at(0)), "a quarter of the machine was others'")
-	require.Equal(t, 6*s, x.limit(3*s, at(10*s)), "all of it was")
+	limited := func(want time.Duration, wantBusy bool, from time.Duration, why string) {
+		limit, busy := x.limit(3*s, at(from))
+		require.Equal(t, want, limit, why)
+		require.Equal(t, wantBusy, busy, why)
+	}
+	limited(4*s, false, 0, "a quarter of the machine was others'")
+	limited(6*s, true, 10*s, "all of it was")
 	x.stalls = []stall{{0, 9 * s}}
-	require.Equal(t, 6*s, x.limit(3*s, at(0)), "nothing ran")
+	limited(6*s, true, 0, "nothing ran")
 }
 
 func TestLogs(t *testing.T) {

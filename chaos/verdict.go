@@ -115,8 +115,8 @@ func (x *experiment) count(v *verdict, operations []history.Operation) {
 	}
 }
 
-// tooBusy makes a run invalid: others took a third of the machine or more during an outage that
-// was longer than its stretched goal. Then it is as likely theirs as the service's.
+// tooBusy makes a run invalid: an outage was longer than its goal may be stretched at a time at
+// which the machine had so much else to do that it is as likely due to that.
 const tooBusy = "the machine had too much else to do"
 
 // checkOutages compares what each fault did with its goal.
@@ -145,10 +145,10 @@ func (x *experiment) checkOutages(v *verdict, operations []history.Operation) {
 		}
 		v.Faults = append(v.Faults, judged)
 		for _, outage := range judged.Outages {
-			limit := x.limit(goal, outage)
+			limit, busy := x.limit(goal, outage)
 			switch {
 			case outage.Length <= limit:
-			case x.machine.slowdown(outage.From, outage.From+outage.Length) >= busySlowdown:
+			case busy:
 				v.Invalid = append(v.Invalid, fmt.Sprintf("%s at %.3fs: %s to tell what an outage of %s is due to",
 					f.Fault, f.Start.Seconds(), tooBusy, outage.Length))
 			default:
@@ -163,12 +163,19 @@ func (x *experiment) checkOutages(v *verdict, operations []history.Operation) {
 }
 
 // limit is how long an outage may be: the goal, by what others left of the machine at the
-// time, and what the harness itself did not get to run; twice the goal at the very most.
-func (x *experiment) limit(goal time.Duration, o check.Outage) time.Duration {
+// time, and what the harness itself did not get to run; twice the goal at the very most. busy
+// says that a longer one proves nothing: others had a third of the machine or more, or the
+// goal would have been stretched further.
+func (x *experiment) limit(goal time.Duration, o check.Outage) (limit time.Duration, busy bool) {
 	until := o.From + o.Length
-	factor := x.options.slowdown * x.machine.slowdown(o.From, until)
-	return min(maxSlowdown*goal, time.Duration(float64(goal)*factor)+during(x.stalls, o.From, until))
+	others, stalled, most := x.machine.slowdown(o.From, until), during(x.stalls, o.From, until), maxSlowdown*goal
+	stretched := func(factor float64) time.Duration { return time.Duration(float64(goal)*factor) + stalled }
+	return min(most, stretched(others*x.options.slowdown)), others >= busySlowdown || stretched(others) >= most
 }
+
+// fencedLimit is how long after such a fault a node that finds itself evicted may take to end:
+// it lets its clients finish, as one that drains.
+const fencedLimit = 10 * time.Second
 
 // mayFence are the faults after which a node may end by itself, to be started again:
 // those that keep it from its heartbeats.
@@ -183,13 +190,9 @@ func (x *experiment) checkExits(exits []rig.Exit) []check.Violation {
 	var violations []check.Violation
 	for _, e := range exits {
 		at := x.recorder.Since(e.At)
-		during := -1
-		for i, f := range x.faults {
-			if f.Start <= at {
-				during = i
-			}
-		}
-		excused := during >= 0 && slices.Contains(mayFence(), x.faults[during].Kind) && e.Status == "exit status 1"
+		excused := e.Status == "exit status 1" && slices.ContainsFunc(x.faults, func(f faultRun) bool {
+			return slices.Contains(mayFence(), f.Kind) && f.Start <= at && at <= f.Healed+fencedLimit
+		})
 		if !e.Wanted && !excused {
 			violations = append(violations, check.Violation{
 				Check: "exit", Detail: fmt.Sprintf("%s ended by itself at %.3fs: %s", e.Name, at.Seconds(), e.Status),

@@ -73,10 +73,15 @@ func (l *Lab) watchCPU(ctx context.Context, servers []*Server, client *rig.Proce
 		if l.nats != nil && len(servers) > 1 { // it runs in this process, which does little else
 			s.used.Nodes += rig.ProcessCPU(os.Getpid())
 		}
-		taken = append(taken, s)
+		select {
+		case <-client.Ended(): // it may have used nothing any more in this one
+			return taken
+		default:
+			taken = append(taken, s)
+		}
 		select {
 		case <-ticker.C:
-		case <-client.Ended(): // not sampled once more: the client is gone
+		case <-client.Ended():
 			return taken
 		case <-ctx.Done():
 			return taken

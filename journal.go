@@ -113,6 +113,22 @@ type PlaceRow struct {
 	HeldUntil time.Time // zero without a live hold
 }
 
+// ScheduleNews is what a schedule's journal says, after one of its versions, about its seats and the places in line.
+type ScheduleNews struct {
+	After          int64 // begins after this version of the schedule's journal; 0: tells everything
+	Version        int64 // and is complete up to this one
+	AvailableSeats int
+	SoldOut        bool
+	Places         []PlaceNews // of every place that something happened to: how it stands now
+}
+
+// PlaceNews is how a place stands by the schedule's journal.
+type PlaceNews struct {
+	Sequence  uint64
+	Completed bool      // used up by a payment
+	HeldUntil time.Time // of its live hold; zero: none
+}
+
 // Activation is the fresh ownership of a grain: a new epoch and the version that its
 // state was restored at.
 type Activation struct {

@@ -36,7 +36,7 @@ func (g *gatekeeperGrain) load(ctx context.Context) (boxoffice.Activation, error
 	return activation, err
 }
 
-func (g *gatekeeperGrain) due(now time.Time) []boxoffice.Event { return g.room.ExpireDue(now) }
+func (g *gatekeeperGrain) due(now time.Time) []boxoffice.Event { return g.room.Due(now) }
 
 // discard can only forget what was not applied.
 func (g *gatekeeperGrain) discard(b *batch) bool { return b.alone || len(b.events) == 0 }
@@ -50,7 +50,8 @@ func (g *gatekeeperGrain) refused(refusals []boxoffice.CommitRefusal) {
 
 // learn takes over what the row of an admitted place says.
 func (g *gatekeeperGrain) learn(row boxoffice.PlaceRow) {
-	for _, e := range g.room.NoteRow(row, g.shell.now) {
+	g.room.HearRow(row)
+	for _, e := range g.room.Settle(g.shell.now) {
 		if len(g.learned) == 0 {
 			g.learnedAt = g.shell.now
 		}
@@ -105,7 +106,7 @@ func (g *gatekeeperGrain) decide(b *batch) {
 			b.replies[i] = g.see(b, idOf(m.GetUserId()), m.GetSequence())
 		case *messages.Join:
 			// Joining again is one more way to be seen.
-			if sequence, ok := g.room.PlaceOf(idOf(m.GetUserId())); ok && sequence < firstNew {
+			if sequence, _, ok := g.room.PlaceOf(idOf(m.GetUserId())); ok && sequence < firstNew {
 				g.see(b, idOf(m.GetUserId()), sequence)
 			}
 		}
@@ -171,7 +172,7 @@ func (g *gatekeeperGrain) join(b *batch, m *messages.Join) func() proto.Message 
 		return func() proto.Message { return refusalMessage(refusal) }
 	}
 	g.apply(b, events)
-	sequence, _ := g.room.PlaceOf(userID)
+	sequence, _, _ := g.room.PlaceOf(userID)
 	return g.place(b, userID, sequence, len(events) > 0)
 }
 
@@ -221,7 +222,12 @@ func (g *gatekeeperGrain) configure(b *batch, m *messages.Configure) func() prot
 
 // scheduleChanged takes over what the schedule of this waiting room has decided.
 func (g *gatekeeperGrain) scheduleChanged(m *messages.ScheduleChanged) {
-	g.room.NoteSeats(m.GetVersion(), int(m.GetAvailableSeats()), m.GetSoldOut())
+	g.room.Hear(boxoffice.ScheduleNews{
+		After:          min(m.GetVersion(), g.room.KnownVersion()),
+		Version:        m.GetVersion(),
+		AvailableSeats: int(m.GetAvailableSeats()),
+		SoldOut:        m.GetSoldOut(),
+	})
 	for _, change := range m.GetPlaces() {
 		row := boxoffice.PlaceRow{
 			Sequence:  change.GetSequence(),

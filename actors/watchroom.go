@@ -102,6 +102,6 @@ func roomViewMessage(v *waitingroom.View) *messages.RoomView {
 		AvailableSeats: int32(v.AvailableSeats),
 		Waiting:        int64(v.Waiting),
 		Admitted:       int64(v.Admitted),
-		ClaimTtl:       v.ClaimTTL.Milliseconds(),
+		ClaimTtl:       v.MaxPollAfter.Milliseconds(),
 	}
 }

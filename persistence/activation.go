@@ -66,14 +66,14 @@ func (j *Journal) ActivateWaitingRoom(
 		if err != nil {
 			return err
 		}
+		room.ScheduleID = id
+		if err := tellSeats(ctx, tx, id, room); err != nil { // before the holds of the places
+			return err
+		}
 		if err := restorePlaces(ctx, tx, id, room); err != nil {
 			return err
 		}
-		if err := restoreAdmissions(ctx, tx, id, room); err != nil {
-			return err
-		}
-		room.ScheduleID = id
-		return tellSeats(ctx, tx, id, room)
+		return restoreAdmissions(ctx, tx, id, room)
 	})
 	if err != nil {
 		return boxoffice.Activation{}, nil, err
@@ -315,6 +315,8 @@ func tellSeats(ctx context.Context, tx pgx.Tx, id int64, room *waitingroom.Room)
 	if err != nil {
 		return fmt.Errorf("count the seats: %w", err)
 	}
-	room.NoteSeats(version, free, confirmed == boxoffice.SeatCount)
+	room.Hear(boxoffice.ScheduleNews{
+		After: room.KnownVersion(), Version: version, AvailableSeats: free, SoldOut: confirmed == boxoffice.SeatCount,
+	})
 	return nil
 }

@@ -30,6 +30,12 @@ func (g *admissionLog) note(at time.Time, count int) {
 	g.pace.Note(at, count)
 }
 
+// copyFrom makes g say what another says.
+func (g *admissionLog) copyFrom(other *admissionLog) {
+	g.exact = append(g.exact[:0], other.exact...)
+	g.pace.seconds = append(g.pace.seconds[:0], other.pace.seconds...)
+}
+
 // noteAt adds to the entry of a time, and forgets those that are more than spanMS older
 // than the newest.
 func noteAt(counts []admissionCount, atMS int64, count int, spanMS int64) []admissionCount {
@@ -90,6 +96,13 @@ func (g *admissionLog) nextSlot(now time.Time, perSecond int) time.Time {
 
 // floorMod is the remainder that is never negative.
 func floorMod(a, b int64) int64 { return ((a % b) + b) % b }
+
+func earliest(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
 
 func latest(a, b time.Time) time.Time {
 	if a.Before(b) {

@@ -7,7 +7,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"boxoffice"
-
 	"boxoffice/waitingroom"
 )
 
@@ -48,7 +47,7 @@ func TestAdmitTellsWhoIsBeingAnswered(t *testing.T) {
 
 	require.Equal(t, []boxoffice.Event{
 		{At: at(time.Second), Data: waitingroom.Admitted{
-			Sequences: []uint64{1, 2}, EndsAt: at(time.Second + 10*time.Minute),
+			Sequences: []uint64{1, 2}, EndsAt: at(time.Second + 10*time.Minute), AskedBy: at(2 * time.Second),
 		}},
 		{At: at(time.Second), Data: waitingroom.Admitted{
 			Sequences: []uint64{3}, EndsAt: at(time.Second + 10*time.Minute), Claimed: true,

@@ -4,16 +4,14 @@ import (
 	"container/heap"
 	"slices"
 	"time"
-
-	"github.com/google/uuid"
 )
 
 // admittedPlace is one place that is let in.
 type admittedPlace struct {
-	sequence   uint64
-	userID     uuid.UUID
-	joinedMS   int64
+	linePlace
+
 	admittedAt time.Time
+	askedBy    time.Time // see Admitted
 	endsAt     time.Time // of the admission, without holds
 	claimed    bool
 	heldUntil  time.Time // zero without a live hold
@@ -25,7 +23,7 @@ type admittedPlace struct {
 // endsWith is when the place is over, holds included, once it was claimed.
 func (p *admittedPlace) endsWith() time.Time { return latest(p.endsAt, p.heldUntil) }
 
-// over tells whether its time is over.
+// over reports whether its time is over.
 func (p *admittedPlace) over(now time.Time) bool { return now.UnixMilli() >= p.deadlineMS }
 
 // admittedPlaces are the places that are let in, by sequence and by deadline. There are
@@ -61,19 +59,16 @@ func (a *admittedPlaces) deadline(p *admittedPlace) time.Time {
 	if p.claimed || !p.heldUntil.IsZero() {
 		return p.endsWith()
 	}
-	if claimEndsAt := p.admittedAt.Add(a.claimTTL); claimEndsAt.Before(p.endsAt) {
-		return claimEndsAt
-	}
-	return p.endsAt
+	return earliest(p.askedBy.Add(a.claimTTL), p.endsAt)
 }
 
-// due lists the places that are over at now, in order of sequence.
-func (a *admittedPlaces) due(now time.Time) []uint64 {
+// due lists places that are over at now, in order of sequence: all of them, or limit.
+func (a *admittedPlaces) due(now time.Time, limit int) []uint64 {
 	var sequences []uint64
 	// Below a place that is not due, none is: only what is due is visited.
 	var visit func(index int)
 	visit = func(index int) {
-		if index >= len(a.heap) || !a.heap[index].over(now) {
+		if index >= len(a.heap) || !a.heap[index].over(now) || len(sequences) == limit {
 			return
 		}
 		sequences = append(sequences, a.heap[index].sequence)

@@ -8,7 +8,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"boxoffice"
-
 	"boxoffice/waitingroom"
 )
 
@@ -20,7 +19,15 @@ func joined(first uint64, users ...int) waitingroom.Joined {
 	d := waitingroom.Joined{First: first}
 	for _, n := range users {
 		d.UserIDs = append(d.UserIDs, user(n))
+		d.OperationIDs = append(d.OperationIDs, operation(n))
 	}
+	return d
+}
+
+// joinedOnce is what joined was before it told of operations.
+func joinedOnce(first uint64, users ...int) waitingroom.Joined {
+	d := joined(first, users...)
+	d.OperationIDs = nil
 	return d
 }
 
@@ -34,7 +41,7 @@ func TestAppendEventsMergesNeighbours(t *testing.T) {
 	}
 	configured := waitingroom.Configured{Capacity: 3}
 	caused := event(at(0), joined(2, 2))
-	caused.OperationID = operation(1).ID
+	caused.OperationID = operation(1)
 
 	tests := []struct {
 		name string
@@ -42,6 +49,11 @@ func TestAppendEventsMergesNeighbours(t *testing.T) {
 		want boxoffice.EventData // nil: not merged
 	}{
 		{name: "joins", a: event(at(0), joined(1, 1, 2)), b: event(at(0), joined(3, 3)), want: joined(1, 1, 2, 3)},
+		{
+			name: "joins without operations", a: event(at(0), joinedOnce(1, 1, 2)), b: event(at(0), joinedOnce(3, 3)),
+			want: joinedOnce(1, 1, 2, 3),
+		},
+		{name: "joins with and without operations", a: event(at(0), joined(1, 1)), b: event(at(0), joinedOnce(2, 2))},
 		{name: "joins with a gap", a: event(at(0), joined(1, 1, 2)), b: event(at(0), joined(4, 3))},
 		{name: "joins at two times", a: event(at(0), joined(1, 1)), b: event(at(1), joined(2, 2))},
 		{name: "joins of two operations", a: event(at(0), joined(1, 1)), b: caused},
@@ -50,6 +62,10 @@ func TestAppendEventsMergesNeighbours(t *testing.T) {
 			want: admitted(true, at(5), 1, 2),
 		},
 		{name: "claimed and not", a: event(at(0), admitted(true, at(5), 1)), b: event(at(0), admitted(false, at(5), 2))},
+		{
+			name: "asked by two times", a: event(at(0), waitingroom.Admitted{Sequences: []uint64{1}, AskedBy: at(1)}),
+			b: event(at(0), waitingroom.Admitted{Sequences: []uint64{2}, AskedBy: at(2)}),
+		},
 		{name: "two ends", a: event(at(0), admitted(true, at(5), 1)), b: event(at(0), admitted(true, at(6), 2))},
 		{
 			name: "claims", a: event(at(0), waitingroom.Claimed{Sequences: []uint64{1}}),
@@ -82,20 +98,22 @@ func TestAppendEventsMakesABatchOneEvent(t *testing.T) {
 	r := newRoom(1, 0)
 	var events []boxoffice.Event
 	for n := 1; n <= 10_000; n++ {
-		events = waitingroom.AppendEvents(events, tell(t, r, waitingroom.Join{UserID: user(n)}, at(0))...)
+		events = waitingroom.AppendEvents(events, tell(t, r, joinOf(n), at(0))...)
 	}
 	require.Len(t, events, 1)
 	require.Len(t, events[0].Data.(waitingroom.Joined).UserIDs, 10_000)
+	require.Len(t, events[0].Data.(waitingroom.Joined).OperationIDs, 10_000)
 }
 
 func TestAppendEventsLeavesItsArgumentsAlone(t *testing.T) {
 	t.Parallel()
-	roomy := make([]uuid.UUID, 1, 10)
-	roomy[0] = user(1)
-	a := event(at(0), waitingroom.Joined{First: 1, UserIDs: roomy})
+	roomy := make([]uuid.UUID, 2, 10)
+	roomy[0], roomy[1] = user(1), operation(1)
+	a := event(at(0), waitingroom.Joined{First: 1, UserIDs: roomy[:1], OperationIDs: roomy[1:]})
 	one := waitingroom.AppendEvents(nil, a, event(at(0), joined(2, 2)))
 	two := waitingroom.AppendEvents(nil, a, event(at(0), joined(2, 3)))
 	require.Equal(t, joined(1, 1, 2), one[0].Data)
 	require.Equal(t, joined(1, 1, 3), two[0].Data)
-	require.Zero(t, roomy[:2][1])
+	require.Equal(t, operation(1), roomy[1])
+	require.Zero(t, roomy[:3][2])
 }

@@ -49,27 +49,32 @@ func benchSizes(b *testing.B, run func(b *testing.B, r *Room, waiting int, now t
 	}
 }
 
-// One join in a batch of a thousand: decide, apply, merge.
+// One join in a batch of a thousand that can be taken back: decide, apply, merge.
 func BenchmarkJoin(b *testing.B) {
 	benchSizes(b, func(b *testing.B, r *Room, _ int, now time.Time) {
 		b.Helper()
 		var batch []boxoffice.Event
+		r.Begin()
 		for b.Loop() {
-			events, refusal := r.Decide(Join{UserID: benchUser(r.next)}, now)
+			events, refusal := r.Decide(Join{UserID: benchUser(r.next), OperationID: benchUser(r.next)}, now)
 			if refusal != nil {
 				b.Fatal(refusal)
 			}
 			r.Apply(events[0])
 			if batch = AppendEvents(batch, events...); len(batch[0].Data.(Joined).UserIDs) == 1000 {
 				batch = nil
+				r.Keep()
+				r.Begin()
 			}
 			if r.line.count > 2_000_000 {
 				b.StopTimer()
 				r, now = benchRoom(b, 1_000)
 				batch = nil
+				r.Begin()
 				b.StartTimer()
 			}
 		}
+		r.Keep()
 	})
 }
 
@@ -92,18 +97,20 @@ func BenchmarkAdmit(b *testing.B) {
 	benchSizes(b, func(b *testing.B, r *Room, _ int, now time.Time) {
 		b.Helper()
 		for b.Loop() {
-			sequence := r.AdmittedSequences()[0]
-			userID, _ := r.userOf(sequence)
-			ended, _ := r.Decide(Complete{Sequence: sequence}, now)
+			sequence := r.admitted.heap[0].sequence
+			userID := r.admitted.places[sequence].userID
+			r.Begin()
+			ended, _ := r.Decide(Leave{UserID: userID, Sequence: sequence}, now)
 			r.Apply(ended[0])
 			for _, e := range r.Admit(now, r.next) {
 				r.Apply(e)
 			}
-			joined, refusal := r.Decide(Join{UserID: userID}, now)
+			joined, refusal := r.Decide(Join{UserID: userID, OperationID: userID}, now)
 			if refusal != nil {
 				b.Fatal(refusal)
 			}
 			r.Apply(joined[0])
+			r.Keep()
 		}
 	})
 }
@@ -114,16 +121,16 @@ func BenchmarkRestoreWaitingRoom(b *testing.B) {
 	snapshot, err := r.Snapshot()
 	require.NoError(b, err)
 	places := make([]PlaceRecord, 0, r.line.count)
-	for p := range r.line.all() {
+	for sequence := range r.line.all() {
+		p, _ := r.line.get(sequence)
 		places = append(places, PlaceRecord{
-			Sequence: p.sequence, UserID: p.userID, Status: boxoffice.PlaceWaiting, JoinedAt: time.UnixMilli(p.joinedMS),
+			Sequence: p.sequence, UserID: p.userID, OperationID: p.operationID, Status: boxoffice.PlaceWaiting, JoinedAt: time.UnixMilli(p.joinedMS),
 		})
 	}
 	b.ReportAllocs()
 	for b.Loop() {
 		restored, err := Restore(r.limits, snapshot, nil)
 		require.NoError(b, err)
-		restored.ExpectPlaces(len(places))
 		for _, place := range places {
 			if err := restored.RestorePlace(place); err != nil {
 				b.Fatal(err)

@@ -2,6 +2,7 @@ package waitingroom
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -9,18 +10,45 @@ import (
 	"boxoffice"
 )
 
-// RoomCommand is one of [Join], [Touch], [Leave], [Complete] and [boxoffice.Configure].
+// Commands of a [Room].
+type (
+	// Join takes a place at the end of the line, or gives the caller's live one again.
+	// [Room.PlaceOf] says which join it was that took it.
+	Join struct {
+		OperationID uuid.UUID
+		UserID      uuid.UUID
+	}
+	// Touch says that the holder of a place was seen. An admitted place that was not
+	// claimed yet is claimed by it.
+	Touch struct {
+		UserID   uuid.UUID
+		Sequence uint64
+	}
+	// Leave ends a place because its holder said so.
+	Leave struct {
+		UserID   uuid.UUID
+		Sequence uint64
+	}
+)
+
+// Command is one of [Join], [Touch], [Leave] and [boxoffice.Configure].
 type Command any
 
 // queueFullRetryAfter is when a join is worth another try.
 const queueFullRetryAfter = 5 * time.Second
 
-// Decide tells what comes of a command at now: events, none if nothing is to change, or
+// Limits of one batch, so that a hundred thousand places that are let in or end at once do
+// not make one giant commit.
+const (
+	// MaxAdmissions bounds one [Room.Admit]. It is at least the joins of one batch: who
+	// finds free capacity and nobody ahead is answered as admitted.
+	MaxAdmissions = 4096
+	// MaxExpiries bounds one [Room.Due].
+	MaxExpiries = 4096
+)
+
+// Decide returns what comes of a command at now: events, none if nothing is to change, or
 // a refusal. It does not change the room.
-//
-// What ExpireDue(now) gives has to be durable and applied before. A place that is over
-// nonetheless is refused as such, and its user's join as unavailable: the next try finds
-// it ended.
 //
 // Every command can be sent again: it does nothing more than it did.
 func (r *Room) Decide(cmd Command, now time.Time) ([]boxoffice.Event, *boxoffice.Error) {
@@ -31,11 +59,6 @@ func (r *Room) Decide(cmd Command, now time.Time) ([]boxoffice.Event, *boxoffice
 		return r.decideTouch(c, now)
 	case Leave:
 		return r.decideLeave(c, now)
-	case Complete:
-		if r.admitted.places[c.Sequence] == nil {
-			return nil, nil
-		}
-		return placesEnded(now, boxoffice.PlaceCompleted, c.Sequence), nil
 	case boxoffice.Configure:
 		return r.decideConfigure(c, now)
 	default:
@@ -44,12 +67,19 @@ func (r *Room) Decide(cmd Command, now time.Time) ([]boxoffice.Event, *boxoffice
 }
 
 func (r *Room) decideJoin(c Join, now time.Time) ([]boxoffice.Event, *boxoffice.Error) {
+	// A place that has ended without an event so far gets it here.
+	var ended []boxoffice.Event
 	sequence, live := r.users[c.UserID]
-	if p := r.admitted.places[sequence]; live && p != nil {
-		if p.over(now) {
-			return nil, boxoffice.Unavailable(fmt.Errorf("place %d is over and not yet ended", sequence))
+	if live {
+		p := r.admitted.places[sequence]
+		switch {
+		case r.heard.owes(sequence):
+			live, ended = false, placesEnded(now, boxoffice.PlaceCompleted, sequence)
+		case p != nil && p.over(now):
+			live, ended = false, placesEnded(now, boxoffice.PlaceExpired, sequence)
+		case p != nil:
+			return nil, nil
 		}
-		return nil, nil
 	}
 	if !r.onSale(now) {
 		return nil, r.salesClosed(now)
@@ -57,7 +87,7 @@ func (r *Room) decideJoin(c Join, now time.Time) ([]boxoffice.Event, *boxoffice.
 	if live {
 		return nil, nil
 	}
-	if r.seats.soldOut {
+	if r.heard.soldOut {
 		return nil, boxoffice.Errorf(boxoffice.CodeSoldOut, "every seat of this schedule is sold")
 	}
 	// Those whom the end of this batch lets in do not wait.
@@ -66,7 +96,12 @@ func (r *Room) decideJoin(c Join, now time.Time) ([]boxoffice.Event, *boxoffice.
 		refusal.RetryAfter = queueFullRetryAfter
 		return nil, refusal
 	}
-	return []boxoffice.Event{{At: now, Data: Joined{First: r.next, UserIDs: []uuid.UUID{c.UserID}}}}, nil
+	ids := &[2]uuid.UUID{c.UserID, c.OperationID}
+	events := []boxoffice.Event{{At: now, Data: Joined{First: r.next, UserIDs: ids[:1:1], OperationIDs: ids[1:]}}}
+	if ended != nil {
+		events = append(ended, events...)
+	}
+	return events, nil
 }
 
 func (r *Room) decideTouch(c Touch, now time.Time) ([]boxoffice.Event, *boxoffice.Error) {
@@ -80,11 +115,11 @@ func (r *Room) decideTouch(c Touch, now time.Time) ([]boxoffice.Event, *boxoffic
 }
 
 func (r *Room) decideLeave(c Leave, now time.Time) ([]boxoffice.Event, *boxoffice.Error) {
-	userID, live := r.userOf(c.Sequence)
+	p, live := r.find(c.Sequence)
 	switch {
-	case !live:
+	case !live || r.heard.owes(c.Sequence):
 		return nil, nil
-	case userID != c.UserID:
+	case p.userID != c.UserID:
 		return nil, notYourPlace()
 	}
 	return placesEnded(now, boxoffice.PlaceLeft, c.Sequence), nil
@@ -112,38 +147,32 @@ func (r *Room) decideConfigure(c boxoffice.Configure, now time.Time) ([]boxoffic
 	}}}, nil
 }
 
-// MaxAdmissions bounds one [WaitingRoom.Admit], so that a hundred thousand slots that
-// open at once do not make one giant commit. It is at least the joins of one batch: who
-// finds free capacity and nobody ahead is answered as admitted.
-const MaxAdmissions = 4096
-
 // Admit lets in, in order, whom the limits let in at now, MaxAdmissions at most: at the
-// end of every batch and when NextWake says so. Places from claimedFrom on are being answered right now and
-// count as claimed.
+// end of every batch and when NextWake says so. Places from claimedFrom on are being
+// answered right now and count as claimed. It does not change the room.
 func (r *Room) Admit(now time.Time, claimedFrom uint64) []boxoffice.Event {
 	count := r.admissible(now)
 	if count == 0 {
 		return nil
 	}
 	sequences := make([]uint64, 0, count)
-	claimed := 0
-	for p := range r.line.all() {
-		sequences = append(sequences, p.sequence)
-		if p.sequence >= claimedFrom {
-			claimed++
-		}
+	for sequence := range r.line.all() {
+		sequences = append(sequences, sequence)
 		if len(sequences) == count {
 			break
 		}
 	}
 	endsAt := now.Add(r.limits.AdmissionTTL)
+	unclaimed, _ := slices.BinarySearch(sequences, claimedFrom)
 	var events []boxoffice.Event
-	if unclaimed := sequences[:count-claimed]; len(unclaimed) > 0 {
-		events = append(events, boxoffice.Event{At: now, Data: Admitted{Sequences: unclaimed, EndsAt: endsAt}})
-	}
-	if claimed > 0 {
+	if unclaimed > 0 {
 		events = append(events, boxoffice.Event{At: now, Data: Admitted{
-			Sequences: sequences[count-claimed:], EndsAt: endsAt, Claimed: true,
+			Sequences: sequences[:unclaimed], EndsAt: endsAt, AskedBy: r.askedAgain(now, r.line.count),
+		}})
+	}
+	if unclaimed < count {
+		events = append(events, boxoffice.Event{At: now, Data: Admitted{
+			Sequences: sequences[unclaimed:], EndsAt: endsAt, Claimed: true,
 		}})
 	}
 	return events
@@ -151,18 +180,29 @@ func (r *Room) Admit(now time.Time, claimedFrom uint64) []boxoffice.Event {
 
 // admissible is how many of those who wait the limits let in at now.
 func (r *Room) admissible(now time.Time) int {
-	if r.settings.paused || r.seats.soldOut || !r.onSale(now) {
+	if r.settings.paused || r.heard.soldOut || !r.onSale(now) {
 		return 0
 	}
 	free := r.settings.capacity - len(r.admitted.places)
 	return max(0, min(free, r.line.count, MaxAdmissions, r.log.allowed(now, r.settings.admitPerSecond)))
 }
 
-// ExpireDue ends the admitted places that are over at now. Their rows may know better (a
-// hold that nobody told of), so the journal can refuse this event: commit it alone,
-// and apply it once it is durable; after a refusal tell NoteRow and ask again.
-func (r *Room) ExpireDue(now time.Time) []boxoffice.Event {
-	due := r.admitted.due(now)
+// Due gives the events that time has made due at now, of MaxExpiries places at most: it
+// ends the admitted places that are over, and once sales are closed those who wait. The
+// row of an admitted place may know better (a hold that the room was not told of): the
+// journal then refuses the batch. It does not change the room.
+func (r *Room) Due(now time.Time) []boxoffice.Event {
+	due := r.admitted.due(now, MaxExpiries+len(r.heard.owed))
+	due = slices.DeleteFunc(due, r.heard.owes)
+	due = due[:min(len(due), MaxExpiries)]
+	if !now.Before(r.settings.salesCloseAt) {
+		for sequence := range r.line.all() {
+			if len(due) == MaxExpiries {
+				break
+			}
+			due = append(due, sequence)
+		}
+	}
 	if len(due) == 0 {
 		return nil
 	}
@@ -170,7 +210,8 @@ func (r *Room) ExpireDue(now time.Time) []boxoffice.Event {
 }
 
 // NextWake is when there is something to do or to tell next, not before now: a place is
-// over, somebody can be admitted, sales close on those who wait. Zero if nothing.
+// over, somebody can be admitted, sales close on those who wait, or events are owed. Zero
+// if nothing.
 func (r *Room) NextWake(now time.Time) time.Time {
 	var next time.Time
 	consider := func(t time.Time) {
@@ -181,41 +222,34 @@ func (r *Room) NextWake(now time.Time) time.Time {
 	if len(r.admitted.heap) > 0 {
 		consider(time.UnixMilli(r.admitted.heap[0].deadlineMS).UTC())
 	}
-	if r.line.count > 0 && now.Before(r.settings.salesCloseAt) {
+	if r.line.count > 0 {
 		consider(r.settings.salesCloseAt)
-		if r.onSale(now) && !r.settings.paused && !r.seats.soldOut && len(r.admitted.places) < r.settings.capacity {
+		if r.onSale(now) && !r.settings.paused && !r.heard.soldOut && len(r.admitted.places) < r.settings.capacity {
 			consider(r.log.nextSlot(now, r.settings.admitPerSecond))
 		}
 	}
-	return next
-}
-
-func (r *Room) onSale(now time.Time) bool {
-	return !now.Before(r.settings.salesOpenAt) && now.Before(r.settings.salesCloseAt)
-}
-
-func (r *Room) salesClosed(now time.Time) *boxoffice.Error {
-	return boxoffice.Terms{SalesOpenAt: r.settings.salesOpenAt, SalesCloseAt: r.settings.salesCloseAt}.SalesClosed(now)
-}
-
-// userOf finds the user of a live place.
-func (r *Room) userOf(sequence uint64) (uuid.UUID, bool) {
-	if p := r.admitted.places[sequence]; p != nil {
-		return p.userID, true
+	if r.Owes() {
+		if r.heard.owedSince.IsZero() {
+			r.heard.owedSince = now
+		}
+		if r.line.count > 0 {
+			consider(now)
+		}
+		consider(r.heard.owedSince.Add(settleDelay))
 	}
-	p, ok := r.line.get(sequence)
-	return p.userID, ok
+	return next
 }
 
 // checkPlace refuses a place that is not the user's or has ended. Waiting ends with the
 // sales.
 func (r *Room) checkPlace(userID uuid.UUID, sequence uint64, now time.Time) *boxoffice.Error {
-	owner, live := r.userOf(sequence)
-	if live && owner != userID {
+	place, live := r.find(sequence)
+	if live && place.userID != userID {
 		return notYourPlace()
 	}
 	p := r.admitted.places[sequence]
-	if !live || p != nil && p.over(now) || p == nil && !now.Before(r.settings.salesCloseAt) {
+	if !live || r.heard.owes(sequence) ||
+		p != nil && p.over(now) || p == nil && !now.Before(r.settings.salesCloseAt) {
 		return boxoffice.PlaceEnded()
 	}
 	return nil

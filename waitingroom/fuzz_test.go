@@ -66,13 +66,17 @@ func FuzzRestore(f *testing.F) {
 		now := at(time.Minute)
 		status := r.Status(now)
 		require.Equal(t, len(r.AdmittedSequences()), status.Admitted)
-		applyAll(r, r.ExpireDue(now))
-		require.Empty(t, r.ExpireDue(now))
+		shown := observe(t, r, places, now)
+		r.Begin()
+		applyAll(r, r.Due(now))
+		require.Empty(t, r.Due(now))
 		next := r.NextSequence()
 		if events, refusal := r.Decide(waitingroom.Join{UserID: user(1)}, now); refusal == nil && next < 1<<63 {
 			applyAll(r, events)
 		}
 		applyAll(r, r.Admit(now, next))
+		r.Rollback()
+		require.Equal(t, shown, observe(t, r, places, now))
 		for _, place := range places {
 			if shown, refusal := r.Place(place.UserID, place.Sequence, now); refusal == nil {
 				require.Equal(t, place.Sequence, shown.Sequence)

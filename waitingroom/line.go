@@ -14,7 +14,10 @@ import (
 const lineBlockSize = 256
 
 // line is the places that wait, in order of sequence, with order statistics: joining
-// costs O(1), leaving and the exact position of a place O(log n), for 33 bytes a place.
+// costs O(1), leaving and the exact position of a place O(log n), for 49 bytes a place.
+//
+// A place that was taken out can be put back, and the newest can be taken back, in the
+// reverse order of what happened, as long as no block was dropped since.
 //
 // A place sits in a block of consecutive joins and is marked in the block's bit set;
 // its position is the number of marks before it: those of the blocks before by a
@@ -32,7 +35,7 @@ type line struct {
 	tree  []int32
 	count int
 	// front is the index of a block before which nobody waits. Everybody joins at the
-	// end, so it only moves forward.
+	// end, so it moves forward, but for places that are put back.
 	front int
 	// gone counts the nil blocks.
 	gone int
@@ -40,19 +43,27 @@ type line struct {
 
 // lineBlock is up to lineBlockSize consecutive joins.
 type lineBlock struct {
-	waiting   [lineBlockSize / 64]uint64 // bit i: slot i waits
-	count     int16                      // of those who wait
-	used      int16                      // slots filled
-	sequences [lineBlockSize]uint64      // ascending
-	users     [lineBlockSize]uuid.UUID
-	joinedMS  [lineBlockSize]int64 // since the Unix epoch
+	waiting    [lineBlockSize / 64]uint64 // bit i: slot i waits
+	count      int16                      // of those who wait
+	used       int16                      // slots filled
+	sequences  [lineBlockSize]uint64      // ascending
+	users      [lineBlockSize]uuid.UUID
+	operations [lineBlockSize]uuid.UUID
+	joinedMS   [lineBlockSize]int64 // since the Unix epoch
 }
 
 // linePlace is one place that waits.
 type linePlace struct {
-	sequence uint64
-	userID   uuid.UUID
-	joinedMS int64
+	sequence    uint64
+	userID      uuid.UUID
+	operationID uuid.UUID // of the join; zero if unknown
+	joinedMS    int64
+}
+
+// lineSlot is where a place sits in the line. It is good until blocks are dropped.
+type lineSlot struct {
+	block int32
+	slot  int16
 }
 
 // push puts a place at the end. Its sequence must be higher than all before.
@@ -64,7 +75,7 @@ func (l *line) push(p linePlace) {
 	}
 	b := l.blocks[last]
 	slot := b.used
-	b.sequences[slot], b.users[slot], b.joinedMS[slot] = p.sequence, p.userID, p.joinedMS
+	b.sequences[slot], b.users[slot], b.operations[slot], b.joinedMS[slot] = p.sequence, p.userID, p.operationID, p.joinedMS
 	b.waiting[slot/64] |= 1 << (slot % 64)
 	b.used++
 	b.count++
@@ -85,48 +96,94 @@ func (l *line) grow(base uint64) {
 	l.tree = append(l.tree, sum)
 }
 
+// pop takes back the newest push, and gives the user whose place it was.
+func (l *line) pop() (userID uuid.UUID) {
+	last := len(l.blocks) - 1
+	b := l.blocks[last]
+	b.used--
+	b.waiting[b.used/64] &^= 1 << (b.used % 64)
+	b.count--
+	l.count--
+	l.add(last, -1)
+	userID = b.users[b.used]
+	if b.used == 0 {
+		l.blocks[last] = nil
+		l.blocks, l.bases, l.tree = l.blocks[:last], l.bases[:last], l.tree[:last]
+		l.front = min(l.front, max(0, last-1))
+	}
+	return userID
+}
+
+// last is the sequence of the newest push; 0 if there is none. No block may have been
+// dropped yet.
+func (l *line) last() uint64 {
+	if len(l.blocks) == 0 {
+		return 0
+	}
+	b := l.blocks[len(l.blocks)-1]
+	return b.sequences[b.used-1]
+}
+
 // get finds a place; false if it does not wait.
 func (l *line) get(sequence uint64) (linePlace, bool) {
-	index, slot, ok := l.find(sequence)
+	at, ok := l.find(sequence)
 	if !ok {
 		return linePlace{}, false
 	}
-	return l.blocks[index].place(slot), true
+	return l.at(at), true
+}
+
+// at is the place in a slot, whether or not it was taken out.
+func (l *line) at(at lineSlot) linePlace {
+	b := l.blocks[at.block]
+	return linePlace{
+		sequence: b.sequences[at.slot], userID: b.users[at.slot], operationID: b.operations[at.slot], joinedMS: b.joinedMS[at.slot],
+	}
 }
 
 // position is the 1-based rank of a place among those who wait; 0 if it does not.
 func (l *line) position(sequence uint64) int {
-	index, slot, ok := l.find(sequence)
+	at, ok := l.find(sequence)
 	if !ok {
 		return 0
 	}
-	return l.before(index) + l.blocks[index].rank(slot) + 1
+	return l.before(int(at.block)) + l.blocks[at.block].rank(int(at.slot)) + 1
 }
 
-// remove takes a place out of the line; false if it does not wait.
-func (l *line) remove(sequence uint64) (linePlace, bool) {
-	index, slot, ok := l.find(sequence)
-	if !ok {
-		return linePlace{}, false
+// takeOut takes a place out of the line; false if it does not wait. Its slot stays until
+// it is dropped, so that the place can be put back.
+func (l *line) takeOut(sequence uint64) (lineSlot, bool) {
+	at, ok := l.find(sequence)
+	if ok {
+		l.blocks[at.block].waiting[at.slot/64] &^= 1 << (at.slot % 64)
+		l.count--
+		l.blocks[at.block].count--
+		l.add(int(at.block), -1)
 	}
-	b := l.blocks[index]
-	p := b.place(slot)
-	b.waiting[slot/64] &^= 1 << (slot % 64)
-	b.count--
-	l.count--
-	l.add(index, -1)
-	if b.count == 0 && b.used == lineBlockSize {
-		l.blocks[index] = nil
-		if l.gone++; l.gone > len(l.blocks)/2 {
-			l.compact()
-		}
-	}
-	return p, true
+	return at, ok
 }
 
-// all gives the places in order. The line must not change meanwhile.
-func (l *line) all() iter.Seq[linePlace] {
-	return func(yield func(linePlace) bool) {
+// putBack is the opposite of takeOut.
+func (l *line) putBack(at lineSlot) {
+	l.blocks[at.block].waiting[at.slot/64] |= 1 << (at.slot % 64)
+	l.count++
+	l.blocks[at.block].count++
+	l.add(int(at.block), 1)
+	l.front = min(l.front, int(at.block))
+}
+
+// drop forgets a place that was taken out: its whole block, if that was the last. Slots
+// stay where they are until compact is called, as it has to be in the end.
+func (l *line) drop(at lineSlot) {
+	if b := l.blocks[at.block]; b != nil && b.count == 0 && b.used == lineBlockSize {
+		l.blocks[at.block] = nil
+		l.gone++
+	}
+}
+
+// all gives the sequences in order. The line must not change meanwhile.
+func (l *line) all() iter.Seq[uint64] {
+	return func(yield func(uint64) bool) {
 		for ; l.front < len(l.blocks)-1; l.front++ {
 			if b := l.blocks[l.front]; b != nil && b.count > 0 {
 				break
@@ -140,41 +197,18 @@ func (l *line) all() iter.Seq[linePlace] {
 	}
 }
 
-// sequences gives the sequences in order, block by block, without touching what else is
-// known of the places. The slice is used again.
-func (l *line) sequences() iter.Seq[[]uint64] {
-	return func(yield func([]uint64) bool) {
-		var sequences [lineBlockSize]uint64
-		for _, b := range l.blocks[min(l.front, len(l.blocks)):] {
-			if b == nil || b.count == 0 {
-				continue
-			}
-			n := 0
-			for i, word := range b.waiting {
-				for ; word != 0; word &= word - 1 {
-					sequences[n] = b.sequences[i*64+bits.TrailingZeros64(word)]
-					n++
-				}
-			}
-			if !yield(sequences[:n]) {
-				return
-			}
-		}
-	}
-}
-
-// find gives the block and the slot of a place that waits.
-func (l *line) find(sequence uint64) (index, slot int, ok bool) {
+// find gives the slot of a place that waits.
+func (l *line) find(sequence uint64) (at lineSlot, ok bool) {
 	index, exact := slices.BinarySearch(l.bases, sequence)
 	if !exact {
 		index--
 	}
 	if index < 0 || l.blocks[index] == nil {
-		return 0, 0, false
+		return lineSlot{}, false
 	}
 	b := l.blocks[index]
-	slot, ok = slices.BinarySearch(b.sequences[:b.used], sequence)
-	return index, slot, ok && b.waiting[slot/64]&(1<<(slot%64)) != 0
+	slot, ok := slices.BinarySearch(b.sequences[:b.used], sequence)
+	return lineSlot{block: int32(index), slot: int16(slot)}, ok && b.waiting[slot/64]&(1<<(slot%64)) != 0
 }
 
 // add changes the count of a block in the tree.
@@ -193,9 +227,12 @@ func (l *line) before(index int) int {
 	return int(sum)
 }
 
-// compact drops the nil blocks. It is called when they are most of all blocks, so that
-// its cost is a constant per block that was ever filled.
+// compact forgets the nil blocks once they are most of all blocks, so that its cost is a
+// constant per block that was ever filled.
 func (l *line) compact() {
+	if l.gone <= len(l.blocks)/2 {
+		return
+	}
 	blocks, bases := l.blocks, l.bases
 	*l = line{count: l.count}
 	for i, b := range blocks {
@@ -208,10 +245,6 @@ func (l *line) compact() {
 	}
 }
 
-func (b *lineBlock) place(slot int) linePlace {
-	return linePlace{sequence: b.sequences[slot], userID: b.users[slot], joinedMS: b.joinedMS[slot]}
-}
-
 // rank counts those who wait in the slots before.
 func (b *lineBlock) rank(slot int) int {
 	sum := 0
@@ -221,10 +254,10 @@ func (b *lineBlock) rank(slot int) int {
 	return sum + bits.OnesCount64(b.waiting[slot/64]&(1<<(slot%64)-1))
 }
 
-func (b *lineBlock) all(yield func(linePlace) bool) bool {
+func (b *lineBlock) all(yield func(uint64) bool) bool {
 	for i, word := range b.waiting {
 		for ; word != 0; word &= word - 1 {
-			if !yield(b.place(i*64 + bits.TrailingZeros64(word))) {
+			if !yield(b.sequences[i*64+bits.TrailingZeros64(word)]) {
 				return false
 			}
 		}

@@ -30,8 +30,8 @@ func (p *Pace) Note(at time.Time, count int) {
 	p.seconds = noteAt(p.seconds, atMS-floorMod(atMS, 1000), count, RateWindow.Milliseconds())
 }
 
-// Admissions tells how many places were admitted in which second. Noted in another
-// pace, they give the same estimates.
+// Admissions lists how many places were admitted in which second. Noted in another pace,
+// they give the same estimates.
 func (p *Pace) Admissions() iter.Seq2[time.Time, int] {
 	return func(yield func(time.Time, int) bool) {
 		for _, c := range p.seconds {
@@ -64,7 +64,7 @@ func (p *Pace) estimate(now time.Time, ahead int) (lowest, highest time.Duration
 }
 
 // measure counts the admissions of a window after the first second that has any, and
-// tells the time since.
+// returns the time since.
 func (p *Pace) measure(now time.Time, window time.Duration) (count int, span time.Duration) {
 	nowMS := now.UnixMilli()
 	inWindow := p.seconds[firstFrom(p.seconds, nowMS-window.Milliseconds()):]

@@ -4,11 +4,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"boxoffice"
-
 	"boxoffice/waitingroom"
 )
 
@@ -50,13 +48,19 @@ func applyAll(r *waitingroom.Room, events []boxoffice.Event) []boxoffice.Event {
 func join(t tester, r *waitingroom.Room, first, last int, now time.Time) {
 	t.Helper()
 	for n := first; n <= last; n++ {
-		tell(t, r, waitingroom.Join{UserID: user(n)}, now)
+		tell(t, r, joinOf(n), now)
 	}
+}
+
+// hear tells a room news that it can make sense of.
+func hear(t tester, r *waitingroom.Room, news boxoffice.ScheduleNews) {
+	t.Helper()
+	require.True(t, r.Hear(news), "something is missing")
 }
 
 func place(t tester, r *waitingroom.Room, n int, now time.Time) boxoffice.Place {
 	t.Helper()
-	sequence, ok := r.PlaceOf(user(n))
+	sequence, _, ok := r.PlaceOf(user(n))
 	require.True(t, ok, "user %d has no place", n)
 	p, refusal := r.Place(user(n), sequence, now)
 	if refusal != nil {
@@ -77,7 +81,7 @@ func TestJoinAnswers(t *testing.T) {
 	}
 	soldOut := func(t tester, r *waitingroom.Room) {
 		join(t, r, 1, 1, at(0))
-		r.NoteSeats(5, 0, true)
+		hear(t, r, boxoffice.ScheduleNews{Version: 5, SoldOut: true})
 	}
 	paused := func(t tester, r *waitingroom.Room) {
 		tell(t, r, boxoffice.Configure{Paused: new(true)}, at(0))
@@ -111,10 +115,7 @@ func TestJoinAnswers(t *testing.T) {
 			waiting(t, r)
 		}, limits: full, user: 1, now: at(0), given: true},
 		{name: "full but for those who are let in", before: waiting, limits: full, user: 3, now: at(0)},
-		{
-			name: "own place over and not yet ended", before: admitted, user: 1, now: closing.Add(10 * time.Minute),
-			want: boxoffice.CodeUnavailable,
-		},
+		{name: "own place over, closed", before: admitted, user: 1, now: closing.Add(10 * time.Minute), want: boxoffice.CodeSalesClosed},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -129,21 +130,19 @@ func TestJoinAnswers(t *testing.T) {
 			}
 			next := r.NextSequence()
 
-			events, refusal := r.Decide(waitingroom.Join{UserID: user(tt.user)}, tt.now)
+			events, refusal := r.Decide(joinOf(tt.user), tt.now)
 
 			switch {
 			case tt.want != "":
 				require.NotNil(t, refusal)
 				require.Equal(t, tt.want, refusal.Code)
-				require.Equal(t, tt.want == boxoffice.CodeQueueFull || tt.want == boxoffice.CodeUnavailable, refusal.RetryAfter > 0)
+				require.Equal(t, tt.want == boxoffice.CodeQueueFull, refusal.RetryAfter > 0)
 			case tt.given:
 				require.Nil(t, refusal)
 				require.Empty(t, events)
 			default:
 				require.Nil(t, refusal)
-				require.Equal(t, []boxoffice.Event{{At: tt.now, Data: waitingroom.Joined{
-					First: next, UserIDs: []uuid.UUID{user(tt.user)},
-				}}}, events)
+				require.Equal(t, []boxoffice.Event{event(tt.now, joined(next, tt.user))}, events)
 			}
 		})
 	}
@@ -182,7 +181,7 @@ func TestTouchClaims(t *testing.T) {
 	r := newRoom(2, 0)
 	join(t, r, 1, 3, at(0))
 	applyAll(r, r.Admit(at(0), 99))
-	claimEnds := at(time.Minute)
+	claimEnds := at(time.Minute + time.Second) // they were told to ask every second
 
 	require.Empty(t, tell(t, r, waitingroom.Touch{UserID: user(3), Sequence: 3}, at(1)), "waiting is not claimed")
 	events := tell(t, r, waitingroom.Touch{UserID: user(1), Sequence: 1}, claimEnds.Add(-time.Millisecond))
@@ -197,11 +196,10 @@ func TestTouchClaims(t *testing.T) {
 	require.Equal(t, boxoffice.CodeQueueTokenExpired, refusal.Code)
 
 	require.Equal(t, claimEnds, r.NextWake(at(2)))
-	events = r.ExpireDue(claimEnds)
+	events = r.Due(claimEnds)
 	require.Equal(t, []boxoffice.Event{{At: claimEnds, Data: waitingroom.Ended{
 		Sequences: []uint64{2}, Status: boxoffice.PlaceExpired,
 	}}}, events)
-	require.Equal(t, 2, r.Status(claimEnds).Admitted, "until it is durable")
 	applyAll(r, events)
 	require.Equal(t, []uint64{1}, r.AdmittedSequences())
 	require.Equal(t, at(10*time.Minute), place(t, r, 1, claimEnds).ExpiresAt)
@@ -213,28 +211,27 @@ func TestHoldLengthensAnAdmission(t *testing.T) {
 	join(t, r, 1, 1, at(0))
 	applyAll(r, r.Admit(at(0), 1))
 	ends := at(10 * time.Minute)
-	require.Empty(t, r.ExpireDue(ends.Add(-time.Millisecond)))
-	require.Len(t, r.ExpireDue(ends), 1)
+	require.Empty(t, r.Due(ends.Add(-time.Millisecond)))
+	require.Len(t, r.Due(ends), 1)
 
 	// The journal refuses to expire it: its row has a hold.
 	row := boxoffice.PlaceRow{Sequence: 1, Status: boxoffice.PlaceAdmitted, HeldUntil: ends.Add(time.Minute)}
-	require.Empty(t, r.NoteRow(row, ends))
-	require.Empty(t, r.ExpireDue(ends))
+	r.HearRow(row)
+	require.Empty(t, r.Due(ends))
 	p := place(t, r, 1, ends)
 	require.Equal(t, ends.Add(time.Minute), p.ExpiresAt)
 	require.Equal(t, ends, p.AdmissionEndsAt, "the token does not change")
 	require.Equal(t, ends.Add(time.Minute), r.NextWake(ends))
 
 	row.HeldUntil = time.Time{}
-	require.Empty(t, r.NoteRow(row, ends))
-	require.Len(t, r.ExpireDue(ends), 1, "released: over at once")
+	r.HearRow(row)
+	require.Len(t, r.Due(ends), 1, "released: over at once")
+	require.False(t, r.Owes())
 
 	row.Status = boxoffice.PlaceCompleted
-	require.Equal(t, []boxoffice.Event{{At: ends, Data: waitingroom.Ended{
-		Sequences: []uint64{1}, Status: boxoffice.PlaceCompleted,
-	}}}, applyAll(r, r.NoteRow(row, ends)))
-	require.Empty(t, r.NoteRow(row, ends), "told again")
-	require.Empty(t, r.AdmittedSequences())
+	r.HearRow(row)
+	require.True(t, r.Owes())
+	require.Empty(t, r.Due(ends), "it has ended, and has not expired")
 }
 
 func TestHoldIsAsGoodAsAClaim(t *testing.T) {
@@ -242,20 +239,8 @@ func TestHoldIsAsGoodAsAClaim(t *testing.T) {
 	r := newRoom(1, 0)
 	join(t, r, 1, 1, at(0))
 	applyAll(r, r.Admit(at(0), 99))
-	r.NoteRow(boxoffice.PlaceRow{Sequence: 1, Status: boxoffice.PlaceAdmitted, HeldUntil: at(30 * time.Second)}, at(1))
+	hear(t, r, boxoffice.ScheduleNews{Version: 3, Places: []boxoffice.PlaceNews{{Sequence: 1, HeldUntil: at(30 * time.Second)}}})
 	require.Equal(t, at(10*time.Minute), r.NextWake(at(1)))
-}
-
-func TestComplete(t *testing.T) {
-	t.Parallel()
-	r := newRoom(1, 0)
-	join(t, r, 1, 2, at(0))
-	applyAll(r, r.Admit(at(0), 1))
-	require.Empty(t, tell(t, r, waitingroom.Complete{Sequence: 2}, at(1)), "who waits cannot have paid")
-	events := tell(t, r, waitingroom.Complete{Sequence: 1}, at(1))
-	require.Equal(t, waitingroom.Ended{Sequences: []uint64{1}, Status: boxoffice.PlaceCompleted}, events[0].Data)
-	require.Empty(t, tell(t, r, waitingroom.Complete{Sequence: 1}, at(1)))
-	require.Len(t, r.Admit(at(1), 99), 1)
 }
 
 func TestConfigure(t *testing.T) {
@@ -292,21 +277,21 @@ func TestQueueStates(t *testing.T) {
 	tell(t, r, boxoffice.Configure{Paused: new(true)}, at(0))
 	require.Equal(t, boxoffice.QueuePaused, state(at(0)))
 	require.Empty(t, r.Admit(at(0), 1))
-	r.NoteSeats(10, 0, true)
+	hear(t, r, boxoffice.ScheduleNews{Version: 10, SoldOut: true})
 	require.Equal(t, boxoffice.QueueSoldOut, state(at(0)))
 	require.True(t, place(t, r, 1, at(0)).SoldOut)
-	r.NoteSeats(9, 3, false)
+	hear(t, r, boxoffice.ScheduleNews{After: 8, Version: 9, AvailableSeats: 3})
 	require.Equal(t, boxoffice.QueueSoldOut, state(at(0)), "that was earlier")
 	require.Equal(t, boxoffice.QueueClosed, state(at(2*time.Hour)))
 	require.Zero(t, r.Status(at(2*time.Hour)).Waiting, "waiting ends with the sales")
-	require.Zero(t, r.NextWake(at(2*time.Hour)))
+	require.Equal(t, at(2*time.Hour), r.NextWake(at(2*time.Hour)), "who waits is to be told")
 	_, refusal := r.Place(user(1), 1, at(2*time.Hour))
 	require.Equal(t, boxoffice.CodeQueueTokenExpired, refusal.Code)
 
 	tell(t, r, boxoffice.Configure{Paused: new(false)}, at(1))
 	require.Empty(t, r.Admit(at(1), 1), "sold out")
 	require.Equal(t, at(2*time.Hour), r.NextWake(at(1)), "sales close on those who wait")
-	r.NoteSeats(11, 1, false)
+	hear(t, r, boxoffice.ScheduleNews{After: 10, Version: 11, AvailableSeats: 1})
 	require.Equal(t, 1, r.Status(at(1)).AvailableSeats)
 	require.Equal(t, at(1), r.NextWake(at(1)), "somebody can be let in now")
 	require.Len(t, r.Admit(at(1), 1), 1, "a seat came back")

@@ -21,8 +21,6 @@ type tester interface {
 	Helper()
 }
 
-const holdTTL = 5 * time.Minute
-
 // at is a time of the tests: so long after the sales of every schedule here open.
 func at(after time.Duration) time.Time {
 	return time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC).Add(after)
@@ -35,30 +33,13 @@ func id(kind byte, n int) uuid.UUID {
 	return u
 }
 
-func user(n int) uuid.UUID        { return id('u', n) }
-func reservation(n int) uuid.UUID { return id('r', n) }
-func payment(n int) uuid.UUID     { return id('p', n) }
+func user(n int) uuid.UUID { return id('u', n) }
 
-// operation is the n-th request of the tests.
-func operation(n int) boxoffice.Operation { return boxoffice.Operation{ID: id('o', n)} }
+// operation is the n-th request of the tests; the n-th user joins by it.
+func operation(n int) uuid.UUID { return id('o', n) }
 
-// terms sell for two hours; seat n costs 1000+n.
-func terms() boxoffice.Terms {
-	t := boxoffice.Terms{
-		ScheduleID:           7,
-		ConcertID:            3,
-		StartsAt:             at(30 * time.Hour),
-		EndsAt:               at(32 * time.Hour),
-		TimeZone:             "Europe/Berlin",
-		SalesOpenAt:          at(0),
-		SalesCloseAt:         at(2 * time.Hour),
-		CancellationClosesAt: at(13 * time.Hour),
-		Price:                1000,
-	}
-	for i := range t.Prices {
-		t.Prices[i] = 1001 + int64(i)
-	}
-	return t
+func joinOf(n int) waitingroom.Join {
+	return waitingroom.Join{OperationID: operation(n), UserID: user(n)}
 }
 
 // restoreRoom restores a waiting room with its places and past admissions.

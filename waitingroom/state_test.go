@@ -7,7 +7,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"boxoffice"
-
 	"boxoffice/waitingroom"
 )
 
@@ -20,10 +19,13 @@ func TestRoomRefusesContradictions(t *testing.T) {
 		"before it opened":     {joined(1, 1)},
 		"opened twice":         {queueOpened(1, 0), queueOpened(1, 0)},
 		"a gap in the line":    {queueOpened(1, 0), joined(2, 1)},
+		"joins of nobody":      {queueOpened(1, 0), {Data: waitingroom.Joined{First: 1, OperationIDs: []uuid.UUID{user(1)}}}},
 		"two places of a user": {queueOpened(1, 0), joined(1, 1), joined(2, 1)},
 		"of a schedule":        {queueOpened(1, 0), {Data: strange{}}},
 	} {
 		require.Panics(t, func() { applyAll(waitingroom.New(limits()), events) }, name)
+		_, err := waitingroom.Replay(limits(), events)
+		require.Error(t, err, name)
 	}
 	// What has ended meanwhile is passed over.
 	r := newRoom(1, 0)
@@ -51,6 +53,8 @@ func TestRestoreWaitingRoomRefuses(t *testing.T) {
 		"never joined":         {record(3, 3, boxoffice.PlaceWaiting)},
 		"out of order":         {record(2, 2, boxoffice.PlaceWaiting), waiting},
 		"twice":                {waiting, waiting},
+		"waiting and admitted": {waiting, record(1, 2, boxoffice.PlaceAdmitted)},
+		"admitted and waiting": {record(1, 2, boxoffice.PlaceAdmitted), waiting},
 		"sequence 0":           {record(0, 1, boxoffice.PlaceWaiting)},
 		"two places of a user": {waiting, record(2, 1, boxoffice.PlaceAdmitted)},
 		"ended":                {record(1, 1, boxoffice.PlaceLeft)},

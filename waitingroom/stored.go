@@ -3,6 +3,7 @@ package waitingroom
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/google/uuid"
@@ -10,8 +11,8 @@ import (
 	"boxoffice"
 )
 
-// roomSnapshot is the stored form of a waiting room, version 1: settings and counters.
-// Its places are rows of their own.
+// storedState is the stored form of a waiting room, version 1: settings and counters. Its
+// places are rows of their own.
 type storedState struct {
 	Version        int       `json:"v"`
 	SalesOpenAt    time.Time `json:"salesOpenAt"`
@@ -20,6 +21,23 @@ type storedState struct {
 	AdmitPerSecond int       `json:"admitPerSecond"`
 	Paused         bool      `json:"paused"`
 	NextSequence   uint64    `json:"nextSequence"`
+	// ScheduleVersion is a version of the schedule's journal: the places that payments used
+	// up until then have ended by events. Old snapshots do not have it.
+	ScheduleVersion int64 `json:"scheduleVersion,omitempty"`
+}
+
+// PlaceRecord is one live place as Postgres keeps it; a waiting room is restored from
+// these rows.
+type PlaceRecord struct {
+	Sequence    uint64
+	UserID      uuid.UUID
+	OperationID uuid.UUID             // of the join; zero if unknown
+	Status      boxoffice.PlaceStatus // waiting or admitted
+	JoinedAt    time.Time
+	AdmittedAt  time.Time // zero while waiting
+	EndsAt      time.Time // end of the admission, without holds; zero while waiting
+	Claimed     bool
+	HeldUntil   time.Time // zero without a live hold
 }
 
 // Snapshot encodes settings and counters, which is little: it can go with every commit.
@@ -35,6 +53,8 @@ func (r *Room) Snapshot() ([]byte, error) {
 		AdmitPerSecond: r.settings.admitPerSecond,
 		Paused:         r.settings.paused,
 		NextSequence:   r.next,
+
+		ScheduleVersion: r.heard.completeVersion(),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("encode snapshot: %w", err)
@@ -42,13 +62,15 @@ func (r *Room) Snapshot() ([]byte, error) {
 	return data, nil
 }
 
-// RestoreWaitingRoom rebuilds a waiting room from its newest snapshot and the events
-// after it (or all of its events if the snapshot is nil), which tell settings and
-// counters. Its places are put back by [WaitingRoom.RestorePlace], the admissions of
-// those that have ended by [WaitingRoom.RestoreAdmission].
+// Restore rebuilds a waiting room from its newest snapshot and the events after it (or all
+// of its events if the snapshot is nil), which tell settings and counters. Its places are
+// put back by [Room.RestorePlace], the admissions of those that have ended by
+// [Room.RestoreAdmission].
 //
 // The result is then the room that applying all of its events gives, with the holds that
-// the rows tell of; what the schedule's seats are is for [WaitingRoom.NoteSeats].
+// the rows tell of, but that who was not seen yet may have more time for it. Before
+// anything is decided it has to [Room.Hear] what the schedule's journal says after
+// [Room.KnownVersion].
 func Restore(limits Limits, snapshot []byte, events []boxoffice.Event) (*Room, error) {
 	r := New(limits)
 	if snapshot != nil {
@@ -77,6 +99,7 @@ func (r *Room) load(snapshot []byte) error {
 	}
 	r.opened = true
 	r.next = stored.NextSequence
+	r.heard.version = stored.ScheduleVersion
 	r.settings = settings{
 		salesOpenAt:    stored.SalesOpenAt,
 		salesCloseAt:   stored.SalesCloseAt,
@@ -87,46 +110,90 @@ func (r *Room) load(snapshot []byte) error {
 	return nil
 }
 
-// ExpectPlaces makes room for so many places that are to be put back.
-func (r *Room) ExpectPlaces(count int) {
-	if len(r.users) == 0 {
-		r.users = make(map[uuid.UUID]uint64, count)
-	}
-}
-
-// RestorePlace puts a live place back, as its row tells of it. Places come in order of
-// sequence, before anything else happens in the room.
-func (r *Room) RestorePlace(place PlaceRecord) error {
-	if place.Sequence <= r.restored || place.Sequence >= r.next {
-		return fmt.Errorf("place %d follows %d, with %d to come next", place.Sequence, r.restored, r.next)
-	}
-	r.restored = place.Sequence
-	switch place.Status {
-	case boxoffice.PlaceWaiting:
-		return r.addWaiting(linePlace{
-			sequence: place.Sequence, userID: place.UserID, joinedMS: place.JoinedAt.UnixMilli(),
-		})
-	case boxoffice.PlaceAdmitted:
-		if err := r.addUser(place.UserID, place.Sequence); err != nil {
-			return err
+// Replay rebuilds a waiting room, places included, from all of its events. It differs from
+// the room that decided them only in what that one heard.
+func Replay(limits Limits, events []boxoffice.Event) (*Room, error) {
+	r := New(limits)
+	for i, e := range events {
+		if err := r.apply(e); err != nil {
+			return nil, fmt.Errorf("apply event %d of %d: %w", i+1, len(events), err)
 		}
-		r.admitted.add(&admittedPlace{
-			sequence:   place.Sequence,
-			userID:     place.UserID,
-			joinedMS:   place.JoinedAt.UnixMilli(),
-			admittedAt: place.AdmittedAt,
-			endsAt:     place.EndsAt,
-			claimed:    place.Claimed,
-			heldUntil:  place.HeldUntil,
-		})
-		r.log.note(place.AdmittedAt, 1)
-		return nil
-	default:
-		return fmt.Errorf("place %d is %q, which is not live", place.Sequence, place.Status)
 	}
+	return r, nil
 }
 
-// RestoreAdmission tells when a place that is no longer live was admitted, in any order:
+// RestorePlace puts a live place back, as its row tells of it. Places that wait come in
+// order of sequence, and all before anything else happens in the room.
+func (r *Room) RestorePlace(row PlaceRecord) error {
+	if row.Sequence == 0 || row.Sequence >= r.next {
+		return fmt.Errorf("place %d never joined: the next is %d", row.Sequence, r.next)
+	}
+	place := linePlace{
+		sequence: row.Sequence, userID: row.UserID, operationID: row.OperationID, joinedMS: row.JoinedAt.UnixMilli(),
+	}
+	if r.admitted.places[row.Sequence] != nil {
+		return fmt.Errorf("place %d was put back twice", row.Sequence)
+	}
+	if err := r.addUser(row.UserID, row.Sequence); err != nil {
+		return err
+	}
+	switch row.Status {
+	case boxoffice.PlaceWaiting:
+		if last := r.line.last(); row.Sequence <= last {
+			return fmt.Errorf("place %d follows %d", row.Sequence, last)
+		}
+		r.line.push(place)
+	case boxoffice.PlaceAdmitted:
+		if _, waits := r.line.find(row.Sequence); waits {
+			return fmt.Errorf("place %d was put back twice", row.Sequence)
+		}
+		r.RestoreAdmission(row.AdmittedAt)
+		r.hearHold(row.Sequence, row.HeldUntil)
+		r.letIn(&admittedPlace{
+			linePlace:  place,
+			admittedAt: row.AdmittedAt,
+			askedBy:    r.askedAtMost(row.AdmittedAt),
+			endsAt:     row.EndsAt,
+			claimed:    row.Claimed,
+		})
+	default:
+		return fmt.Errorf("place %d is %q, which is not live", row.Sequence, row.Status)
+	}
+	return nil
+}
+
+// RestoreAdmission says when a place that is no longer live was admitted, in any order:
 // the admissions of the last second are needed to keep the limit per second; those of
 // the last [RateWindow] keep the estimates as they were.
-func (r *Room) RestoreAdmission(at time.Time) { r.log.note(at, 1) }
+func (r *Room) RestoreAdmission(at time.Time) {
+	r.log.note(at, 1)
+	r.askedBy = latest(r.askedBy, r.askedAtMost(at))
+}
+
+// askedAtMost is when all who waited at a time had asked again, however many they were:
+// rows do not tell how long the line has been.
+func (r *Room) askedAtMost(at time.Time) time.Time {
+	joined := int(min(r.next-1, math.MaxInt32))
+	return at.Add(pollAfter(joined, r.limits.maxPollAfter(joined)))
+}
+
+// DecodeEvent reads the data of an event that [boxoffice.EncodeEvent] wrote. A type or
+// version that it does not know is an error: guessing what happened is worse than stopping.
+func DecodeEvent(eventType string, data []byte) (boxoffice.EventData, error) {
+	switch eventType {
+	case Opened{}.EventType():
+		return boxoffice.DecodeEventData[Opened](data)
+	case Configured{}.EventType():
+		return boxoffice.DecodeEventData[Configured](data)
+	case Joined{}.EventType():
+		return boxoffice.DecodeEventData[Joined](data)
+	case Admitted{}.EventType():
+		return boxoffice.DecodeEventData[Admitted](data)
+	case Claimed{}.EventType():
+		return boxoffice.DecodeEventData[Claimed](data)
+	case Ended{}.EventType():
+		return boxoffice.DecodeEventData[Ended](data)
+	default:
+		return nil, fmt.Errorf("a waiting room has no event %q", eventType)
+	}
+}

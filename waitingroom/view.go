@@ -1,12 +1,17 @@
 package waitingroom
 
 import (
+	"iter"
+	"maps"
+	"slices"
 	"time"
+
+	"github.com/google/uuid"
 
 	"boxoffice"
 )
 
-// RoomView is what a waiting room shows, apart from who waits in it: with a position it
+// View is what a waiting room shows, apart from who waits in it: with a position it
 // tells everything that somebody who waits is told. The room itself and its replicas
 // answer from it, and so alike.
 type View struct {
@@ -20,15 +25,17 @@ type View struct {
 	AvailableSeats int
 	Waiting        int
 	Admitted       int
-	ClaimTTL       time.Duration
-	Pace           *Pace // never nil
+	// MaxPollAfter is the longest that anybody who waits is told to wait before asking again.
+	MaxPollAfter time.Duration
+	Pace         *Pace // never nil
 }
 
 // How often it is worth asking where one stands. A place asks about every
 // position/pollPositionsPerSecond seconds, at most every pollFarthest, and where the
 // line is so long that this would be too much, at most every waiting/pollFarPerSecond
 // seconds. For a line of n and a longest interval of t seconds that makes about
-// pollPositionsPerSecond × ln t + n/t requests a second: 19 800 for a million.
+// pollPositionsPerSecond × ln t + n/t requests a second: 19 800 for a million. An
+// admission must not be over before its holder asks again: never more than half its TTL.
 const (
 	pollShortest           = time.Second
 	pollFarthest           = 30 * time.Second
@@ -51,7 +58,7 @@ func (v *View) Place(ref boxoffice.PlaceRef, position int, now time.Time) (boxof
 		Status:     boxoffice.PlaceWaiting,
 		Position:   position,
 		Waiting:    v.Waiting,
-		PollAfter:  v.pollAfter(position),
+		PollAfter:  pollAfter(position, v.MaxPollAfter),
 		JoinedAt:   ref.JoinedAt,
 		ExpiresAt:  v.SalesCloseAt,
 		SoldOut:    v.SoldOut,
@@ -62,13 +69,17 @@ func (v *View) Place(ref boxoffice.PlaceRef, position int, now time.Time) (boxof
 	return place, nil
 }
 
-// pollAfter keeps those at the front, who may be let in at any moment, asking well within
-// the claim TTL.
-func (v *View) pollAfter(position int) time.Duration {
-	longest := min(v.ClaimTTL/2, pollFarthest)
-	longest = max(longest, time.Duration(v.Waiting)*time.Second/pollFarPerSecond)
-	interval := min(longest, time.Duration(position)*time.Second/pollPositionsPerSecond)
-	return max(pollShortest, interval.Truncate(time.Millisecond))
+// pollAfter is how long somebody at a position is told to wait before asking again. Those
+// at the front, who may be let in at any moment, ask often.
+func pollAfter(position int, longest time.Duration) time.Duration {
+	interval := max(pollShortest, time.Duration(position)*time.Second/pollPositionsPerSecond)
+	return min(interval, longest).Truncate(time.Millisecond)
+}
+
+// maxPollAfter is the longest that pollAfter may be where so many wait.
+func (l *Limits) maxPollAfter(waiting int) time.Duration {
+	longest := max(pollShortest, min(l.ClaimTTL/2, pollFarthest), time.Duration(waiting)*time.Second/pollFarPerSecond)
+	return min(longest, l.AdmissionTTL/2)
 }
 
 // Status is the public view of the room at now. Once sales are closed nobody waits.
@@ -91,4 +102,81 @@ func (v *View) Status(now time.Time) boxoffice.QueueStatus {
 		status.State = boxoffice.QueuePaused
 	}
 	return status
+}
+
+// Place shows a live place to its holder. It refuses with queue-token-expired a place
+// that has ended, and with queue-token-invalid one that is somebody else's.
+func (r *Room) Place(userID uuid.UUID, sequence uint64, now time.Time) (boxoffice.Place, *boxoffice.Error) {
+	if refusal := r.checkPlace(userID, sequence, now); refusal != nil {
+		return boxoffice.Place{}, refusal
+	}
+	if p := r.admitted.places[sequence]; p != nil {
+		return boxoffice.Place{
+			ScheduleID:      r.ScheduleID,
+			UserID:          userID,
+			Sequence:        sequence,
+			Status:          boxoffice.PlaceAdmitted,
+			Waiting:         r.line.count,
+			PollAfter:       min(pollAdmitted, r.limits.AdmissionTTL/2),
+			JoinedAt:        time.UnixMilli(p.joinedMS).UTC(),
+			AdmittedAt:      p.admittedAt,
+			ExpiresAt:       p.endsWith(),
+			AdmissionEndsAt: p.endsAt,
+			SoldOut:         r.heard.soldOut,
+		}, nil
+	}
+	p, _ := r.line.get(sequence)
+	ref := boxoffice.PlaceRef{UserID: userID, Sequence: sequence, JoinedAt: time.UnixMilli(p.joinedMS).UTC()}
+	view := r.View()
+	return view.Place(ref, r.line.position(sequence), now)
+}
+
+// View is what the room shows of itself. Its pace is the room's own: it changes with the
+// next event.
+func (r *Room) View() View {
+	return View{
+		ScheduleID:     r.ScheduleID,
+		SalesOpenAt:    r.settings.salesOpenAt,
+		SalesCloseAt:   r.settings.salesCloseAt,
+		Capacity:       r.settings.capacity,
+		AdmitPerSecond: r.settings.admitPerSecond,
+		Paused:         r.settings.paused,
+		SoldOut:        r.heard.soldOut,
+		AvailableSeats: r.heard.available,
+		Waiting:        r.line.count,
+		Admitted:       len(r.admitted.places),
+		MaxPollAfter:   r.limits.maxPollAfter(r.line.count),
+		Pace:           &r.log.pace,
+	}
+}
+
+// Status is the public view of the room at now.
+func (r *Room) Status(now time.Time) boxoffice.QueueStatus {
+	view := r.View()
+	return view.Status(now)
+}
+
+// WaitingSequences lists who waits, in order, some hundred at a time. The slice is used
+// again, and the room must not change meanwhile.
+func (r *Room) WaitingSequences() iter.Seq[[]uint64] {
+	return func(yield func([]uint64) bool) {
+		chunk := make([]uint64, 0, lineBlockSize)
+		for sequence := range r.line.all() {
+			if len(chunk) == cap(chunk) {
+				if !yield(chunk) {
+					return
+				}
+				chunk = chunk[:0]
+			}
+			chunk = append(chunk, sequence)
+		}
+		if len(chunk) > 0 {
+			yield(chunk)
+		}
+	}
+}
+
+// AdmittedSequences lists the admitted places, in order.
+func (r *Room) AdmittedSequences() []uint64 {
+	return slices.Sorted(maps.Keys(r.admitted.places))
 }

@@ -81,7 +81,7 @@ func (r *room) show(m *messages.RoomView) {
 	v.Paused, v.SoldOut = m.GetPaused(), m.GetSoldOut()
 	v.AvailableSeats = int(m.GetAvailableSeats())
 	v.Waiting, v.Admitted = int(m.GetWaiting()), int(m.GetAdmitted())
-	v.ClaimTTL = time.Duration(m.GetClaimTtl()) * time.Millisecond
+	v.MaxPollAfter = time.Duration(m.GetClaimTtl()) * time.Millisecond
 }
 
 // place shows a place that waits to its holder. It is for the room itself to say what

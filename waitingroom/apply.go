@@ -55,12 +55,23 @@ type (
 	}
 )
 
-func (Opened) EventType() string     { return "queue-opened" }
+// EventType is its name in the journal.
+func (Opened) EventType() string { return "queue-opened" }
+
+// EventType is its name in the journal.
 func (Configured) EventType() string { return "queue-configured" }
-func (Joined) EventType() string     { return "places-joined" }
-func (Admitted) EventType() string   { return "places-admitted" }
-func (Claimed) EventType() string    { return "places-claimed" }
-func (Ended) EventType() string      { return "places-ended" }
+
+// EventType is its name in the journal.
+func (Joined) EventType() string { return "places-joined" }
+
+// EventType is its name in the journal.
+func (Admitted) EventType() string { return "places-admitted" }
+
+// EventType is its name in the journal.
+func (Claimed) EventType() string { return "places-claimed" }
+
+// EventType is its name in the journal.
+func (Ended) EventType() string { return "places-ended" }
 
 // Apply changes the room by one event. What an event says of a place that has ended
 // meanwhile is passed over. An event that contradicts the state was not decided on it:
@@ -125,7 +136,7 @@ func (r *Room) applyToSettings(e boxoffice.Event) error {
 	case Ended:
 		if d.Status == boxoffice.PlaceCompleted {
 			for _, sequence := range d.Sequences {
-				r.undo.note(change{kind: undoSettle, sequence: sequence, owed: r.heard.settle(sequence)})
+				r.undo.note(change{kind: undoSettle, n: sequence, owed: r.heard.settle(sequence)})
 			}
 		}
 	case Admitted, Claimed:
@@ -146,7 +157,7 @@ func (r *Room) applyJoined(d Joined, at time.Time) error {
 		}
 		r.line.push(p)
 	}
-	r.undo.note(change{kind: undoJoin, count: len(d.UserIDs)})
+	r.undo.note(change{kind: undoJoin, n: uint64(len(d.UserIDs))})
 	return nil
 }
 
@@ -162,10 +173,10 @@ func (r *Room) addUser(userID uuid.UUID, sequence uint64) error {
 }
 
 func (r *Room) applyAdmitted(d Admitted, at time.Time) {
-	r.askedBy = r.askedAgain(at)
 	if d.AskedBy.IsZero() {
-		d.AskedBy = r.askedBy
+		d.AskedBy = r.askedAgain(at, r.line.count)
 	}
+	r.askedBy = latest(r.askedBy, d.AskedBy)
 	for _, sequence := range d.Sequences {
 		slot, ok := r.line.takeOut(sequence)
 		if !ok {
@@ -202,7 +213,7 @@ func (r *Room) tookOut(c change) {
 }
 
 func (r *Room) applyEnded(d Ended, at time.Time) {
-	r.askedBy = r.askedAgain(at)
+	waited := r.line.count
 	for _, sequence := range d.Sequences {
 		if slot, ok := r.line.takeOut(sequence); ok {
 			delete(r.users, r.line.at(slot).userID)
@@ -212,6 +223,9 @@ func (r *Room) applyEnded(d Ended, at time.Time) {
 			delete(r.users, p.userID)
 			r.undo.note(change{kind: undoEnd, place: p})
 		}
+	}
+	if r.line.count < waited {
+		r.askedBy = r.askedAgain(at, waited)
 	}
 }
 

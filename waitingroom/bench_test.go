@@ -97,7 +97,7 @@ func BenchmarkAdmit(b *testing.B) {
 	benchSizes(b, func(b *testing.B, r *Room, _ int, now time.Time) {
 		b.Helper()
 		for b.Loop() {
-			sequence := r.AdmittedSequences()[0]
+			sequence := r.admitted.heap[0].sequence
 			userID := r.admitted.places[sequence].userID
 			r.Begin()
 			ended, _ := r.Decide(Leave{UserID: userID, Sequence: sequence}, now)

@@ -97,9 +97,11 @@ func (r *Room) decideJoin(c Join, now time.Time) ([]boxoffice.Event, *boxoffice.
 		return nil, refusal
 	}
 	ids := &[2]uuid.UUID{c.UserID, c.OperationID}
-	return append(ended, boxoffice.Event{At: now, Data: Joined{
-		First: r.next, UserIDs: ids[:1:1], OperationIDs: ids[1:],
-	}}), nil
+	events := []boxoffice.Event{{At: now, Data: Joined{First: r.next, UserIDs: ids[:1:1], OperationIDs: ids[1:]}}}
+	if ended != nil {
+		events = append(ended, events...)
+	}
+	return events, nil
 }
 
 func (r *Room) decideTouch(c Touch, now time.Time) ([]boxoffice.Event, *boxoffice.Error) {
@@ -165,7 +167,7 @@ func (r *Room) Admit(now time.Time, claimedFrom uint64) []boxoffice.Event {
 	var events []boxoffice.Event
 	if unclaimed > 0 {
 		events = append(events, boxoffice.Event{At: now, Data: Admitted{
-			Sequences: sequences[:unclaimed], EndsAt: endsAt, AskedBy: r.askedAgain(now),
+			Sequences: sequences[:unclaimed], EndsAt: endsAt, AskedBy: r.askedAgain(now, r.line.count),
 		}})
 	}
 	if unclaimed < count {

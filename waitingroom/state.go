@@ -91,9 +91,9 @@ func (r *Room) salesClosed(now time.Time) *boxoffice.Error {
 	return boxoffice.Terms{SalesOpenAt: r.settings.salesOpenAt, SalesCloseAt: r.settings.salesCloseAt}.SalesClosed(now)
 }
 
-// askedAgain is when all who wait now, or were let in a moment ago, have asked again, if
-// they do as they are told.
-func (r *Room) askedAgain(now time.Time) time.Time {
-	longest := pollAfter(r.line.count, r.limits.maxPollAfter(r.line.count))
+// askedAgain is when all have asked again who wait now, when so many do, or have waited
+// before, if they do as they are told.
+func (r *Room) askedAgain(now time.Time, waiting int) time.Time {
+	longest := pollAfter(waiting, r.limits.maxPollAfter(waiting))
 	return latest(r.askedBy, now.Add(longest))
 }

@@ -21,14 +21,13 @@ type undoLog struct {
 	savedLog bool
 }
 
-// change is one thing that an event did. Which fields it has depends on what it was.
+// change is one thing that an event did.
 type change struct {
-	kind     changeKind
-	at       lineSlot       // of a place that was taken out of the line
-	place    *admittedPlace // admitted, claimed, or ended
-	sequence uint64         // settled
-	owed     bool           // and it was owed
-	count    int            // joined
+	place *admittedPlace // of undoAdmit, undoClaim and undoEnd
+	n     uint64         // of undoJoin: how many; of undoSettle: the sequence
+	at    lineSlot       // of undoLeave and undoAdmit: what was taken out of the line
+	kind  changeKind
+	owed  bool // of undoSettle: before
 }
 
 type changeKind uint8
@@ -82,7 +81,7 @@ func (r *Room) Rollback() {
 func (r *Room) takeBack(c change) {
 	switch c.kind {
 	case undoJoin:
-		for range c.count {
+		for range c.n {
 			delete(r.users, r.line.pop())
 		}
 	case undoLeave:
@@ -99,7 +98,7 @@ func (r *Room) takeBack(c change) {
 		r.letIn(c.place)
 		r.users[c.place.userID] = c.place.sequence
 	case undoSettle:
-		r.heard.unsettle(c.sequence, c.owed)
+		r.heard.unsettle(c.n, c.owed)
 	}
 }
 

@@ -46,7 +46,7 @@ func BenchmarkRemoteCall(b *testing.B) {
 	books := startLedger(b)
 	url := startNATS(b).URL
 	other := startNodes(b, 1, childConfig{NATS: url, Ledger: books.URL})[0]
-	n, err := New(Config{NATS: connect(b, url), ClusterName: "test", Bind: "127.0.0.1:0", Retry: isTestRetry})
+	n, err := New(Config{NATS: connect(b, url), ClusterName: "test", Secrets: testSecrets(), Bind: "127.0.0.1:0", Retry: isTestRetry})
 	require.NoError(b, err)
 	require.NoError(b, n.Start(b.Context(), registerKind(n, books.URL)))
 	b.Cleanup(func() { require.NoError(b, n.Close()) })

@@ -116,7 +116,7 @@ func runChildNode(cfg childConfig, out *json.Encoder) (status int, err error) {
 		return 1, err
 	}
 	n, err := New(Config{
-		NATS: conn, ClusterName: "test", Bind: fmt.Sprintf("127.0.0.1:%d", cfg.Port), TLS: pair,
+		NATS: conn, ClusterName: "test", Secrets: testSecrets(), Bind: fmt.Sprintf("127.0.0.1:%d", cfg.Port), TLS: pair,
 		HTTPAddress: "http.test", Logger: log, Moved: &movedMessage{}, Retry: isTestRetry,
 	})
 	if err != nil {

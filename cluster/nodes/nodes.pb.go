@@ -33,7 +33,7 @@ const (
 type CallRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Kind          string                 `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
-	Id            int64                  `protobuf:"varint,2,opt,name=id,proto3" json:"id,omitempty"`
+	Id            string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"` // as protoactor's identities are texts
 	Message       *anypb.Any             `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -76,11 +76,11 @@ func (x *CallRequest) GetKind() string {
 	return ""
 }
 
-func (x *CallRequest) GetId() int64 {
+func (x *CallRequest) GetId() string {
 	if x != nil {
 		return x.Id
 	}
-	return 0
+	return ""
 }
 
 func (x *CallRequest) GetMessage() *anypb.Any {
@@ -137,7 +137,7 @@ func (x *CallResponse) GetAnswer() *anypb.Any {
 type Notification struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Kind          string                 `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
-	Id            int64                  `protobuf:"varint,2,opt,name=id,proto3" json:"id,omitempty"`
+	Id            string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"` // as protoactor's identities are texts
 	Message       *anypb.Any             `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -180,11 +180,11 @@ func (x *Notification) GetKind() string {
 	return ""
 }
 
-func (x *Notification) GetId() int64 {
+func (x *Notification) GetId() string {
 	if x != nil {
 		return x.Id
 	}
-	return 0
+	return ""
 }
 
 func (x *Notification) GetMessage() *anypb.Any {
@@ -201,13 +201,13 @@ const file_nodes_proto_rawDesc = "" +
 	"\vnodes.proto\x12\x12boxoffice.nodes.v1\x1a\x19google/protobuf/any.proto\x1a\x1bgoogle/protobuf/empty.proto\"a\n" +
 	"\vCallRequest\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\x03R\x02id\x12.\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\x12.\n" +
 	"\amessage\x18\x03 \x01(\v2\x14.google.protobuf.AnyR\amessage\"<\n" +
 	"\fCallResponse\x12,\n" +
 	"\x06answer\x18\x01 \x01(\v2\x14.google.protobuf.AnyR\x06answer\"b\n" +
 	"\fNotification\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\x03R\x02id\x12.\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\x12.\n" +
 	"\amessage\x18\x03 \x01(\v2\x14.google.protobuf.AnyR\amessage2\xcf\x01\n" +
 	"\x04Node\x12I\n" +
 	"\x04Call\x12\x1f.boxoffice.nodes.v1.CallRequest\x1a .boxoffice.nodes.v1.CallResponse\x12D\n" +

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -327,4 +329,35 @@ func TestConnectSaysThatNobodyAnswers(t *testing.T) {
 	t.Parallel()
 	_, err := Connect("nats://127.0.0.1:1", NATSOptions{})
 	require.ErrorContains(t, err, "connect to NATS")
+}
+
+// logTo is a log that a test reads.
+func logTo(b *lockedBuffer) *slog.Logger { return slog.New(slog.NewTextHandler(b, nil)) }
+
+func TestANodeThatCannotTalkWithAnOwnerIsNotReadyAndSaysWhy(t *testing.T) {
+	t.Parallel()
+	url := startNATS(t).URL
+	firstLog, secondLog := new(lockedBuffer), new(lockedBuffer)
+	first := startNode(t, Config{NATS: connect(t, url), Logger: logTo(firstLog)}, echo)
+	second := startNode(t, Config{NATS: connect(t, url), Logger: logTo(secondLog), service: versions{Min: 2, Max: 2}}, echo)
+	require.NoError(t, first.Health())
+	_, err := first.Call(t.Context(), "grain", 1, wrapperspb.Int64(1))
+	require.NoError(t, err, "whoever was there first goes on")
+
+	require.False(t, second.Ready())
+	require.ErrorContains(t, second.Health(), "of the service between nodes it has the versions 1 to 1, this node 2 to 2")
+	began := time.Now()
+	_, err = second.Call(t.Context(), "grain", 1, wrapperspb.Int64(1))
+	require.ErrorIs(t, err, errNotSpoken)
+	require.Equal(t, boxoffice.CodeUnavailable, boxoffice.CodeOf(err))
+	require.Less(t, time.Since(began), callTimeout, "that would not help")
+	require.Equal(t, 1, strings.Count(secondLog.text(), "level=ERROR"), secondLog.text())
+	require.Contains(t, secondLog.text(), "is of another release")
+	require.NotContains(t, firstLog.text(), "level=ERROR")
+
+	require.NoError(t, first.Close())
+	require.Eventually(t, second.Ready, eventually, time.Millisecond)
+	require.Contains(t, secondLog.text(), "can talk with all members again")
+	_, err = second.Call(t.Context(), "grain", 1, wrapperspb.Int64(1))
+	require.NoError(t, err)
 }

@@ -2,7 +2,9 @@ package main
 
 import (
 	"crypto/ed25519"
+	"crypto/hkdf"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -36,6 +38,12 @@ func nodeKey(s settings) (ed25519.PrivateKey, error) {
 		return nil, fmt.Errorf("read the signing key in BOXOFFICE_DATA_DIR: %w", err)
 	}
 	return key, nil
+}
+
+// nodeSecret is what the nodes of a service prove to each other that they know, where they
+// have no certificates: whoever may sign tokens may be a node.
+func nodeSecret(key ed25519.PrivateKey) ([]byte, error) {
+	return hkdf.Key(sha256.New, key.Seed(), nil, "boxoffice nodes", ed25519.SeedSize)
 }
 
 // missingKey tells whether nodeKey will have to make a key, and where.

@@ -131,7 +131,7 @@ func (p *prefixes) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// nodeTLS is how nodes prove to each other that they belong together; nil: they do not.
+// nodeTLS is how nodes prove to each other that they belong together; nil: by nodeSecret.
 // A certificate that the other nodes would turn down is a usageError.
 func (s settings) nodeTLS() (*cluster.TLS, error) {
 	if len(s.NodeTLSCert) == 0 {
@@ -188,22 +188,4 @@ func pool(authorities certificates) *x509.CertPool {
 	p := x509.NewCertPool()
 	p.AppendCertsFromPEM(authorities)
 	return p
-}
-
-// isExposed tells whether somebody else than this machine may reach the node without
-// having to prove anything.
-func (s settings) isExposed() bool {
-	if len(s.NodeTLSCert) > 0 {
-		return false
-	}
-	listens := string(s.NodeAddress)
-	if s.NodeBind != "" {
-		listens = string(s.NodeBind)
-	}
-	host, _, err := net.SplitHostPort(listens)
-	if err != nil || host == "localhost" {
-		return err != nil
-	}
-	address, err := netip.ParseAddr(host)
-	return err != nil || !address.IsLoopback()
 }

@@ -32,6 +32,7 @@ const (
 	ticksPerBeat   = 5                      // how often the others are aged
 	leaseMargin    = 20                     // the lease ends 1/20 of the expiry early, for clocks that run apart
 	laggingExpiry  = 3                      // expiries after which a member that does not follow is evicted
+	sayFraction    = 2                      // a heartbeat not acknowledged for blindAfter/2 is sent anew
 	stallFraction  = 2                      // a pause of expiry/2 between two ticks is a stall of our own
 	silentFraction = 2                      // own heartbeats must have come back for expiry/2 after a silent member's last
 	// unableFor is how long a node must have been unable, and another one able, before it

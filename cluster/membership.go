@@ -175,9 +175,10 @@ func (m *membership) beat() {
 }
 
 // say writes this node's record once. Again tells that it was not written, but that
-// the next attempt may be, at once.
+// the next attempt may be, at once. One that gets lost, as with the server that this node was
+// connected to, must be over soon enough for another before the others give this node up.
 func (m *membership) say(ctx context.Context) (again bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, m.cfg.BlindAfter)
+	ctx, cancel := context.WithTimeout(ctx, m.cfg.BlindAfter/sayFraction)
 	defer cancel()
 	m.mu.Lock()
 	rec, base := m.own, m.base

@@ -294,6 +294,23 @@ func TestLostAcknowledgementIsNoEviction(t *testing.T) {
 	})
 }
 
+// A heartbeat that goes down with a NATS server is sent again before anybody is missed.
+func TestLostHeartbeatIsNoEviction(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		_, m := trio(t)
+		m[1].link.mu.Lock()
+		m[1].link.swallow = 1
+		m[1].link.mu.Unlock()
+		sleep(3 * time.Second)
+		for i := range m {
+			require.False(t, m[i].isFenced())
+			require.True(t, m[i].sees("a", "b", "c"))
+			m[i].die()
+		}
+	})
+}
+
 func TestLateHeartbeatBeatsEviction(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -7,6 +7,7 @@ FUZZTIME ?= 20s
 ARGS ?=
 SEEDS ?= 30
 RUNS ?= 5
+PROTO_DIRS := actors/messages cluster/nodes
 
 .DEFAULT_GOAL := help
 .PHONY: help
@@ -45,13 +46,15 @@ fmt: ## format the code
 
 .PHONY: generate
 generate: ## make generated code anew
-	go -C tools run ./protoc ../actors/messages
+	for dir in $(PROTO_DIRS); do go -C tools run ./protoc ../$$dir || exit 1; done
 
 .PHONY: check-generated
 check-generated: ## fail unless generated code is current
 	@out=$$(mktemp -d) && trap 'rm -rf "$$out"' EXIT && \
-	go -C tools run ./protoc ../actors/messages "$$out" && \
-	for file in "$$out"/*; do diff -u actors/messages/"$${file##*/}" "$$file" || { echo 'run: make generate' >&2; exit 1; }; done
+	for dir in $(PROTO_DIRS); do \
+		mkdir -p "$$out/$$dir" && go -C tools run ./protoc ../$$dir "$$out/$$dir" || exit 1; \
+		for file in "$$out/$$dir"/*; do diff -u $$dir/"$${file##*/}" "$$file" || { echo 'run: make generate' >&2; exit 1; }; done; \
+	done
 
 .PHONY: tidy
 tidy: ## bring go.mod and go.sum up to date

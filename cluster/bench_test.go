@@ -1,8 +1,14 @@
 package cluster
 
 import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -11,8 +17,28 @@ import (
 // callers is how many goroutines per core call at the same time.
 const callers = 64
 
-func benchmarkCalls(b *testing.B, n *Node, kind string, ids []int64) {
+// cpuTime is what processes have used of the processors. Unlike times it means something on
+// a machine that has other things to do. The kernel counts in hundredths of a second.
+func cpuTime(b *testing.B, pids ...int) time.Duration {
 	b.Helper()
+	var ticks int
+	for _, pid := range pids {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		require.NoError(b, err)
+		_, rest, _ := strings.Cut(string(stat), ") ")
+		fields := strings.Fields(rest) // utime is the 14th of all, stime the 15th
+		for _, field := range fields[11:13] {
+			n, err := strconv.Atoi(field)
+			require.NoError(b, err)
+			ticks += n
+		}
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond
+}
+
+func benchmarkCalls(b *testing.B, n *Node, kind string, ids []int64, pids ...int) {
+	b.Helper()
+	pids = append(pids, os.Getpid())
 	for _, id := range ids {
 		_, err := n.Call(b.Context(), kind, id, wrapperspb.Int64(id))
 		require.NoError(b, err)
@@ -21,6 +47,7 @@ func benchmarkCalls(b *testing.B, n *Node, kind string, ids []int64) {
 	message := wrapperspb.Int64(1)
 	b.ReportAllocs()
 	b.SetParallelism(callers)
+	before := cpuTime(b, pids...)
 	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
@@ -31,6 +58,7 @@ func benchmarkCalls(b *testing.B, n *Node, kind string, ids []int64) {
 		}
 	})
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "calls/s")
+	b.ReportMetric(float64((cpuTime(b, pids...)-before).Nanoseconds())/float64(b.N), "cpu-ns/op")
 }
 
 func BenchmarkLocalCall(b *testing.B) {
@@ -46,7 +74,7 @@ func BenchmarkRemoteCall(b *testing.B) {
 	books := startLedger(b)
 	url := startNATS(b).URL
 	other := startNodes(b, 1, childConfig{NATS: url, Ledger: books.URL})[0]
-	n, err := New(Config{NATS: connect(b, url), ClusterName: "test", Bind: "127.0.0.1:0", Retry: isTestRetry})
+	n, err := New(Config{NATS: connect(b, url), ClusterName: "test", Secrets: testSecrets(), Bind: "127.0.0.1:0", Retry: isTestRetry})
 	require.NoError(b, err)
 	require.NoError(b, n.Start(b.Context(), registerKind(n, books.URL)))
 	b.Cleanup(func() { require.NoError(b, n.Close()) })
@@ -56,7 +84,7 @@ func BenchmarkRemoteCall(b *testing.B) {
 			ids = append(ids, id)
 		}
 	}
-	benchmarkCalls(b, n, "register", ids)
+	benchmarkCalls(b, n, "register", ids, other.cmd.Process.Pid)
 }
 
 func BenchmarkActivation(b *testing.B) {
@@ -78,4 +106,44 @@ func BenchmarkOwner(b *testing.B) {
 	for i := range b.N {
 		v.owner(int64(i))
 	}
+}
+
+// BenchmarkRoad shows what protoactor's cluster API costs of a local call: the same message
+// to the same grain, over Node.Call and without it.
+func BenchmarkRoad(b *testing.B) {
+	n := startNode(b, Config{}, echo)
+	message := wrapperspb.Int64(1)
+	_, err := n.Call(b.Context(), "grain", 7, message)
+	require.NoError(b, err)
+	b.Run("Node.Call", func(b *testing.B) {
+		b.ReportAllocs()
+		before := cpuTime(b, os.Getpid())
+		for b.Loop() {
+			if _, err := n.Call(b.Context(), "grain", 7, message); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(float64((cpuTime(b, os.Getpid())-before).Nanoseconds())/float64(b.N), "cpu-ns/op")
+	})
+	b.Run("direct", func(b *testing.B) {
+		b.ReportAllocs()
+		before := cpuTime(b, os.Getpid())
+		for b.Loop() {
+			k := key{id: 7}
+			if owner := n.placement.view.Load().owner(k.id); owner.id != n.ID {
+				b.Fatal("it lives elsewhere")
+			}
+			pid, err := n.placement.activate(k)
+			if err != nil {
+				b.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeoutCause(b.Context(), callTimeout, errTimeout)
+			_, err = n.ask(ctx, pid, message)
+			cancel()
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(float64((cpuTime(b, os.Getpid())-before).Nanoseconds())/float64(b.N), "cpu-ns/op")
+	})
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 	protocluster "github.com/asynkron/protoactor-go/cluster"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	"boxoffice"
@@ -22,66 +24,113 @@ var (
 	errDeadLetter = errors.New("the grain has stopped")
 	errGone       = errors.New("the member has left")
 	errAskAgain   = errors.New("the grain asks to be asked again")
-	errRefused    = errors.New("the member refuses to activate the grain now")
 	errClosed     = errors.New("the node is closed")
-	errAnswer     = errors.New("the answer is no protobuf message") // again would not help
+	// Of these, another try would have no more.
+	errAnswer    = errors.New("the answer is no protobuf message")
+	errNotSpoken = errors.New("it has no version of the service between nodes that this one has")
 )
 
-// Call sends a message to the grain of a kind and id, wherever it lives, and gives its
-// answer. The message may be delivered more than once: what it asks for must be safe to
-// repeat. It is tried anew while the grain does not answer in time, has moved, stopped
-// or asks for it, or its member is gone, for 5 s in all or until ctx ends. Then it
-// fails with boxoffice.CodeUnavailable; the message may have been acted upon.
+// Call sends a message to the grain of a kind and id, wherever it lives, and returns its
+// answer. One message is under way at a time: it is sent again only when the grain asks for
+// it, has moved or stopped, or when its member is gone or the connection to it broke. So it
+// may be delivered more than once, and what it asks for must be safe to repeat. A call ends
+// after 5 s, or with ctx, and fails with boxoffice.CodeUnavailable; the message may have
+// been acted upon.
 //
 // The message must not be changed afterwards: a grain on this node gets it as it is.
 func (n *Node) Call(ctx context.Context, kind string, id int64, message proto.Message) (proto.Message, error) {
-	k, err := n.placement.key(kind, id)
+	reply, err := n.cluster.Request(strconv.FormatInt(id, 10), kind, message, protocluster.WithContext(sender{n.system.Root, ctx}))
 	if err != nil {
 		return nil, err
 	}
-	began := n.cfg.Now()
-	timer := time.NewTimer(callTimeout)
-	defer timer.Stop()
-	c := call{node: n, key: k, message: message, deadline: began.Add(callTimeout), timer: timer}
-	reply, err := c.run(ctx)
-	if err != nil {
-		err = boxoffice.Unavailable(fmt.Errorf("call %s %d: %w", kind, id, err))
+	answer, _ := reply.(proto.Message) // it is, by callContext
+	return answer, nil
+}
+
+// sender is who calls: protoactor's cluster carries it to callContext.
+type sender struct {
+	actor.SenderContext
+	caller context.Context //nolint:containedctx // protoactor has no other place for it
+}
+
+// callContext is how protoactor's cluster calls grains: its extension point for that.
+type callContext struct{ node *Node }
+
+// Request implements protocluster.Context. Of the options it heeds the time-out and, if it
+// is a sender, the context.
+func (c callContext) Request(identity, kind string, message any, options ...protocluster.GrainCallOption) (any, error) {
+	cfg := protocluster.GrainCallConfig{Timeout: callTimeout}
+	for _, option := range options {
+		option(&cfg)
 	}
-	if n.cfg.Observer.Called != nil {
-		n.cfg.Observer.Called(kind, c.tries, n.cfg.Now().Sub(began), err)
+	ctx := context.Background()
+	if from, ok := cfg.Context.(sender); ok {
+		ctx = from.caller
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, min(cfg.Timeout, callTimeout), errTimeout)
+	defer cancel()
+
+	where := protocluster.NewClusterIdentity(identity, kind)
+	if _, err := c.node.placement.parse(where); err != nil {
+		return nil, err
+	}
+	m, ok := message.(proto.Message)
+	if !ok {
+		return nil, fmt.Errorf("cluster: message of type %T is no protobuf message", message)
+	}
+	began := c.node.cfg.Now()
+	reply, tries, err := c.try(ctx, where, m)
+	if err != nil {
+		err = boxoffice.Unavailable(fmt.Errorf("call %s %s: %w", kind, identity, err))
+	}
+	if c.node.cfg.Observer.Called != nil {
+		c.node.cfg.Observer.Called(kind, tries, c.node.cfg.Now().Sub(began), err)
 	}
 	return reply, err
 }
 
-// call is one Call in progress.
-type call struct {
-	node     *Node
-	key      key
-	message  proto.Message
-	deadline time.Time
-	timer    *time.Timer
-	tries    int
+// RequestFuture implements protocluster.Context.
+func (c callContext) RequestFuture(identity, kind string, message any, options ...protocluster.GrainCallOption) (*actor.Future, error) {
+	future := actor.NewFuture(c.node.system, callTimeout)
+	c.node.tasks.Go(func() {
+		reply, err := c.Request(identity, kind, message, options...)
+		if err != nil {
+			reply = err
+		}
+		c.node.system.Root.Send(future.PID(), reply)
+	})
+	return future, nil
 }
 
-func (c *call) run(ctx context.Context) (proto.Message, error) {
+// try asks the grain until it answers, ctx ends, or another try would not help.
+func (c callContext) try(ctx context.Context, where *protocluster.ClusterIdentity, message proto.Message) (reply proto.Message, tries int, err error) {
 	for {
-		c.tries++
-		reply, err := c.try(ctx)
-		if err == nil {
-			return reply, nil
+		tries++
+		reply, err = c.once(ctx, where, message)
+		if err == nil || isFinal(err) {
+			return reply, tries, err
 		}
-		pause := pauseAfter(c.tries)
-		if errors.Is(err, errAnswer) || c.deadline.Sub(c.node.cfg.Now()) <= pause {
-			return nil, err
-		}
-		c.timer.Reset(pause)
+		pause := time.NewTimer(pauseAfter(tries))
 		select {
-		case <-c.timer.C:
+		case <-pause.C:
+			continue
 		case <-ctx.Done():
-			return nil, fmt.Errorf("%w, after %w", context.Cause(ctx), err)
+			err = fmt.Errorf("%w, after %w", context.Cause(ctx), err)
 		case <-c.node.closed:
-			return nil, fmt.Errorf("%w, after %w", errClosed, err)
+			err = fmt.Errorf("%w, after %w", errClosed, err)
 		}
+		pause.Stop()
+		return nil, tries, err
+	}
+}
+
+// isFinal reports whether another try would end as this one did.
+func isFinal(err error) bool {
+	switch status.Code(err) {
+	case codes.Unimplemented, codes.InvalidArgument, codes.Internal, codes.ResourceExhausted:
+		return true
+	default:
+		return errors.Is(err, errAnswer) || errors.Is(err, errNotSpoken)
 	}
 }
 
@@ -93,82 +142,60 @@ func pauseAfter(tries int) time.Duration {
 	return full/2 + rand.N(full/2)
 }
 
-// try asks the grain once.
-func (c *call) try(ctx context.Context) (proto.Message, error) {
-	v := c.node.placement.view.Load()
-	if v == nil {
-		return nil, errNoOwner
+// once asks the grain where it is now.
+func (c callContext) once(ctx context.Context, where *protocluster.ClusterIdentity, message proto.Message) (reply proto.Message, err error) {
+	pid := c.node.cluster.IdentityLookup.Get(where)
+	switch {
+	case pid == nil:
+		return nil, c.node.placement.reason(where)
+	case pid.Address == c.node.ID:
+		reply, err = c.node.ask(ctx, pid, message)
+	default:
+		reply, err = c.node.peers.call(ctx, pid, message)
 	}
-	owner := v.owner(c.key.id)
-	if owner == nil {
-		return nil, errNoOwner
+	if err == nil && c.node.cfg.Retry != nil && c.node.cfg.Retry(reply) {
+		return nil, errAskAgain
 	}
-	target, err := c.target(ctx, owner)
-	if err != nil {
-		return nil, err
-	}
-	answer, err := c.ask(ctx, owner, target, c.message)
-	if err == nil {
-		switch reply := answer.(type) {
-		case *actor.DeadLetterResponse:
-			err = errDeadLetter
-		case proto.Message:
-			if c.node.cfg.Retry == nil || !c.node.cfg.Retry(reply) {
-				return reply, nil
-			}
-			err = errAskAgain
-		default:
-			return nil, fmt.Errorf("%w but %T", errAnswer, answer)
-		}
-	}
-	c.node.addresses.remove(c.key, target)
-	return nil, err
+	return reply, err
 }
 
-// target gives the grain's actor; on another member, where it was or as it is told.
-func (c *call) target(ctx context.Context, owner *peer) (*actor.PID, error) {
-	if owner.id == c.node.ID {
-		return c.node.placement.activate(c.key)
-	}
-	if pid := c.node.addresses.get(c.key, owner.id); pid != nil {
-		return pid, nil
-	}
-	answer, err := c.ask(ctx, owner, actor.NewPID(owner.id, placementName), &protocluster.ActivationRequest{
-		ClusterIdentity: protocluster.NewClusterIdentity(
-			strconv.FormatInt(c.key.id, 10), c.node.placement.kinds[c.key.kind].name),
-	})
-	if err != nil {
-		return nil, err
-	}
-	response, ok := answer.(*protocluster.ActivationResponse)
-	if !ok || response.GetFailed() || response.GetPid() == nil {
-		return nil, errRefused
-	}
-	c.node.addresses.put(c.key, response.GetPid())
-	return response.GetPid(), nil
-}
-
-// ask sends a message and waits for its answer. Nothing gets lost on the way to an
-// actor of this node, so there it waits as long as the call may.
-func (c *call) ask(ctx context.Context, owner *peer, target *actor.PID, message proto.Message) (any, error) {
-	wait := c.deadline.Sub(c.node.cfg.Now())
-	if owner.id != c.node.ID {
-		wait = min(wait, tryTimeout)
-	}
-	sender, arrives := c.node.replies.expect()
-	defer c.node.replies.forget(sender)
-	c.node.system.Root.Send(target, &actor.MessageEnvelope{Message: message, Sender: sender})
-	c.timer.Reset(wait)
+// ask sends a message to an actor of this node and waits for its answer.
+func (n *Node) ask(ctx context.Context, pid *actor.PID, message proto.Message) (proto.Message, error) {
+	arrives, registry := make(arrival, 1), n.system.ProcessRegistry
+	to, _ := registry.Add(arrives, registry.NextId())
+	defer registry.Remove(to)
+	n.system.Root.Send(pid, &actor.MessageEnvelope{Message: message, Sender: to})
 	select {
-	case answer := <-arrives:
-		return answer, nil
-	case <-c.timer.C:
-		return nil, errTimeout
-	case <-owner.gone:
-		return nil, errGone
+	case reply := <-arrives:
+		switch reply := reply.(type) {
+		case *actor.DeadLetterResponse:
+			return nil, errDeadLetter
+		case proto.Message:
+			return reply, nil
+		default:
+			return nil, fmt.Errorf("%w but %T", errAnswer, reply)
+		}
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
-	case <-c.node.closed:
+	case <-n.closed:
 		return nil, errClosed
 	}
 }
+
+// arrival is where one answer arrives; it has room for that. Unlike protoactor's futures it
+// can be waited for together with a context.
+type arrival chan any
+
+// SendUserMessage implements actor.Process. All but the first are dropped.
+func (a arrival) SendUserMessage(_ *actor.PID, message any) {
+	select {
+	case a <- actor.UnwrapEnvelopeMessage(message):
+	default:
+	}
+}
+
+// SendSystemMessage implements actor.Process; nobody sends any.
+func (arrival) SendSystemMessage(*actor.PID, any) {}
+
+// Stop implements actor.Process.
+func (arrival) Stop(*actor.PID) {}

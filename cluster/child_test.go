@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"os"
 	"os/signal"
 	"slices"
@@ -20,6 +21,7 @@ import (
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
+	natsserver "github.com/nats-io/nats-server/v2/server"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"boxoffice/cluster/localnats"
@@ -42,6 +44,7 @@ type childConfig struct {
 	Pair   string `json:"pair,omitempty"`   // certificate and key, PEM
 	Roots  string `json:"roots,omitempty"`  // of the certificates, PEM
 	Expect int    `json:"expect,omitempty"` // members to wait for before it reports
+	Routes []int  `json:"routes,omitempty"` // a NATS server of a cluster: the ports of all, its own first
 }
 
 // order is what a child is told to do.
@@ -92,16 +95,50 @@ func runChild(role string) int {
 }
 
 func runChildNATS(cfg childConfig, out *json.Encoder) (int, error) {
-	s, err := localnats.Start(context.Background(), localnats.Config{StoreDir: cfg.NATS, Port: cfg.Port})
+	start := startChildNATS
+	if len(cfg.Routes) > 0 {
+		start = startClusteredNATS
+	}
+	url, stop, err := start(cfg)
 	if err != nil {
 		return 1, err
 	}
-	defer s.Stop()
-	if err := out.Encode(report{URL: s.URL}); err != nil {
+	defer stop()
+	if err := out.Encode(report{URL: url}); err != nil {
 		return 1, err
 	}
 	_, err = io.Copy(io.Discard, os.Stdin) // until the parent ends
 	return 0, err
+}
+
+func startChildNATS(cfg childConfig) (string, func(), error) {
+	s, err := localnats.Start(context.Background(), localnats.Config{StoreDir: cfg.NATS, Port: cfg.Port})
+	if err != nil {
+		return "", nil, err
+	}
+	return s.URL, s.Stop, nil
+}
+
+// startClusteredNATS starts one server of a cluster of several.
+func startClusteredNATS(cfg childConfig) (string, func(), error) {
+	options := &natsserver.Options{
+		ServerName: fmt.Sprintf("server-%d", cfg.Port), Host: "127.0.0.1", Port: cfg.Port, NoSigs: true,
+		JetStream: true, StoreDir: cfg.NATS, JetStreamMaxMemory: 64 << 20, JetStreamMaxStore: 64 << 20,
+		Cluster: natsserver.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: cfg.Routes[0]},
+	}
+	for _, port := range cfg.Routes[1:] {
+		options.Routes = append(options.Routes, &url.URL{Scheme: "nats", Host: fmt.Sprintf("127.0.0.1:%d", port)})
+	}
+	s, err := natsserver.NewServer(options)
+	if err != nil {
+		return "", nil, err
+	}
+	s.ConfigureLogger()
+	s.Start()
+	if !s.ReadyForConnections(eventually) {
+		return "", nil, errors.New("NATS does not take connections")
+	}
+	return s.ClientURL(), s.Shutdown, nil
 }
 
 func runChildNode(cfg childConfig, out *json.Encoder) (status int, err error) {
@@ -116,7 +153,7 @@ func runChildNode(cfg childConfig, out *json.Encoder) (status int, err error) {
 		return 1, err
 	}
 	n, err := New(Config{
-		NATS: conn, ClusterName: "test", Bind: fmt.Sprintf("127.0.0.1:%d", cfg.Port), TLS: pair,
+		NATS: conn, ClusterName: "test", Secrets: testSecrets(), Bind: fmt.Sprintf("127.0.0.1:%d", cfg.Port), TLS: pair,
 		HTTPAddress: "http.test", Logger: log, Moved: &movedMessage{}, Retry: isTestRetry,
 	})
 	if err != nil {
@@ -208,8 +245,11 @@ func obey(ctx context.Context, n *Node, out *json.Encoder) (int, error) {
 	}
 }
 
+// agreeWithin is how long members may take to agree: NATS elects leaders in 4 to 9 s.
+const agreeWithin = 30 * time.Second
+
 func awaitMembers(ctx context.Context, n *Node, ids []string) error {
-	ctx, cancel := context.WithTimeout(ctx, eventually)
+	ctx, cancel := context.WithTimeout(ctx, agreeWithin)
 	defer cancel()
 	slices.Sort(ids)
 	err := n.membership.until(ctx, func(v *view) bool {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -18,8 +19,7 @@ const (
 	defaultExpiry     = time.Second
 	defaultBlindAfter = 800 * time.Millisecond
 
-	callTimeout    = 5 * time.Second        // one Call, all tries together
-	tryTimeout     = 400 * time.Millisecond // one try at a grain of another member
+	callTimeout    = 5 * time.Second // one Call, all tries together
 	minBackoff     = 5 * time.Millisecond
 	maxBackoff     = 100 * time.Millisecond
 	closeLinger    = 200 * time.Millisecond // between leaving the bucket and closing the connections
@@ -32,9 +32,9 @@ const (
 	ticksPerBeat   = 5                      // how often the others are aged
 	leaseMargin    = 20                     // the lease ends 1/20 of the expiry early, for clocks that run apart
 	laggingExpiry  = 3                      // expiries after which a member that does not follow is evicted
+	sayFraction    = 2                      // a heartbeat not acknowledged for blindAfter/2 is sent anew
 	stallFraction  = 2                      // a pause of expiry/2 between two ticks is a stall of our own
 	silentFraction = 2                      // own heartbeats must have come back for expiry/2 after a silent member's last
-	departedMemory = bucketTTL              // how long the ids of departed members are known
 	// unableFor is how long a node must have been unable, and another one able, before it
 	// gives its grains away; ableFor, how long it must be able before it takes grains again.
 	unableFor = time.Second
@@ -54,14 +54,17 @@ type Config struct {
 	Advertise string
 	// HTTPAddress is told to the other members; it may be empty.
 	HTTPAddress string
-	// TLS secures the connections between nodes, both ways; nil: plain TCP. Whoever can
-	// reach the port of a node without TLS can send messages to its grains.
+	// TLS secures the connections between nodes, both ways; nil: the secrets do.
 	TLS *TLS
+	// Secrets, of 32 random bytes each, are what nodes without TLS prove to each other that
+	// they know. A node shows the first one and accepts any of them: to change one, tell all
+	// nodes the new one as their second, then make it their first, then drop the old one.
+	Secrets [][]byte
 	// Alone says that no other process can reach this NATS. Then a bucket that is new
 	// cannot mean that other members are about to come back to it, and the node need not
 	// wait an expiry before it activates its first grain.
 	Alone bool
-	// Retry tells whether a grain's reply means "ask again": not the owner, fenced.
+	// Retry reports whether a grain's reply means "ask again": not the owner, fenced.
 	// nil: no reply does.
 	Retry func(reply any) bool
 	// Moved is sent to a local grain that another member owns by now. The grain answers
@@ -79,6 +82,8 @@ type Config struct {
 	// Logger; nil: nothing is logged.
 	Logger   *slog.Logger
 	Observer Observer
+
+	service versions // of the service between nodes; zero: spoken
 }
 
 // TLS is a pair of configurations for mutual TLS. Server must require and verify client
@@ -100,8 +105,8 @@ type Observer struct {
 	Members func(ready int)
 	// Evicted is told of each member that this node evicted.
 	Evicted func(id string)
-	// Dropped is told of each message that was dropped because a queue was full: of
-	// "notifications", "publications", or "messages" to a member.
+	// Dropped is told of each message that was dropped before it was sent, of
+	// "notifications" or "publications": a queue was full, or nobody could be reached.
 	Dropped func(queue string)
 }
 
@@ -124,6 +129,9 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
+	if c.service == (versions{}) {
+		c.service = spoken()
+	}
 	switch {
 	case c.NATS == nil:
 		return c, errors.New("cluster: no NATS connection")
@@ -134,6 +142,8 @@ func (c Config) withDefaults() (Config, error) {
 			c.HeartbeatInterval, c.BlindAfter, c.Expiry)
 	case c.TLS != nil && (c.TLS.Server == nil || c.TLS.Client == nil):
 		return c, errors.New("cluster: TLS needs a server's and a client's configuration")
+	case c.TLS == nil && (len(c.Secrets) == 0 || slices.ContainsFunc(c.Secrets, func(s []byte) bool { return len(s) != secretBytes })):
+		return c, fmt.Errorf("cluster: without TLS nodes need secrets of %d bytes", secretBytes)
 	}
 	return c, c.checkAddresses()
 }

@@ -16,18 +16,39 @@
 // while something is here that others own; and by new owners, who activate nothing
 // before every member has said that it applied the change that made them owners.
 //
+// # What is protoactor's, and what is ours
+//
+// protoactor-go runs the grains: actors, their contexts, supervision, the registry of
+// processes. A call goes through its cluster API, Cluster.Request(identity, kind, message),
+// and we fill the two extension points of that: an IdentityLookup (lookup.go), which says on
+// which member a grain is, and a cluster Context (call.go), which sends, waits and tries
+// again. Not used are its cluster providers, member list, gossip and pub/sub, which know
+// nothing of leases; its identity lookups, which activate what they do not own; and its
+// remote, which crashes on a message of an unknown type and takes addresses for members.
+//
+// Membership, leases and placement are ours. So are a grain's mailbox (mailbox.go), because
+// protoactor's drops without a word what is queued behind a stop, and takes kilobytes when
+// it is idle; and the dispatcher (dispatcher.go), because a new goroutine for each turn
+// grows its stack anew.
+//
+// Between members runs a gRPC service ([boxoffice/cluster/nodes], service.go, peers.go): a
+// connection from each to each, over TLS both ways, by certificates or by a secret that
+// all know. A caller says which member it means. Deadlines and cancellation travel with
+// calls. A record says which versions of the service its member speaks; of two that have
+// none in common the later one owns nothing, and says so in [Node.Health].
+//
+// # What happens on failure
+//
 // Postgres is authoritative, NATS is not: what the bucket holds may be lost at any time.
 // Then members write themselves anew, and who cannot exclude that it was evicted before
-// gives up all its grains first; they are activated again when they are called.
+// gives up all its grains first; they are activated again when they are called. In a
+// cluster of NATS servers the bucket is on three of them.
 //
-// What happens on failure: a member that dies is replaced about a second later, and
-// calls to its grains take that long. A member that loses NATS goes on serving what it
-// has active, each answer confirmed in Postgres, and activates nothing. A member that
-// cannot be reached by another one, while both reach NATS, is unavailable to that one.
-// Calls are tried for five seconds and may be delivered more than once. Notifications
-// and publications may be lost.
-//
-// Grains run on protoactor-go, with mailboxes of our own. Of its cluster package only the
-// requests to activate are used; membership, placement, retries, addressing and the
-// connections between nodes (wire.go says what goes over them) are ours.
+// A member that dies is replaced about a second later, and calls to its grains take that
+// long. A member that loses NATS goes on serving what it has active, each answer confirmed
+// in Postgres, and activates nothing. A member that cannot be reached by another one, while
+// both reach NATS, is unavailable to that one. A connection that breaks is noticed at once,
+// one on which nothing passes within two seconds. Calls are tried for five seconds and may
+// be delivered more than once, but no answer is thrown away while its caller waits.
+// Notifications and publications may be lost.
 package cluster

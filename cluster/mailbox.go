@@ -108,23 +108,31 @@ func (m *grainMailbox) take() (message any, system bool) {
 
 // handSystem notices when the actor has stopped, and tells the placement. A stop ends
 // with the actor's removal from the registry, at once or when its last child has
-// terminated.
+// terminated; it may panic after that. An actor that has stopped is neither restarted nor
+// suspended: what is still in its mailbox must be answered.
 func (m *grainMailbox) handSystem(message any) {
 	switch message.(type) {
 	case *actor.SuspendMailbox:
-		m.suspend(true)
+		m.suspend(!m.stopped)
 		return
 	case *actor.ResumeMailbox:
 		m.suspend(false)
 		return
+	case *actor.Restart:
+		if m.stopped {
+			return
+		}
+	case *actor.Stop, *actor.Terminated:
+		defer m.noticeEnd()
 	}
 	m.invoker.InvokeSystemMessage(message)
-	switch message.(type) {
-	case *actor.Stop, *actor.Terminated:
-		if _, alive := m.placement.system.ProcessRegistry.GetLocal(m.self().GetId()); !alive && !m.stopped {
-			m.stopped = true
-			m.placement.stopped(m.self())
-		}
+}
+
+func (m *grainMailbox) noticeEnd() {
+	if _, alive := m.placement.system.ProcessRegistry.GetLocal(m.self().GetId()); !alive && !m.stopped {
+		m.stopped = true
+		m.suspend(false)
+		m.placement.stopped(m.self())
 	}
 }
 

@@ -17,9 +17,9 @@ type membership struct {
 	store store
 	lease *Lease
 	log   *slog.Logger
-	// apply is told of each new view, and who departed by it, in order; when it returns,
-	// the node answers for nothing that it does not own by that view.
-	apply func(v *view, departed *peer)
+	// apply is told of each new view, in order; when it returns, the node answers for
+	// nothing that it does not own by that view.
+	apply func(v *view)
 	// distrust gives up every grain: another member may have activated it meanwhile.
 	distrust func()
 	// census counts this node's grains by kind.
@@ -69,6 +69,11 @@ func (m *membership) join(ctx context.Context) error {
 	if err := m.await(ctx, m.synced); err != nil {
 		return fmt.Errorf("read the members: %w", err)
 	}
+	m.mu.Lock()
+	if m.view.stranger(m.own.Service) != nil {
+		m.own.State = stateSuspended
+	}
+	m.mu.Unlock()
 	m.tasks.Go(m.beat)
 	m.tasks.Go(m.judge)
 	if err := m.await(ctx, m.joined); err != nil {
@@ -170,9 +175,10 @@ func (m *membership) beat() {
 }
 
 // say writes this node's record once. Again tells that it was not written, but that
-// the next attempt may be, at once.
+// the next attempt may be, at once. One that gets lost, as with the server that this node was
+// connected to, must be over soon enough for another before the others give this node up.
 func (m *membership) say(ctx context.Context) (again bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, m.cfg.BlindAfter)
+	ctx, cancel := context.WithTimeout(ctx, m.cfg.BlindAfter/sayFraction)
 	defer cancel()
 	m.mu.Lock()
 	rec, base := m.own, m.base
@@ -278,18 +284,6 @@ func (m *membership) records() []record {
 		}
 	}
 	return records
-}
-
-// addressOf gives where a member listens. Ended tells that it is not there any more;
-// neither, that nobody has told of it yet.
-func (m *membership) addressOf(id string) (address string, ended bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if found := m.roster.members[id]; found != nil {
-		return found.record.Address, false
-	}
-	_, ended = m.roster.departed[id]
-	return "", ended
 }
 
 // poke puts a token into a channel that holds one.

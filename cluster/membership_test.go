@@ -22,8 +22,13 @@ type fakeMember struct {
 	ids        atomic.Pointer[[]string]
 }
 
-// joinFake makes a member and joins it.
+// joinFake makes a member of this release and joins it.
 func joinFake(t *testing.T, s *memoryStore, id string) *fakeMember {
+	t.Helper()
+	return joinSpeaking(t, s, id, spoken())
+}
+
+func joinSpeaking(t *testing.T, s *memoryStore, id string, service versions) *fakeMember {
 	t.Helper()
 	f := &fakeMember{link: &link{store: s}}
 	cfg, err := Config{
@@ -33,8 +38,10 @@ func joinFake(t *testing.T, s *memoryStore, id string) *fakeMember {
 	}.withDefaults()
 	require.ErrorContains(t, err, "no NATS") // which these tests do without
 	cfg.HeartbeatInterval, cfg.Expiry, cfg.BlindAfter = defaultHeartbeat, defaultExpiry, defaultBlindAfter
-	f.membership = newMembership(cfg, f.link, newLease(time.Now), record{ID: id, Address: id + ":1", StartedAt: time.Now(), State: stateReady})
-	f.apply = func(v *view, _ *peer) {
+	f.membership = newMembership(cfg, f.link, newLease(time.Now), record{
+		ID: id, Address: id + ":1", StartedAt: time.Now(), State: stateReady, Service: service,
+	})
+	f.apply = func(v *view) {
 		ids := make([]string, 0, len(v.peers))
 		for _, p := range v.peers {
 			ids = append(ids, p.id)
@@ -281,6 +288,23 @@ func TestLostAcknowledgementIsNoEviction(t *testing.T) {
 		for i := range m {
 			require.False(t, m[i].isFenced())
 			require.True(t, m[i].lease.Valid())
+			require.True(t, m[i].sees("a", "b", "c"))
+			m[i].die()
+		}
+	})
+}
+
+// A heartbeat that goes down with a NATS server is sent again before anybody is missed.
+func TestLostHeartbeatIsNoEviction(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		_, m := trio(t)
+		m[1].link.mu.Lock()
+		m[1].link.swallow = 1
+		m[1].link.mu.Unlock()
+		sleep(3 * time.Second)
+		for i := range m {
+			require.False(t, m[i].isFenced())
 			require.True(t, m[i].sees("a", "b", "c"))
 			m[i].die()
 		}

@@ -70,6 +70,7 @@ type link struct {
 	cut      chan struct{} // closed when the link is whole again; nil: it is
 	blind    chan struct{} // the same for what the watch tells
 	loseAcks int           // so many writes are done, but their answers get lost
+	swallow  int           // so many writes get lost, and nobody says so
 }
 
 func (l *link) set(c *chan struct{}, broken bool) {
@@ -113,6 +114,14 @@ func (l *link) open(ctx context.Context) (string, time.Duration, error) {
 func (l *link) write(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
 	if err := l.pass(ctx, &l.cut); err != nil {
 		return 0, err
+	}
+	l.mu.Lock()
+	lost := l.swallow > 0
+	l.swallow = max(0, l.swallow-1)
+	l.mu.Unlock()
+	if lost {
+		<-ctx.Done()
+		return 0, ctx.Err()
 	}
 	s := l.store
 	s.mu.Lock()

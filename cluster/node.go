@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 	protocluster "github.com/asynkron/protoactor-go/cluster"
+	"google.golang.org/grpc"
 )
 
 // Node is this process as a member of the cluster. Its life is New, Start, Leave, Close.
@@ -18,16 +20,17 @@ type Node struct {
 	ID string
 
 	cfg        Config
+	tls        *TLS
 	system     *actor.ActorSystem
+	cluster    *protocluster.Cluster
 	lease      *Lease
 	placement  *placement
-	replies    *replies
-	addresses  *addresses
-	membership *membership // nil until Start
-	transport  *transport  // nil until Start
+	peers      *peers
+	membership *membership  // nil until Start
+	server     *grpc.Server // nil until Start
+	stranger   *peer        // an owner that cannot be talked to; of apply
 
-	notifications chan notification
-	publications  chan publication
+	publications chan publication
 
 	tasks     sync.WaitGroup
 	closed    chan struct{}
@@ -48,16 +51,25 @@ func New(cfg Config) (*Node, error) {
 		// A dead letter that somebody waits for is retried, not logged.
 		func(c *actor.Config) { c.DeadLetterRequestLogging = false },
 	)
+	system.ProcessRegistry.Address = system.ID // members address each other by id
 	lease, closed := newLease(cfg.Now), make(chan struct{})
 	n := &Node{
-		ID: system.ID, cfg: cfg, system: system, lease: lease,
-		placement:     newPlacement(system, lease, cfg.Moved, cfg.Now, closed),
-		replies:       newReplies(system),
-		addresses:     newAddresses(),
-		notifications: make(chan notification, maxNotifications),
-		publications:  make(chan publication, maxPublications),
-		closed:        closed,
+		ID: system.ID, cfg: cfg, tls: cfg.TLS, system: system, lease: lease,
+		placement:    newPlacement(system, lease, cfg.Moved, cfg.Now, closed),
+		publications: make(chan publication, maxPublications),
+		closed:       closed,
 	}
+	if n.tls == nil {
+		if n.tls, err = tlsOf(cfg.Secrets); err != nil {
+			return nil, err
+		}
+	}
+	n.peers = &peers{node: n, known: map[string]*connection{}}
+	// protoactor's own StartMember is not used: it starts gossip and pub/sub, sleeps a
+	// second, and panics when it cannot listen.
+	n.cluster = protocluster.New(system, protocluster.Configure(cfg.ClusterName, nil, lookup{n}, nil,
+		protocluster.WithClusterContextProducer(func(*protocluster.Cluster) protocluster.Context { return callContext{n} })))
+	n.cluster.IdentityLookup = lookup{n}
 	system.EventStream.Subscribe(n.onEvent)
 	return n, nil
 }
@@ -85,57 +97,58 @@ func (n *Node) Start(ctx context.Context, kinds map[string]*actor.Props) error {
 }
 
 func (n *Node) start(ctx context.Context, kinds map[string]*actor.Props) error {
-	// protoactor's own StartMember is not used: it starts gossip and pub/sub, sleeps a
-	// second, and panics when it cannot listen.
-	cluster := protocluster.New(n.system, protocluster.Configure(n.cfg.ClusterName, nil, lookup{n}, nil,
-		protocluster.WithClusterContextProducer(func(*protocluster.Cluster) protocluster.Context {
-			return clusterContext{n}
-		})))
-	cluster.IdentityLookup = lookup{n}
 	if err := n.placement.register(kinds); err != nil {
 		return err
 	}
-	n.system.ProcessRegistry.Add(n.replies, repliesName)
-	n.system.ProcessRegistry.Add(&door{n.placement}, placementName)
-
-	store, age, err := openStore(ctx, n.cfg)
+	store, err := newNATSStore(n.cfg.NATS, n.cfg.ClusterName+"-members", n.cfg.Logger)
 	if err != nil {
 		return err
 	}
-	own := record{ID: n.ID, HTTPAddress: n.cfg.HTTPAddress, StartedAt: n.cfg.Now().UTC(), State: stateReady}
-	m := newMembership(n.cfg, store, n.lease, own)
-	m.apply, m.distrust, m.census = n.apply, n.placement.distrust, n.placement.census
-	n.membership = m
+	age, err := store.await(ctx)
+	if err != nil {
+		return err
+	}
 	if wait := n.cfg.Expiry - age; wait > 0 && !n.cfg.Alone {
 		// The bucket may be new because NATS lost it. Members of before may still answer
 		// from memory; by then they are back in the bucket, or their lease has run out.
 		at := n.cfg.Now().Add(wait)
 		n.placement.notSoon.Store(&at)
 	}
-	t := newTransport(n)
-	if m.own.Address, err = t.start(n.cfg.Bind); err != nil {
+	m := newMembership(n.cfg, store, n.lease, record{
+		ID: n.ID, HTTPAddress: n.cfg.HTTPAddress, StartedAt: n.cfg.Now().UTC(), State: stateReady, Service: n.cfg.service,
+	})
+	m.apply, m.distrust, m.census = n.apply, n.placement.distrust, n.placement.census
+	n.membership = m
+	if m.own.Address, err = n.listen(n.cfg.Bind); err != nil {
 		return err
 	}
-	n.transport = t
-	if n.cfg.Advertise != "" {
-		m.own.Address = n.cfg.Advertise
-	}
+	m.own.Address = cmp.Or(n.cfg.Advertise, m.own.Address)
 	n.tasks.Go(n.publish)
-	for range notifiers {
-		n.tasks.Go(n.notify)
-	}
+	n.tasks.Go(func() { store.keepCopies(m.ctx) })
 	return m.join(ctx)
 }
 
 // apply makes a view this node's. Membership calls it, one view after the other.
-func (n *Node) apply(v *view, departed *peer) {
+func (n *Node) apply(v *view) {
+	n.peers.adopt(v) // first, so that who is sent to another owner finds a connection
 	n.placement.adopt(v)
-	if departed != nil {
-		n.tasks.Go(func() { n.transport.disconnect(departed.id) })
+	switch stranger := v.stranger(n.cfg.service); {
+	case stranger != nil && stranger != n.stranger:
+		n.cfg.Logger.Error("this node is not ready", "error", n.strange(stranger))
+		n.stranger = stranger
+	case stranger == nil && n.stranger != nil:
+		n.cfg.Logger.Info("this node can talk with all members again")
+		n.stranger = nil
 	}
 	if n.cfg.Observer.Members != nil {
 		n.cfg.Observer.Members(len(v.owners))
 	}
+}
+
+// strange says why this node cannot talk with another one.
+func (n *Node) strange(p *peer) error {
+	return fmt.Errorf("member %s at %s is of another release: of the service between nodes it has the versions %s, this node %s",
+		p.id, p.address, p.service, n.cfg.service)
 }
 
 // Fenced is closed when this node was evicted by the others. The process must end: they
@@ -147,10 +160,27 @@ func (n *Node) Fenced() <-chan struct{} {
 	return n.membership.fenced
 }
 
-// Ready tells whether this node is a member that owns grains, and has its lease.
-func (n *Node) Ready() bool {
+// Ready reports whether this node is a member that owns grains, has its lease, and can talk
+// with all others that own grains.
+func (n *Node) Ready() bool { return n.Health() == nil }
+
+// Health says why this node is not ready; nil: it is.
+func (n *Node) Health() error {
 	v := n.placement.view.Load()
-	return v != nil && v.owns(n.ID) && n.lease.fresh()
+	if v == nil {
+		return errors.New("the node is no member yet")
+	}
+	stranger := v.stranger(n.cfg.service)
+	switch {
+	case stranger != nil:
+		return n.strange(stranger)
+	case !n.lease.fresh():
+		return errors.New("the node has no lease")
+	case !v.owns(n.ID):
+		return errors.New("the node owns no schedules: others do its work")
+	default:
+		return nil
+	}
 }
 
 // Leave gives this node's grains to the other members, who go on reaching it, and
@@ -203,10 +233,9 @@ func (n *Node) close() error {
 		<-linger.C
 	}
 	close(n.closed)
-	if n.transport != nil {
-		if err := n.transport.close(); err != nil {
-			problems = append(problems, fmt.Errorf("stop listening: %w", err))
-		}
+	n.peers.close()
+	if n.server != nil {
+		n.server.Stop() // those who are served have been told
 	}
 	n.tasks.Wait()
 	return errors.Join(problems...)

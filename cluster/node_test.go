@@ -5,10 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
-	"os"
 	"path/filepath"
-	"slices"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -49,6 +50,9 @@ func startNode(t testing.TB, cfg Config, receive actor.ReceiveFunc) *Node {
 		cfg.NATS = connect(t, startNATS(t).URL)
 	}
 	cfg.ClusterName, cfg.Bind, cfg.Alone = "test", "127.0.0.1:0", true
+	if cfg.Secrets == nil {
+		cfg.Secrets = testSecrets()
+	}
 	n, err := New(cfg)
 	require.NoError(t, err)
 	require.False(t, n.Lease().Valid())
@@ -166,11 +170,10 @@ func TestNotifyReachesGrainsAndNeverBlocks(t *testing.T) {
 		n.Notify("grain", id, wrapperspb.Int64(id))
 	}
 	require.Eventually(t, func() bool { return heard.Load() == 1000 }, eventually, time.Millisecond)
+	require.EqualValues(t, 1, dropped.Load(), "that to nobody")
 	require.NoError(t, n.Close())
-	for id := range int64(maxNotifications + 10) {
-		n.Notify("grain", id, wrapperspb.Int64(id))
-	}
-	require.GreaterOrEqual(t, dropped.Load(), int64(10))
+	n.Notify("grain", 1, wrapperspb.Int64(1))
+	require.EqualValues(t, 2, dropped.Load())
 	require.EqualValues(t, 1000, heard.Load())
 }
 
@@ -178,7 +181,7 @@ func TestFanOut(t *testing.T) {
 	t.Parallel()
 	url := startNATS(t).URL
 	n := startNode(t, Config{NATS: connect(t, url)}, echo)
-	other, err := New(Config{NATS: connect(t, url), ClusterName: "test", Bind: "127.0.0.1:0"})
+	other, err := New(Config{NATS: connect(t, url), ClusterName: "test", Secrets: testSecrets(), Bind: "127.0.0.1:0"})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, other.Close()) })
 	first, second := make(chan string, 10), make(chan string, 10)
@@ -228,6 +231,9 @@ func TestProtoactorsClusterFindsGrainsHere(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 4, reply.(*wrapperspb.Int64Value).GetValue())
 	require.Nil(t, cluster.Get("seven", "grain"))
+	require.Equal(t, n.ID, cluster.Get("7", "grain").GetAddress())
+	_, err = cluster.Request("7", "grain", &emptypb.Empty{}, protocluster.WithTimeout(10*time.Millisecond))
+	require.ErrorIs(t, err, errTimeout)
 	_, err = cluster.Request("7", "grain", "no message")
 	require.Error(t, err)
 }
@@ -238,7 +244,7 @@ func TestStartSaysWhatIsWrongAndLeavesNothing(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer taken.Close()
-	n, err := New(Config{NATS: connect(t, url), ClusterName: "test", Bind: taken.Addr().String()})
+	n, err := New(Config{NATS: connect(t, url), ClusterName: "test", Secrets: testSecrets(), Bind: taken.Addr().String()})
 	require.NoError(t, err)
 	require.ErrorContains(t, n.Start(t.Context(), nil), "address already in use")
 
@@ -248,7 +254,7 @@ func TestStartSaysWhatIsWrongAndLeavesNothing(t *testing.T) {
 	defer plain.WaitForShutdown()
 	defer plain.Shutdown()
 	require.True(t, plain.ReadyForConnections(eventually))
-	n, err = New(Config{NATS: connect(t, plain.ClientURL()), ClusterName: "test", Bind: "127.0.0.1:0"})
+	n, err = New(Config{NATS: connect(t, plain.ClientURL()), ClusterName: "test", Secrets: testSecrets(), Bind: "127.0.0.1:0"})
 	require.NoError(t, err)
 	require.ErrorContains(t, n.Start(t.Context(), nil), "does this NATS have JetStream?")
 	require.Empty(t, n.Members())
@@ -258,7 +264,7 @@ func TestStartSaysWhatIsWrongAndLeavesNothing(t *testing.T) {
 
 func TestConfigIsChecked(t *testing.T) {
 	t.Parallel()
-	good := Config{NATS: &nats.Conn{}, ClusterName: "test", Bind: "127.0.0.1:0"}
+	good := Config{NATS: &nats.Conn{}, ClusterName: "test", Secrets: testSecrets(), Bind: "127.0.0.1:0"}
 	_, err := good.withDefaults()
 	require.NoError(t, err)
 	for want, spoil := range map[string]func(*Config){
@@ -269,6 +275,8 @@ func TestConfigIsChecked(t *testing.T) {
 		"host:port":     func(c *Config) { c.Advertise = "node:0" },
 		"well below":    func(c *Config) { c.HeartbeatInterval = time.Second },
 		"TLS":           func(c *Config) { c.TLS = &TLS{} },
+		"32 bytes":      func(c *Config) { c.Secrets = [][]byte{make([]byte, 16)} },
+		"secrets":       func(c *Config) { c.Secrets = nil },
 	} {
 		bad := good
 		spoil(&bad)
@@ -285,16 +293,15 @@ func TestOthersAreToldTheAdvertisedAddress(t *testing.T) {
 	t.Parallel()
 	port := freePort(t)
 	n, err := New(Config{
-		NATS: connect(t, startNATS(t).URL), ClusterName: "test",
+		NATS: connect(t, startNATS(t).URL), ClusterName: "test", Secrets: testSecrets(),
 		Bind: fmt.Sprintf(":%d", port), Advertise: fmt.Sprintf("localhost:%d", port),
 	})
 	require.NoError(t, err)
 	require.NoError(t, n.Start(t.Context(), nil))
 	defer func() { require.NoError(t, n.Close()) }()
 	require.Equal(t, fmt.Sprintf("localhost:%d", port), n.Members()[0].Address)
-	answer, err := hears(t, speak(t, n, n.ID))
+	_, err = stranger(t, n, testSecrets()[0], n.ID).Ping(t.Context(), &emptypb.Empty{})
 	require.NoError(t, err, "it listens there")
-	require.EqualValues(t, welcome, answer)
 }
 
 func TestConnectOverTLS(t *testing.T) {
@@ -326,98 +333,50 @@ func TestConnectSaysThatNobodyAnswers(t *testing.T) {
 	require.ErrorContains(t, err, "connect to NATS")
 }
 
-// speak opens a connection to a node, as another version or a broken node might.
-func speak(t *testing.T, n *Node, to string) net.Conn {
-	t.Helper()
-	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", n.Address())
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = conn.Close() })
-	require.NoError(t, conn.SetDeadline(within(eventually)))
-	_, err = conn.Write(hello(to, "a-member"))
-	require.NoError(t, err)
-	return conn
-}
+// logTo is a log that a test reads.
+func logTo(b *lockedBuffer) *slog.Logger { return slog.New(slog.NewTextHandler(b, nil)) }
 
-// hears tells the next byte that a node says; io.EOF if it closes the connection.
-func hears(t *testing.T, conn net.Conn) (byte, error) {
-	t.Helper()
-	answer := make([]byte, 1)
-	_, err := conn.Read(answer)
-	return answer[0], err
-}
-
-func TestUnreadableMessagesHarmNobody(t *testing.T) {
+func TestANodeThatCannotTalkWithAnOwnerIsNotReadyAndSaysWhy(t *testing.T) {
 	t.Parallel()
-	var heard atomic.Int64
-	n := startNode(t, Config{}, func(ctx actor.Context) {
-		if m, ok := ctx.Message().(*wrapperspb.Int64Value); ok {
-			heard.Add(m.GetValue())
-		}
-	})
-	target, err := n.placement.activate(key{id: 1})
-	require.NoError(t, err)
-	good, err := appendFrame(nil, "a-member", target, nil, wrapperspb.Int64(1))
-	require.NoError(t, err)
-	waiting, arrives := n.replies.expect() // we play another member that waits for an answer here
-	question, err := appendFrame(nil, "a-member", target, waiting, wrapperspb.Int64(1))
-	require.NoError(t, err)
-	fromTheFuture := bytes.Replace(question, []byte("google.protobuf.Int64Value"), []byte("google.protobuf.FromFuture"), 1)
-	require.NotEqual(t, question, fromTheFuture)
+	url := startNATS(t).URL
+	firstLog, secondLog := new(lockedBuffer), new(lockedBuffer)
+	first := startNode(t, Config{NATS: connect(t, url), Logger: logTo(firstLog)}, echo)
+	second := startNode(t, Config{NATS: connect(t, url), Logger: logTo(secondLog), service: versions{Min: 2, Max: 2}}, echo)
+	require.NoError(t, first.Health())
+	_, err := first.Call(t.Context(), "grain", 1, wrapperspb.Int64(1))
+	require.NoError(t, err, "whoever was there first goes on")
 
-	conn := speak(t, n, n.ID)
-	said, err := hears(t, conn)
-	require.NoError(t, err)
-	require.EqualValues(t, welcome, said)
-	for _, frames := range [][]byte{good, fromTheFuture, good, appendPing(nil), good} {
-		_, err := conn.Write(frames)
-		require.NoError(t, err)
-	}
-	said, err = hears(t, conn)
-	require.NoError(t, err)
-	require.EqualValues(t, pong, said)
-	require.Eventually(t, func() bool { return heard.Load() == 3 }, eventually, time.Millisecond)
-	require.IsType(t, &actor.DeadLetterResponse{}, answer(t, arrives), "who sends what cannot be read is told")
+	require.False(t, second.Ready())
+	require.ErrorContains(t, second.Health(), "of the service between nodes it has the versions 1 to 1, this node 2 to 2")
+	began := time.Now()
+	_, err = second.Call(t.Context(), "grain", 1, wrapperspb.Int64(1))
+	require.ErrorIs(t, err, errNotSpoken)
+	require.Equal(t, boxoffice.CodeUnavailable, boxoffice.CodeOf(err))
+	require.Less(t, time.Since(began), callTimeout, "that would not help")
+	require.Equal(t, 1, strings.Count(secondLog.text(), "level=ERROR"), secondLog.text())
+	require.Contains(t, secondLog.text(), "is of another release")
+	require.NotContains(t, firstLog.text(), "level=ERROR")
 
-	// What makes no sense ends the connection, not the process.
-	garbled := slices.Clone(good)
-	garbled[len(garbled)-1] = 0xff // in the middle of a number
-	for name, frames := range map[string][]byte{
-		"too long":           {0xff, 0xff, 0xff, 0xff},
-		"nothing in it":      {0, 0, 0, 1, 0},
-		"a text too long":    append([]byte{0, 0, 0, 3, 0xff, 0xff, 0x7f}, make([]byte, 8)...),
-		"a request too high": append([]byte{0, 0, 0, 10, 1, 'a', 1, 'b', 0xff, 0xff, 0xff, 0xff, 0xff}, 1),
-		"no protobuf":        garbled,
-	} {
-		conn := speak(t, n, n.ID)
-		answer, err := hears(t, conn)
-		require.NoError(t, err, name)
-		require.EqualValues(t, welcome, answer, name)
-		_, err = conn.Write(append(frames, appendPing(nil)...))
-		require.NoError(t, err, name)
-		_, err = hears(t, conn)
-		require.Error(t, err, name)
-		require.NotErrorIs(t, err, os.ErrDeadlineExceeded, name)
-	}
-	conn = speak(t, n, n.ID)
-	_, err = conn.Write(good)
+	require.NoError(t, first.Close())
+	require.Eventually(t, second.Ready, eventually, time.Millisecond)
+	require.Contains(t, secondLog.text(), "can talk with all members again")
+	_, err = second.Call(t.Context(), "grain", 1, wrapperspb.Int64(1))
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return heard.Load() == 4 }, eventually, time.Millisecond)
 }
 
-func TestConnectionsForAnotherMemberAreRefused(t *testing.T) {
-	t.Parallel()
-	n := startNode(t, Config{}, echo)
-	_, err := hears(t, speak(t, n, "who-had-this-port-before"))
-	require.Error(t, err)
-	require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
+type lockedBuffer struct {
+	mu sync.Mutex
+	bytes.Buffer
+}
 
-	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", n.Address())
-	require.NoError(t, err)
-	defer conn.Close()
-	require.NoError(t, conn.SetDeadline(within(eventually)))
-	_, err = conn.Write([]byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"))
-	require.NoError(t, err)
-	_, err = hears(t, conn)
-	require.Error(t, err, "another protocol")
-	require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.Buffer.Write(p)
+}
+
+func (b *lockedBuffer) text() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.String()
 }

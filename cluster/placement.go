@@ -100,22 +100,17 @@ func (p *placement) register(kinds map[string]*actor.Props) error {
 	return nil
 }
 
-// key gives the key of a grain of a named kind.
-func (p *placement) key(kind string, id int64) (key, error) {
-	i, known := p.index[kind]
-	if !known {
-		return key{}, fmt.Errorf("cluster: unknown kind %q", kind)
-	}
-	return key{kind: i, id: id}, nil
-}
-
 // parse gives the key of an identity.
 func (p *placement) parse(identity *protocluster.ClusterIdentity) (key, error) {
+	kind, known := p.index[identity.GetKind()]
+	if !known {
+		return key{}, fmt.Errorf("cluster: unknown kind %q", identity.GetKind())
+	}
 	id, err := strconv.ParseInt(identity.GetIdentity(), 10, 64)
 	if err != nil {
-		return key{}, fmt.Errorf("identity %q is no number: %w", identity.GetIdentity(), err)
+		return key{}, fmt.Errorf("cluster: identity %q is no number: %w", identity.GetIdentity(), err)
 	}
-	return p.key(identity.GetKind(), id)
+	return key{kind: kind, id: id}, nil
 }
 
 // activate gives the grain's actor; it makes one if there is none and this node may.
@@ -136,6 +131,21 @@ func (p *placement) activate(k key) (*actor.PID, error) {
 		return nil, err
 	}
 	return p.spawn(s, k)
+}
+
+// reason says why a grain cannot be had now.
+func (p *placement) reason(identity *protocluster.ClusterIdentity) error {
+	k, err := p.parse(identity)
+	if err != nil {
+		return err
+	}
+	if v := p.view.Load(); v == nil || v.owner(k.id) == nil {
+		return errNoOwner
+	}
+	if err := p.admit(k.id); err != nil {
+		return err
+	}
+	return errAskAgain // it has passed meanwhile
 }
 
 // admit tells why this node may not activate a grain now, if so.

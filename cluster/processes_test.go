@@ -120,9 +120,14 @@ func startNodes(t testing.TB, count int, cfg childConfig) []*child {
 	return nodes
 }
 
+// readLimit is how long a report may take; then the child is killed.
+const readLimit = time.Minute
+
 // read reads the next report.
 func (c *child) read() report {
 	c.t.Helper()
+	limit := time.AfterFunc(readLimit, func() { _ = c.cmd.Process.Kill() })
+	defer limit.Stop()
 	line, err := c.lines.ReadBytes('\n')
 	require.NoError(c.t, err, c.log)
 	var r report

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// state is what a member says about itself, or what its evictor said last.
+// state is what a member says about itself, or what its evictor said last. One that this
+// release does not know is that of a member that owns nothing.
 type state string
 
 const (
@@ -27,7 +28,9 @@ type record struct {
 	StartedAt   time.Time `json:"startedAt"`
 	State       state     `json:"state"`
 	By          string    `json:"by,omitempty"` // who evicted it
-	// Unable tells that the member lacks what its grains need. It owns grains all the same
+	// Service is absent from the records of releases from before the service had versions.
+	Service versions `json:"service"`
+	// Unable says that the member lacks what its grains need. It owns grains all the same
 	// until it is suspended.
 	Unable bool           `json:"unable,omitempty"`
 	Grains map[string]int `json:"grains,omitempty"`
@@ -37,10 +40,8 @@ type record struct {
 	Store string `json:"store"` // which incarnation of the bucket Seen belongs to
 }
 
-// member tells whether the record is of somebody who is there.
-func (r record) member() bool {
-	return r.State == stateReady || r.State == stateSuspended || r.State == stateLeaving
-}
+// member reports whether the record is of somebody who is there.
+func (r record) member() bool { return r.State != stateLeft && r.State != stateEvicted }
 
 func (r record) encode() ([]byte, error) {
 	data, err := json.Marshal(r)
@@ -56,4 +57,29 @@ func decodeRecord(data []byte) (record, error) {
 		return record{}, fmt.Errorf("decode record: %w", err)
 	}
 	return r, nil
+}
+
+// versions are those of the service between nodes that a member speaks. Zero is none: that
+// of releases that had another protocol.
+type versions struct {
+	Min int `json:"min"`
+	Max int `json:"max"`
+}
+
+// spoken is what this release speaks: the number in the name of the service's protobuf
+// package. A release that adds a version keeps the one before, for nodes of
+// neighbouring releases work side by side.
+func spoken() versions { return versions{Min: 1, Max: 1} }
+
+// overlap reports whether members with these versions can talk.
+func (v versions) overlap(o versions) bool {
+	return v.Max > 0 && o.Max > 0 && v.Min <= o.Max && o.Min <= v.Max
+}
+
+// String implements fmt.Stringer.
+func (v versions) String() string {
+	if v.Max == 0 {
+		return "none"
+	}
+	return fmt.Sprintf("%d to %d", v.Min, v.Max)
 }

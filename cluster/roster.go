@@ -20,7 +20,6 @@ type roster struct {
 	revision uint64 // of the last record applied
 	changed  uint64 // of the last record that changed who is there or who owns
 	members  map[string]*member
-	departed map[string]time.Time
 
 	echoed    time.Time // when a record of ours was last received back
 	ticked    time.Time
@@ -40,57 +39,54 @@ type member struct {
 func newRoster(self string, expiry, blind time.Duration, now time.Time) *roster {
 	return &roster{
 		self: self, expiry: expiry, blind: blind,
-		members:  map[string]*member{},
-		departed: map[string]time.Time{},
-		echoed:   now, ticked: now, judgeFrom: now,
+		members: map[string]*member{},
+		echoed:  now, ticked: now, judgeFrom: now,
 	}
 }
 
-// observe applies a record. Departed is the member that it ended, if any; changed
-// tells whether the view is another one.
-func (r *roster) observe(rec record, revision uint64, now time.Time) (departed *peer, changed bool) {
+// observe applies a record, and reports whether the view is another one.
+func (r *roster) observe(rec record, revision uint64, now time.Time) (changed bool) {
 	r.revision = max(r.revision, revision)
 	m := r.members[rec.ID]
 	if m != nil && revision <= m.revision {
-		return nil, false // told again, by a watch that began anew
+		return false // told again, by a watch that began anew
 	}
 	settled := r.settled()
 	switch {
 	case !rec.member():
-		r.departed[rec.ID] = now
 		if m == nil {
-			return nil, false
+			return false
 		}
 		delete(r.members, rec.ID)
-		departed, changed = m.peer, true
+		changed = true
 	case m == nil:
-		delete(r.departed, rec.ID)
-		m = &member{peer: &peer{
-			id: rec.ID, address: rec.Address, httpAddress: rec.HTTPAddress,
-			startedAt: rec.StartedAt, hash: hashString(rec.ID), gone: make(chan struct{}),
-		}}
+		m = &member{peer: &peer{id: rec.ID, address: rec.Address, service: rec.Service, hash: hashString(rec.ID)}}
 		r.members[rec.ID] = m
+		m.heed(rec, revision, now)
 		changed = true
 	default:
 		changed = m.record.State != rec.State
+		m.heed(rec, revision, now)
 	}
-	if departed == nil {
-		m.record, m.revision, m.heard = rec, revision, now
-		switch {
-		case rec.Unable:
-			m.able = time.Time{}
-		case m.able.IsZero():
-			m.able = now
-		}
-		if rec.ID == r.self {
-			r.echoed = now
-		}
+	if rec.ID == r.self && rec.member() {
+		r.echoed = now
 	}
 	if changed {
 		r.changed = revision
 	}
 	r.follow(now)
-	return departed, changed || settled != r.settled()
+	return changed || settled != r.settled()
+}
+
+// heed takes note of what a member says.
+func (m *member) heed(rec record, revision uint64, now time.Time) {
+	m.record, m.revision, m.heard = rec, revision, now
+	switch {
+	case rec.Unable:
+		m.able = time.Time{}
+	case m.able.IsZero():
+		m.able = now
+	}
 }
 
 // follow notes who has applied the last change, and since when others have not.
@@ -110,7 +106,7 @@ func (r *roster) followed(m *member) bool {
 		m.revision > 0 && m.record.Store == r.store && m.record.Seen >= r.changed
 }
 
-// settled tells whether all others have applied the last change.
+// settled reports whether all others have applied the last change.
 func (r *roster) settled() bool {
 	for _, m := range r.members {
 		if !r.followed(m) {
@@ -140,11 +136,6 @@ func (r *roster) judge(now time.Time) []*member {
 		r.judgeFrom = now
 	}
 	r.ticked = now
-	for id, at := range r.departed {
-		if now.Sub(at) > departedMemory {
-			delete(r.departed, id)
-		}
-	}
 	var overdue []*member
 	for _, m := range r.members {
 		if m.record.ID == r.self {
@@ -159,7 +150,7 @@ func (r *roster) judge(now time.Time) []*member {
 	return overdue
 }
 
-// silent tells whether a member has not been heard for an expiry, and whether that is its
+// silent reports whether a member has not been heard for an expiry, and whether that is its
 // own doing: this node must have heard of itself for most of that time. Otherwise it is
 // the store that may be silent, and only happened to be so between the other's heartbeat
 // and ours; what is asked of a store that hangs is done when it goes on, before whatever
@@ -169,7 +160,7 @@ func (r *roster) silent(m *member, now time.Time) bool {
 	return now.Sub(since) >= r.expiry && r.echoed.Sub(since) >= r.expiry/silentFraction
 }
 
-// relief tells whether another member owns grains, is not silent, and has been able for so
+// relief reports whether another member owns grains, is not silent, and has been able for so
 // long: somebody who would do better with the grains of one that is not.
 func (r *roster) relief(now time.Time, long time.Duration) bool {
 	for _, m := range r.members {
@@ -181,7 +172,19 @@ func (r *roster) relief(now time.Time, long time.Duration) bool {
 	return false
 }
 
-// isBlind tells whether this node's own records do not come back to it.
+// elder reports whether somebody owns grains with whom this member cannot talk, and began
+// before it: of two such the later one owns nothing.
+func (r *roster) elder(own record) bool {
+	for _, m := range r.members {
+		if m.record.State == stateReady && !own.Service.overlap(m.record.Service) && m.record.ID != own.ID &&
+			byAge(m.record, own) < 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// isBlind reports whether this node's own records do not come back to it.
 func (r *roster) isBlind(now time.Time) bool { return now.Sub(r.echoed) > r.blind }
 
 // view gives what follows from the records.
@@ -203,10 +206,13 @@ func (r *roster) list() []record {
 	for _, m := range r.members {
 		records = append(records, m.record)
 	}
-	slices.SortFunc(records, func(a, b record) int {
-		return cmp.Or(a.StartedAt.Compare(b.StartedAt), cmp.Compare(a.ID, b.ID))
-	})
+	slices.SortFunc(records, byAge)
 	return records
+}
+
+// byAge orders records, the longest-serving member's first.
+func byAge(a, b record) int {
+	return cmp.Or(a.StartedAt.Compare(b.StartedAt), cmp.Compare(a.ID, b.ID))
 }
 
 func latest(a, b time.Time) time.Time {

@@ -17,7 +17,7 @@ func newTestRoster() *roster {
 }
 
 func ready(id string, seen uint64) record {
-	return record{ID: id, State: stateReady, Seen: seen, Store: "store"}
+	return record{ID: id, State: stateReady, Service: spoken(), Seen: seen, Store: "store"}
 }
 
 // judgeEvery judges each 50 ms from one time to another, hearing itself all along, and
@@ -92,10 +92,10 @@ func TestRosterCountsWhatWasSeenPerStore(t *testing.T) {
 	require.False(t, r.settled())
 	old := ready("other", 57)
 	old.Store = "the one before"
-	_, changed := r.observe(old, 3, at(0))
+	changed := r.observe(old, 3, at(0))
 	require.False(t, changed)
 	require.False(t, r.settled(), "57 was a revision of another bucket")
-	_, changed = r.observe(ready("other", 2), 4, at(0))
+	changed = r.observe(ready("other", 2), 4, at(0))
 	require.True(t, changed)
 	require.True(t, r.settled())
 	require.True(t, r.view().settled)
@@ -132,12 +132,10 @@ func TestRosterIgnoresWhatItHasHeard(t *testing.T) {
 	r.observe(ready("other", 2), 9, at(0))
 	left := ready("other", 0)
 	left.State = stateLeft
-	departed, changed := r.observe(left, 8, at(0))
-	require.Nil(t, departed)
+	changed := r.observe(left, 8, at(0))
 	require.False(t, changed)
-	departed, changed = r.observe(left, 10, at(0))
-	require.Equal(t, "other", departed.id)
+	changed = r.observe(left, 10, at(0))
 	require.True(t, changed)
-	_, changed = r.observe(left, 11, at(0))
+	changed = r.observe(left, 11, at(0))
 	require.False(t, changed)
 }

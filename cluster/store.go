@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"time"
 
@@ -40,66 +41,147 @@ type change struct {
 	complete bool // all keys that were there have been told
 }
 
+const (
+	// maxCopies is on how many servers of a NATS cluster the bucket is, if there are as many.
+	// With two both would be needed for each write, which is less than one alone gives.
+	maxCopies = 3
+	copyEvery = 5 * time.Second // how often it is looked whether there are
+)
+
 // natsStore is a store in a JetStream key-value bucket. The bucket is in memory: what it
 // holds is worth nothing after the members that wrote it.
 type natsStore struct {
-	conn   *nats.Conn
 	js     jetstream.JetStream
 	bucket string
-	kv     jetstream.KeyValue // stateless but for the bucket's name
+	log    *slog.Logger
+	kv     jetstream.KeyValue // of await; stateless but for the bucket's name
 }
 
-func newNATSStore(ctx context.Context, conn *nats.Conn, bucket string) (*natsStore, error) {
+func newNATSStore(conn *nats.Conn, bucket string, log *slog.Logger) (*natsStore, error) {
 	js, err := jetstream.New(conn)
 	if err != nil {
 		return nil, fmt.Errorf("use JetStream: %w", err)
 	}
-	s := &natsStore{conn: conn, js: js, bucket: bucket}
-	if s.kv, err = s.ensure(ctx); err != nil {
-		return nil, err
-	}
-	return s, nil
+	return &natsStore{js: js, bucket: bucket, log: log}, nil
 }
 
-// ensure finds the bucket or makes it.
-func (s *natsStore) ensure(ctx context.Context) (jetstream.KeyValue, error) {
-	kv, err := s.js.KeyValue(ctx, s.bucket)
-	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		kv, err = s.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
-			Bucket:      s.bucket,
-			Description: "members of a boxoffice cluster",
-			History:     1,
-			TTL:         bucketTTL,
-			MaxBytes:    bucketBytes,
-			Storage:     jetstream.MemoryStorage,
-		})
+// config is that of the bucket's stream, as the NATS clients make it, but that everything
+// is read from the leader: another server may be behind.
+func (s *natsStore) config(copies int) jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name:              "KV_" + s.bucket,
+		Description:       "members of a boxoffice cluster",
+		Subjects:          []string{"$KV." + s.bucket + ".>"},
+		MaxMsgsPerSubject: 1,
+		MaxAge:            bucketTTL,
+		MaxBytes:          bucketBytes,
+		Storage:           jetstream.MemoryStorage,
+		Replicas:          copies,
+		Discard:           jetstream.DiscardNew,
+		AllowRollup:       true,
+		DenyDelete:        true,
 	}
-	if err != nil {
-		if errors.Is(err, nats.ErrNoResponders) {
-			err = fmt.Errorf("does this NATS have JetStream? %w", err)
+}
+
+// await opens the bucket as soon as JetStream can: a cluster most of whose servers have yet
+// to start cannot. It returns how long the bucket has existed.
+func (s *natsStore) await(ctx context.Context) (age time.Duration, err error) {
+	for told := false; ; {
+		opening, opened := context.WithTimeout(ctx, natsTimeout)
+		_, age, err = s.open(opening)
+		if err == nil {
+			s.kv, err = s.js.KeyValue(opening, s.bucket)
 		}
-		return nil, fmt.Errorf("open bucket %s: %w", s.bucket, err)
+		opened()
+		switch {
+		case err == nil:
+			return age, nil
+		case errors.Is(err, nats.ErrNoResponders), errors.Is(err, jetstream.ErrJetStreamNotEnabled):
+			return 0, fmt.Errorf("does this NATS have JetStream? %w", err)
+		case !told:
+			s.log.Warn("waiting for JetStream", "error", err)
+			told = true
+		}
+		select {
+		case <-ctx.Done():
+			return 0, fmt.Errorf("%w, after %w", context.Cause(ctx), err)
+		case <-time.After(maxBackoff):
+		}
 	}
-	return kv, nil
 }
 
 func (s *natsStore) open(ctx context.Context) (string, time.Duration, error) {
-	kv, err := s.ensure(ctx)
+	stream, err := s.js.Stream(ctx, s.config(1).Name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		stream, err = s.create(ctx)
+	}
 	if err != nil {
-		return "", 0, err
+		return "", 0, fmt.Errorf("open bucket %s: %w", s.bucket, err)
 	}
-	status, err := kv.Status(ctx)
-	if err != nil {
-		return "", 0, fmt.Errorf("look at bucket %s: %w", s.bucket, err)
-	}
-	bucket, ok := status.(*jetstream.KeyValueBucketStatus)
-	if !ok {
-		return "", 0, fmt.Errorf("bucket %s has a status of type %T", s.bucket, status)
-	}
-	info := bucket.StreamInfo()
+	info := stream.CachedInfo()
 	// Both times are the server's. An old one does not tell the second: then it is new.
 	age := max(0, info.TimeStamp.Sub(info.Created))
 	return strconv.FormatInt(info.Created.UnixNano(), 36), age, nil
+}
+
+// create makes the bucket on several servers, or on one if there are no more.
+func (s *natsStore) create(ctx context.Context) (jetstream.Stream, error) {
+	stream, err := s.js.CreateStream(ctx, s.config(maxCopies))
+	if isTooFew(err) {
+		stream, err = s.js.CreateStream(ctx, s.config(1))
+	}
+	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another node was faster
+		stream, err = s.js.Stream(ctx, s.config(1).Name)
+	}
+	return stream, err
+}
+
+// What a NATS server says when it has fewer servers beside it than a stream wants.
+const (
+	codeNotClustered = 10074
+	codeNoPeers      = 10005
+)
+
+func isTooFew(err error) bool {
+	failure, ok := errors.AsType[*jetstream.APIError](err)
+	return ok && (failure.ErrorCode == codeNotClustered || failure.ErrorCode == codeNoPeers)
+}
+
+// keepCopies brings a bucket that was made while servers were missing, or by an earlier
+// release, to several of them when it can.
+func (s *natsStore) keepCopies(ctx context.Context) {
+	tick := time.NewTicker(copyEvery)
+	defer tick.Stop()
+	for {
+		if err := s.addCopies(ctx); err != nil && ctx.Err() == nil {
+			s.log.Debug("the members' bucket cannot be put on more NATS servers", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (s *natsStore) addCopies(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, natsTimeout)
+	defer cancel()
+	stream, err := s.js.Stream(ctx, s.config(1).Name)
+	if err != nil {
+		return err
+	}
+	info := stream.CachedInfo()
+	if info.Cluster == nil || info.Cluster.Name == "" || info.Config.Replicas >= maxCopies {
+		return nil // one server alone, or enough
+	}
+	cfg := info.Config
+	cfg.Replicas = maxCopies
+	if _, err := s.js.UpdateStream(ctx, cfg); err != nil {
+		return err
+	}
+	s.log.Info("the members' bucket is on more NATS servers", "servers", maxCopies)
+	return nil
 }
 
 func (s *natsStore) write(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {

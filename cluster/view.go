@@ -1,19 +1,14 @@
 package cluster
 
-import (
-	"slices"
-	"time"
-)
+import "slices"
 
 // peer is a member as the others route to it. It is the same pointer from when the
 // member is first seen until it is gone.
 type peer struct {
-	id          string
-	address     string
-	httpAddress string
-	startedAt   time.Time
-	hash        uint64
-	gone        chan struct{} // closed when it is no member any more
+	id      string
+	address string
+	service versions
+	hash    uint64
 }
 
 // view is who is there, as of one revision of the bucket. It never changes.
@@ -46,18 +41,28 @@ func (v *view) owner(id int64) *peer {
 	return best
 }
 
-// owned tells whether this node owns an id.
+// owned reports whether this node owns an id.
 func (v *view) owned(id int64) bool {
 	owner := v.owner(id)
 	return owner != nil && owner.id == v.self
 }
 
-// others tells whether a member other than this one could take over its grains.
+// stranger gives an owner with which one that speaks these versions cannot talk; nil: none.
+func (v *view) stranger(service versions) *peer {
+	for _, p := range v.owners {
+		if p.id != v.self && !service.overlap(p.service) {
+			return p
+		}
+	}
+	return nil
+}
+
+// others reports whether a member other than this one could take over its grains.
 func (v *view) others() bool {
 	return slices.ContainsFunc(v.owners, func(p *peer) bool { return p.id != v.self })
 }
 
-// owns tells whether a member owns grains.
+// owns reports whether a member owns grains.
 func (v *view) owns(id string) bool {
 	return slices.ContainsFunc(v.owners, func(p *peer) bool { return p.id == id })
 }

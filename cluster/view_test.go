@@ -12,7 +12,7 @@ import (
 func viewOf(ids ...string) *view {
 	v := &view{self: ids[0], settled: true}
 	for _, id := range ids {
-		v.owners = append(v.owners, &peer{id: id, hash: hashString(id), gone: make(chan struct{})})
+		v.owners = append(v.owners, &peer{id: id, hash: hashString(id)})
 	}
 	v.peers = v.owners
 	return v

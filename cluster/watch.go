@@ -68,7 +68,7 @@ func (m *membership) open(incarnation string) {
 		m.lost()
 	}
 	m.roster.newStore(incarnation, m.cfg.Now())
-	m.publish(nil)
+	m.publish()
 	poke(m.beatNow)
 }
 
@@ -81,7 +81,7 @@ func (m *membership) observe(c change) {
 		case <-m.synced:
 		default:
 			close(m.synced)
-			m.publish(nil)
+			m.publish()
 		}
 		return
 	}
@@ -95,9 +95,8 @@ func (m *membership) observe(c change) {
 		return
 	}
 	before := m.roster.changed
-	departed, changed := m.roster.observe(rec, c.revision, m.cfg.Now())
-	if changed {
-		m.publish(departed)
+	if m.roster.observe(rec, c.revision, m.cfg.Now()) {
+		m.publish()
 	}
 	if m.roster.changed != before {
 		attributes := []any{"member", rec.ID, "state", rec.State, "address", rec.Address, "http", rec.HTTPAddress}
@@ -117,18 +116,15 @@ func (m *membership) observe(c change) {
 }
 
 // publish makes what the roster says the node's view. The caller holds mu.
-func (m *membership) publish(departed *peer) {
+func (m *membership) publish() {
 	select {
 	case <-m.synced:
 	default:
 		return // half a view is none
 	}
 	v := m.roster.view()
-	m.apply(v, departed)
+	m.apply(v)
 	m.view = v
 	close(m.changed)
 	m.changed = make(chan struct{})
-	if departed != nil {
-		close(departed.gone)
-	}
 }

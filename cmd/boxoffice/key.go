@@ -2,7 +2,9 @@ package main
 
 import (
 	"crypto/ed25519"
+	"crypto/hkdf"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -40,6 +42,12 @@ func nodeKey(s settings) (key ed25519.PrivateKey, made string, err error) {
 		return nil, "", fmt.Errorf("%s holds no Ed25519 private key; remove it to have one made", path)
 	}
 	return key, made, nil
+}
+
+// nodeSecret is what the nodes of a service prove to each other that they know, where they
+// have no certificates: whoever may sign tokens may be a node.
+func nodeSecret(key ed25519.PrivateKey) ([]byte, error) {
+	return hkdf.Key(sha256.New, key.Seed(), nil, "boxoffice nodes", ed25519.SeedSize)
 }
 
 // makeKey leaves a key at path, whole or not at all. Of several programs that make one

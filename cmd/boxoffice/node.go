@@ -43,7 +43,8 @@ type node struct {
 	url      string       // where it is reached
 	failed   chan error   // the HTTP server's end, if it was not told to
 	draining atomic.Bool  // not ready any more
-	tls      *cluster.TLS // between nodes; nil: none
+	tls      *cluster.TLS // between nodes; nil: secret does it
+	secret   []byte       // of all nodes of the service
 	// endStreams sends the readers of streams to other nodes.
 	endStreams func()
 	database   database      // Postgres
@@ -70,6 +71,9 @@ func (n *node) start(ctx context.Context) (err error) {
 	}
 	keys, err := api.NewKeys(private)
 	if err != nil {
+		return err
+	}
+	if n.secret, err = nodeSecret(private); err != nil {
 		return err
 	}
 	n.metrics = newMetrics(readBuild())
@@ -262,14 +266,11 @@ func (n *node) membership() cluster.Config {
 	if n.settings.NodeBind != "" {
 		bind, advertise = n.settings.NodeBind, bind
 	}
-	if n.settings.isExposed() {
-		n.logger.Warn("whoever reaches this node's port can act as a node: set BOXOFFICE_NODE_TLS_CA, _CERT and _KEY, "+
-			"or keep others out of that network", "address", bind)
-	}
 	return cluster.Config{
 		NATS:        n.nats,
 		ClusterName: n.settings.ClusterName,
 		TLS:         n.tls,
+		Secrets:     [][]byte{n.secret},
 		Bind:        bind,
 		Advertise:   advertise,
 		HTTPAddress: n.url,
@@ -351,15 +352,17 @@ func (v clusterView) Grains() []api.GrainCount {
 	return counts
 }
 
-// Ready tells whether the node has Postgres, NATS and its lease, and does not drain.
+// Ready says what the node lacks of Postgres, NATS, its lease and a common language with the
+// other nodes, or that it drains.
 func (n *node) Ready(ctx context.Context) error {
 	switch {
 	case n.draining.Load():
 		return unready("the node is stopping", nil)
 	case !n.nats.IsConnected():
 		return unready("NATS cannot be reached", nil)
-	case !n.member.Ready():
-		return unready("the node has no lease", nil)
+	}
+	if err := n.member.Health(); err != nil {
+		return unready(err.Error(), nil)
 	}
 	if err := n.db.Ready(ctx); err != nil {
 		return unready("PostgreSQL does not answer", err)

@@ -183,7 +183,6 @@ func requireOneService(t *testing.T, first, second *house) {
 	}
 	for _, h := range []*house{first, second} {
 		require.NotContains(t, h.fetch(h.url+"/metrics"), `boxoffice_seat_changes_total{change="confirmed"} 0`, "it owns no grain")
-		require.NotContains(t, h.logged(), "can act as a node")
 	}
 }
 
@@ -281,27 +280,6 @@ func TestServeDoesNotTryCertificatesThatNobodyWouldTake(t *testing.T) {
 	require.Equal(t, exitUsage, status, stderr)
 	require.Equal(t, 1, strings.Count(stderr, "\n"), stderr)
 	require.Contains(t, stderr, "boxoffice: TLS between nodes: BOXOFFICE_NODE_TLS_CERT must be vouched for")
-}
-
-func TestWhoIsExposed(t *testing.T) {
-	t.Parallel()
-	a := newAuthority(t)
-	for name, test := range map[string]struct {
-		environ []string
-		want    bool
-	}{
-		"default":            {nil, false},
-		"localhost":          {[]string{"BOXOFFICE_NODE_ADDRESS=localhost:7946"}, false},
-		"a name":             {[]string{"BOXOFFICE_NODE_ADDRESS=node1:7946"}, true},
-		"an address":         {[]string{"BOXOFFICE_NODE_ADDRESS=10.0.0.7:7946"}, true},
-		"behind a proxy":     {[]string{"BOXOFFICE_NODE_ADDRESS=10.0.0.7:7946", "BOXOFFICE_NODE_BIND=127.0.0.1:7946"}, false},
-		"on every interface": {[]string{"BOXOFFICE_NODE_BIND=:7946"}, true},
-		"with TLS":           {append(nodeTLS(t, a, a.issue(t, "10.0.0.7")), "BOXOFFICE_NODE_ADDRESS=10.0.0.7:7946"), false},
-	} {
-		s, err := loadSettings(test.environ)
-		require.NoError(t, err, name)
-		require.Equal(t, test.want, s.isExposed(), name)
-	}
 }
 
 func TestTrustedProxies(t *testing.T) {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"net"
@@ -88,11 +87,4 @@ func (s settings) natsTLS() (*tls.Config, error) {
 		config.Certificates = []tls.Certificate{pair}
 	}
 	return config, nil
-}
-
-// isExposed reports whether others than this machine may reach the node's port without having
-// to prove anything.
-func (s settings) isExposed() bool {
-	host, _ := splitAddress(cmp.Or(s.NodeBind, s.NodeAddress))
-	return len(s.NodeTLS.certificate) == 0 && !isLoopback(host)
 }

@@ -1,7 +1,7 @@
 // Command protoc turns the .proto files of a directory into Go, beside them or in
-// another directory, with protoc-gen-go: what `protoc --go_out=. --go_opt=paths=source_relative` does, but
-// with nothing to install. The compiler is a Go library, and both it and the plugin
-// are pinned in this module.
+// another directory, with protoc-gen-go and protoc-gen-go-grpc: what `protoc --go_out=. --go-grpc_out=.` does
+// with paths=source_relative, but with nothing to install. The compiler is a Go library, and
+// it and the plugins are pinned in this module.
 package main
 
 import (
@@ -16,7 +16,7 @@ import (
 	"github.com/bufbuild/protocompile"
 	"github.com/bufbuild/protocompile/protoutil"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/descriptorpb"
+	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/pluginpb"
 )
 
@@ -36,14 +36,16 @@ func run(ctx context.Context, arguments []string) error {
 	if err != nil {
 		return err
 	}
-	response, err := generate(ctx, request)
-	if err != nil {
-		return err
-	}
-	for _, file := range response.GetFile() {
-		path := filepath.Join(out, file.GetName())
-		if err := os.WriteFile(path, []byte(file.GetContent()), 0o644); err != nil {
+	for _, plugin := range []string{"protoc-gen-go", "protoc-gen-go-grpc"} {
+		response, err := generate(ctx, plugin, request)
+		if err != nil {
 			return err
+		}
+		for _, file := range response.GetFile() {
+			path := filepath.Join(out, file.GetName())
+			if err := os.WriteFile(path, []byte(file.GetContent()), 0o644); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -76,37 +78,35 @@ func compile(ctx context.Context, dir string) (*pluginpb.CodeGeneratorRequest, e
 	}
 	seen := map[string]bool{}
 	for _, file := range files {
-		add(request, seen, protoutil.ProtoFromFileDescriptor(file), func(name string) *descriptorpb.FileDescriptorProto {
-			return protoutil.ProtoFromFileDescriptor(files.FindFileByPath(name))
-		})
+		add(request, seen, file)
 	}
 	return request, nil
 }
 
 // add adds a file after what it imports, as plugins want them.
-func add(request *pluginpb.CodeGeneratorRequest, seen map[string]bool, file *descriptorpb.FileDescriptorProto, find func(string) *descriptorpb.FileDescriptorProto) {
-	if seen[file.GetName()] {
+func add(request *pluginpb.CodeGeneratorRequest, seen map[string]bool, file protoreflect.FileDescriptor) {
+	if seen[file.Path()] {
 		return
 	}
-	seen[file.GetName()] = true
-	for _, name := range file.GetDependency() {
-		add(request, seen, find(name), find)
+	seen[file.Path()] = true
+	for i := range file.Imports().Len() {
+		add(request, seen, file.Imports().Get(i).FileDescriptor)
 	}
-	request.ProtoFile = append(request.ProtoFile, file)
+	request.ProtoFile = append(request.ProtoFile, protoutil.ProtoFromFileDescriptor(file))
 }
 
-// generate asks protoc-gen-go.
-func generate(ctx context.Context, request *pluginpb.CodeGeneratorRequest) (*pluginpb.CodeGeneratorResponse, error) {
+// generate asks a plugin. One that has nothing to say about the files gives none.
+func generate(ctx context.Context, plugin string, request *pluginpb.CodeGeneratorRequest) (*pluginpb.CodeGeneratorResponse, error) {
 	input, err := proto.Marshal(request)
 	if err != nil {
 		return nil, err
 	}
-	plugin := exec.CommandContext(ctx, "go", "tool", "protoc-gen-go")
-	plugin.Stdin = bytes.NewReader(input)
-	plugin.Stderr = os.Stderr
-	output, err := plugin.Output()
+	command := exec.CommandContext(ctx, "go", "tool", plugin)
+	command.Stdin = bytes.NewReader(input)
+	command.Stderr = os.Stderr
+	output, err := command.Output()
 	if err != nil {
-		return nil, fmt.Errorf("run protoc-gen-go: %w", err)
+		return nil, fmt.Errorf("run %s: %w", plugin, err)
 	}
 	response := new(pluginpb.CodeGeneratorResponse)
 	if err := proto.Unmarshal(output, response); err != nil {

@@ -84,7 +84,7 @@ func BenchmarkRemoteCall(b *testing.B) {
 			ids = append(ids, id)
 		}
 	}
-	benchmarkCalls(b, n, "register", ids, other.cmd.Process.Pid)
+	benchmarkCalls(b, n, "register", ids, other.process.PID())
 }
 
 func BenchmarkActivation(b *testing.B) {

@@ -137,7 +137,7 @@ func TestNodesStartBeforeTheNATSServers(t *testing.T) {
 	b := prepareBrokers(t)
 	b.start(t, 0)
 	node := startChild(t, "node", childConfig{NATS: b.urls(), Ledger: books.URL, Expect: 1})
-	require.Eventually(t, func() bool { return strings.Contains(node.log.text(), "waiting for JetStream") },
+	require.Eventually(t, func() bool { return strings.Contains(node.log.String(), "waiting for JetStream") },
 		agreeWithin, 10*time.Millisecond)
 	b.start(t, 1)
 	node.report = node.read()

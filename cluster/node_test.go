@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,10 +8,11 @@ import (
 	"net"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"boxoffice/internal/rig"
 
 	"github.com/asynkron/protoactor-go/actor"
 	protocluster "github.com/asynkron/protoactor-go/cluster"
@@ -334,12 +334,12 @@ func TestConnectSaysThatNobodyAnswers(t *testing.T) {
 }
 
 // logTo is a log that a test reads.
-func logTo(b *lockedBuffer) *slog.Logger { return slog.New(slog.NewTextHandler(b, nil)) }
+func logTo(b *rig.Output) *slog.Logger { return slog.New(slog.NewTextHandler(b, nil)) }
 
 func TestANodeThatCannotTalkWithAnOwnerIsNotReadyAndSaysWhy(t *testing.T) {
 	t.Parallel()
 	url := startNATS(t).URL
-	firstLog, secondLog := new(lockedBuffer), new(lockedBuffer)
+	firstLog, secondLog := new(rig.Output), new(rig.Output)
 	first := startNode(t, Config{NATS: connect(t, url), Logger: logTo(firstLog)}, echo)
 	second := startNode(t, Config{NATS: connect(t, url), Logger: logTo(secondLog), service: versions{Min: 2, Max: 2}}, echo)
 	require.NoError(t, first.Health())
@@ -353,30 +353,13 @@ func TestANodeThatCannotTalkWithAnOwnerIsNotReadyAndSaysWhy(t *testing.T) {
 	require.ErrorIs(t, err, errNotSpoken)
 	require.Equal(t, boxoffice.CodeUnavailable, boxoffice.CodeOf(err))
 	require.Less(t, time.Since(began), callTimeout, "that would not help")
-	require.Equal(t, 1, strings.Count(secondLog.text(), "level=ERROR"), secondLog.text())
-	require.Contains(t, secondLog.text(), "is of another release")
-	require.NotContains(t, firstLog.text(), "level=ERROR")
+	require.Equal(t, 1, strings.Count(secondLog.String(), "level=ERROR"), secondLog.String())
+	require.Contains(t, secondLog.String(), "is of another release")
+	require.NotContains(t, firstLog.String(), "level=ERROR")
 
 	require.NoError(t, first.Close())
 	require.Eventually(t, second.Ready, eventually, time.Millisecond)
-	require.Contains(t, secondLog.text(), "can talk with all members again")
+	require.Contains(t, secondLog.String(), "can talk with all members again")
 	_, err = second.Call(t.Context(), "grain", 1, wrapperspb.Int64(1))
 	require.NoError(t, err)
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.Buffer.Write(p)
-}
-
-func (b *lockedBuffer) text() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.String()
 }

@@ -126,7 +126,7 @@ const readLimit = time.Minute
 // read reads the next report.
 func (c *child) read() report {
 	c.t.Helper()
-	limit := time.AfterFunc(readLimit, func() { _ = c.cmd.Process.Kill() })
+	limit := time.AfterFunc(readLimit, func() { c.process.Kill() })
 	defer limit.Stop()
 	line, err := c.lines.ReadBytes('\n')
 	require.NoError(c.t, err, c.log)

@@ -2,7 +2,6 @@ package waitingroom_test
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -287,9 +286,14 @@ func (r *roomRun) hear(t *rapid.T) {
 		news = rapid.SampledFrom(r.past).Draw(t, "news")
 	}
 	r.past = append(r.past, news)
+	r.tellNews(t, news)
+}
+
+func (r *roomRun) tellNews(t *rapid.T, news boxoffice.ScheduleNews) {
 	require.Equal(t, news.After <= r.model.known, r.room.Hear(news))
 	for _, p := range news.Places {
-		if p.Completed {
+		live := !r.model.places[p.Sequence-1].ended
+		if p.Completed && (live || news.After > 0 || r.model.known == 0) {
 			r.model.completed[p.Sequence] = true
 		}
 	}
@@ -344,17 +348,13 @@ func (r *roomRun) takeSnapshot(t *rapid.T) {
 // replay compares the room with those that its events, its merged events and its rows
 // make, once all of them have heard the news.
 func (r *roomRun) replay(t *rapid.T) {
-	require.True(t, r.room.Hear(r.schedule.news(r.room.KnownVersion())))
-	r.model.known, r.model.soldOut, r.model.completed = r.schedule.version, r.schedule.soldOut, maps.Clone(r.schedule.completed)
-	for _, p := range r.model.places {
-		p.HeldUntil = r.schedule.heldUntil[p.Sequence]
-	}
+	r.tellNews(t, r.schedule.news(r.room.KnownVersion()))
 	r.requireEnd(t, boxoffice.PlaceCompleted, r.model.owed(), r.room.Settle(r.now))
 	want := r.observe(t, r.room)
 	for _, events := range [][]boxoffice.Event{r.events, waitingroom.AppendEvents(nil, r.events...)} {
 		replayed, err := waitingroom.Replay(r.model.limits, events)
 		require.NoError(t, err)
-		require.True(t, replayed.Hear(r.schedule.news(0)))
+		hearAll(t, replayed, r.schedule, r.now)
 		require.Equal(t, want, r.observe(t, replayed), "replay makes the state")
 	}
 	var rows []waitingroom.PlaceRecord
@@ -368,16 +368,22 @@ func (r *roomRun) replay(t *rapid.T) {
 	}
 	restored, err := restoreRoom(r.model.limits, nil, r.events, rows, recent)
 	require.NoError(t, err)
-	require.True(t, restored.Hear(r.schedule.news(0)))
+	hearAll(t, restored, r.schedule, r.now)
 	require.Equal(t, want, r.observe(t, restored), "rows make the state")
 	if r.snapshot != nil {
 		restored, err := restoreRoom(r.model.limits, r.snapshot, r.events[r.snapshotAt:], rows, recent)
 		require.NoError(t, err)
-		require.True(t, restored.Hear(r.schedule.news(restored.KnownVersion())))
-		// What was heard of ahead of the known version may be told once more.
-		applyAll(restored, restored.Settle(r.now))
+		hearAll(t, restored, r.schedule, r.now)
 		require.Equal(t, want, r.observe(t, restored), "snapshot, tail and rows make the state")
 	}
+}
+
+// hearAll tells a room what it does not know. Of a place that has ended in another way, or
+// that the room that wrote the events heard of ahead of its known version, it may be told
+// the end once more.
+func hearAll(t *rapid.T, room *waitingroom.Room, schedule modelSchedule, now time.Time) {
+	require.True(t, room.Hear(schedule.news(room.KnownVersion())))
+	applyAll(room, room.Settle(now))
 }
 
 func (r *roomRun) observe(t *rapid.T, room *waitingroom.Room) []string {

@@ -14,10 +14,6 @@
 //   - charges: points are charged, each time with an idempotency key
 //   - stampede, seats, seats-304, polls: one kind of request
 //   - three-nodes: sellout on three nodes with NATS between them, beside one node
-//   - collector: sellout with the service's own pace of the garbage collector beside
-//     plain values of GOGC and GOMEMLIMIT
-//   - overload: the peak of a node that is kept busy, and then twice as much offered to the
-//     same node at a fixed rate, whether it answers or not: mixed, and purchases alone
 //
 // All servers run with the same GOGC (-gogc). The client fast is boxload's own, which leaves
 // most of the machine to the servers; net/http is what programs use.

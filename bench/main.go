@@ -30,7 +30,7 @@ func main() {
 // options are the sizes of a run.
 type options struct {
 	rounds      int
-	connections []int // of sellout and collector
+	connections []int // of sellout
 	clients     []string
 	schedules   int // of three-nodes and overload
 	duration    time.Duration
@@ -62,7 +62,6 @@ func (b *bench) scenarios() []scenario {
 		{"seats-304", b.reads("seats-304", "-etag", "seats")},
 		{"polls", b.reads("polls", "polls")},
 		{"three-nodes", b.threeNodes},
-		{"collector", b.collector},
 		{"overload", b.overload},
 	}
 }
@@ -97,11 +96,11 @@ func (b *bench) parse(args []string, stderr io.Writer) (names []string, err erro
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.IntVar(&b.rounds, "rounds", 3, "runs of each server; medians are shown")
-	flags.StringVar(&connections, "connections", "1,4,16,64,128,512", "numbers of connections of sellout and collector")
+	flags.StringVar(&connections, "connections", "1,4,16,64,128,512", "numbers of connections of sellout")
 	flags.StringVar(&clients, "clients", "fast,net/http", "clients of sellout and charges")
 	flags.IntVar(&b.schedules, "schedules", 300, "schedules of three-nodes and overload")
 	flags.DurationVar(&b.duration, "duration", 10*time.Second, "length of a run of the scenarios that have a fixed one")
-	flags.StringVar(&b.gogc, "gogc", lab.OwnPace, "GOGC of all servers; own: boxoffice paces its collector itself, the others get what comes nearest")
+	flags.StringVar(&b.gogc, "gogc", "100", "GOGC of all servers")
 	if err := flags.Parse(args); err != nil {
 		return nil, err
 	}

@@ -126,29 +126,6 @@ func (b *bench) threeNodes(ctx context.Context) error {
 	return err
 }
 
-// collector compares the service's own pace of the garbage collector with plain settings.
-func (b *bench) collector(ctx context.Context) error {
-	for _, connections := range b.connections {
-		load, _, _ := sale(connections)
-		_, err := b.compare(ctx, contest{
-			name: fmt.Sprintf("collector, %d connections", connections), load: append(load, "sellout"),
-			servers: []server{
-				{"own pace", func(ctx context.Context, args []string, report any) (lab.CPU, error) {
-					return b.lab.Load(ctx, lab.Boxoffice, []string{lab.UnsetGOGC}, args, report)
-				}},
-				b.single("GOGC=100", lab.Boxoffice, "GOGC=100"),
-				b.single("GOGC=200", lab.Boxoffice, "GOGC=200"),
-				b.single("GOGC=400", lab.Boxoffice, "GOGC=400"),
-				b.single("GOGC=off, GOMEMLIMIT=256MiB", lab.Boxoffice, "GOGC=off", "GOMEMLIMIT=256MiB"),
-			},
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // forSome are arguments of a load that lasts for a fixed time.
 func (b *bench) forSome(args ...string) []string {
 	return append([]string{"-duration", b.duration.String()}, args...)

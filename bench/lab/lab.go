@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -47,17 +46,8 @@ type Lab struct {
 	nats   *localnats.Server // of a cluster; nil until there is one
 }
 
-// OwnPace is the -gogc that lets boxoffice pace its collector itself; its peers get what comes
-// nearest to that, and so do they by any other.
-const (
-	OwnPace  = "own"
-	peerGOGC = "3200"
-	// UnsetGOGC is a setting of one server that has it as [OwnPace] would.
-	UnsetGOGC = "GOGC unset"
-)
-
 // New builds programs ([Boxoffice], [Boxload], …) and starts Postgres. All servers get the
-// same GOGC, or [OwnPace].
+// same GOGC.
 func New(ctx context.Context, stderr io.Writer, gogc string, programs ...string) (*Lab, error) {
 	dir, err := os.MkdirTemp("", "boxoffice-bench-")
 	if err != nil {
@@ -253,14 +243,7 @@ type Server struct {
 // Start starts a server and waits until it is ready. Settings are added to its environment.
 func (l *Lab) Start(ctx context.Context, server string, settings ...string) (*Server, error) {
 	p := rig.Program{Path: filepath.Join(l.dir, server), Environ: os.Environ()}
-	gogc := l.gogc
-	if gogc == OwnPace {
-		gogc = peerGOGC
-	}
-	if server != Boxoffice || l.gogc != OwnPace && !slices.Contains(settings, UnsetGOGC) {
-		p.Environ = append(p.Environ, "GOGC="+gogc)
-	}
-	settings = slices.DeleteFunc(slices.Clone(settings), func(s string) bool { return s == UnsetGOGC })
+	p.Environ = append(p.Environ, "GOGC="+l.gogc)
 	switch server {
 	case Boxoffice:
 		p.Environ = append(p.Environ, "BOXOFFICE_LISTEN=127.0.0.1:0", "BOXOFFICE_DEMO=false", "BOXOFFICE_LOG_LEVEL=warn",

@@ -68,7 +68,7 @@ func open(ctx context.Context, o options, stderr io.Writer) (_ *bench, err error
 		return nil, err
 	}
 	b.keyPEM = string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
-	if b.lab, err = lab.New(ctx, stderr, lab.OwnPace, lab.Boxoffice, lab.Bare); err != nil {
+	if b.lab, err = lab.New(ctx, stderr, "100", lab.Boxoffice, lab.Bare); err != nil {
 		return nil, err
 	}
 	if b.natsDir, err = os.MkdirTemp("", "boxoffice-bench-nats-"); err != nil {

@@ -25,7 +25,6 @@ var (
 // serve runs a node until ctx ends or something that it cannot live without fails, and
 // drains it in both cases.
 func serve(ctx context.Context, p program, s settings) error {
-	defer paceCollector(p.environ)()
 	logger := newLogger(p.stderr, s)
 	if unknown := unknownSettings(p.environ); len(unknown) > 0 {
 		logger.Warn("these variables are no settings; boxoffice help lists those that are", "variables", unknown)

@@ -8,8 +8,8 @@ import (
 )
 
 // PlaceStatus is where a place in line stands. It only moves forward:
-// waiting → admitted → completed | expired | left, or waiting → left. A place that still
-// waits when sales close has expired, without anybody writing that down.
+// waiting → admitted → completed | expired | left, or waiting → left | expired: a place that
+// still waits when sales close has expired.
 type PlaceStatus string
 
 // The statuses of a place.

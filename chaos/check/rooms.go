@@ -21,6 +21,7 @@ type room struct {
 	evidence   Evidence
 	limits     Limits
 
+	closesAt   time.Time // sales
 	capacity   int
 	perSecond  int
 	paused     bool
@@ -75,7 +76,7 @@ func (r *room) apply(row EventRow) {
 	r.completePaid(row)
 	switch d := row.Data.(type) {
 	case waitingroom.Opened:
-		r.capacity, r.perSecond = d.Capacity, d.AdmitPerSecond
+		r.closesAt, r.capacity, r.perSecond = d.SalesCloseAt, d.Capacity, d.AdmitPerSecond
 	case waitingroom.Configured:
 		r.capacity, r.perSecond, r.paused = d.Capacity, d.AdmitPerSecond, d.Paused
 	case waitingroom.Joined:
@@ -182,7 +183,8 @@ func (r *room) end(row EventRow, sequence uint64, status boxoffice.PlaceStatus) 
 	}
 	at := r.evidence.Since(row.At)
 	if p.admitted == Never {
-		if status != boxoffice.PlaceLeft {
+		closed := status == boxoffice.PlaceExpired && !row.At.Before(r.closesAt)
+		if status != boxoffice.PlaceLeft && !closed {
 			r.violate(row, "place %d waits and became %s", sequence, status)
 		}
 		r.stopWaiting(sequence)

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"net"
 	"net/http"
@@ -290,17 +289,4 @@ func TestTrustedProxies(t *testing.T) {
 		netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.7/32"),
 		netip.MustParsePrefix("fd00::/8"), netip.MustParsePrefix("192.0.2.9/32"),
 	}, s.TrustedProxies)
-}
-
-// TestExposedNodesSaySo is about a node that listens where others can reach it.
-func TestExposedNodesSaySo(t *testing.T) {
-	t.Parallel()
-	n := launchProcess(t, onDatabase(t, "BOXOFFICE_NODE_BIND=0.0.0.0:0", "BOXOFFICE_NODE_ADDRESS=localhost:1")...)
-	var warned bool
-	for line := range strings.SplitSeq(n.logged(), "\n") {
-		var entry struct{ Level, Msg string }
-		require.NoError(t, json.Unmarshal([]byte(line), &entry))
-		warned = warned || entry.Level == "WARN" && strings.Contains(entry.Msg, "BOXOFFICE_NODE_TLS_CA")
-	}
-	require.True(t, warned, n.logged())
 }

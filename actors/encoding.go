@@ -1,3 +1,5 @@
+//revive:disable:file-length-limit // the one table between domain types and grain messages
+
 package actors
 
 import (

@@ -12,7 +12,6 @@ import (
 	"boxoffice"
 	"boxoffice/actors/messages"
 	"boxoffice/seatmap"
-
 	"boxoffice/waitingroom"
 )
 

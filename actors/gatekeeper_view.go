@@ -8,7 +8,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"boxoffice/actors/messages"
-
 	"boxoffice/waitingroom"
 )
 

@@ -13,7 +13,6 @@ import (
 
 	"boxoffice"
 	"boxoffice/actors/messages"
-
 	"boxoffice/seatmap"
 	"boxoffice/waitingroom"
 )

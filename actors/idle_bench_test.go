@@ -14,7 +14,6 @@ import (
 
 	"boxoffice"
 	"boxoffice/actors/messages"
-
 	"boxoffice/seatmap"
 	"boxoffice/waitingroom"
 )

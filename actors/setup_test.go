@@ -17,7 +17,6 @@ import (
 
 	"boxoffice"
 	"boxoffice/actors/messages"
-
 	"boxoffice/seatmap"
 	"boxoffice/waitingroom"
 )
@@ -96,7 +95,7 @@ func (j *scriptedJournal) ActivateSchedule(
 }
 
 func (j *scriptedJournal) ActivateWaitingRoom(
-	ctx context.Context, id int64, _ string, limits waitingroom.Limits,
+	_ context.Context, id int64, _ string, limits waitingroom.Limits,
 ) (boxoffice.Activation, *waitingroom.Room, boxoffice.ScheduleNews, error) {
 	activation, events, err := j.activate(boxoffice.Grain{Kind: boxoffice.KindGatekeeper, ID: id})
 	if err != nil {

@@ -14,10 +14,10 @@ type server struct {
 	load func(ctx context.Context, args []string, report any) (lab.CPU, error)
 }
 
-// single is one server by itself, with settings in its environment.
-func (b *bench) single(name, program string, settings ...string) server {
+// single is one server by itself.
+func (b *bench) single(name, program string) server {
 	return server{name, func(ctx context.Context, args []string, report any) (lab.CPU, error) {
-		return b.lab.Load(ctx, program, settings, args, report)
+		return b.lab.Load(ctx, program, nil, args, report)
 	}}
 }
 

@@ -12,8 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"boxoffice/internal/rig"
-
 	"github.com/asynkron/protoactor-go/actor"
 	protocluster "github.com/asynkron/protoactor-go/cluster"
 	natsserver "github.com/nats-io/nats-server/v2/server"
@@ -24,6 +22,7 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"boxoffice"
+	"boxoffice/internal/rig"
 )
 
 // freePort gives a port on which nobody listens at the moment.

@@ -9,7 +9,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"boxoffice"
-
 	"boxoffice/migrations"
 	"boxoffice/persistence/localpostgres"
 	"boxoffice/persistence/postgrestest"
@@ -56,6 +55,7 @@ func TestConnectionsThatNeverAnswerAgain(t *testing.T) {
 	unready := make(chan struct{})
 	go func() {
 		for f.journal.Ready(f.ctx) == nil && time.Since(began) < backAfter {
+			<-time.After(time.Millisecond)
 		}
 		close(unready)
 	}()

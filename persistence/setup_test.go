@@ -14,7 +14,6 @@ import (
 	"boxoffice"
 	"boxoffice/persistence"
 	"boxoffice/persistence/postgrestest"
-
 	"boxoffice/seatmap"
 	"boxoffice/waitingroom"
 )

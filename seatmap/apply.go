@@ -64,12 +64,25 @@ type (
 	}
 )
 
-func (Opened) EventType() string     { return "schedule-opened" }
-func (Held) EventType() string       { return "seat-held" }
-func (Released) EventType() string   { return "seat-released" }
-func (Expired) EventType() string    { return "hold-expired" }
-func (Confirmed) EventType() string  { return "seat-confirmed" }
-func (Cancelled) EventType() string  { return "sale-cancelled" }
+// EventType is its name in the journal.
+func (Opened) EventType() string { return "schedule-opened" }
+
+// EventType is its name in the journal.
+func (Held) EventType() string { return "seat-held" }
+
+// EventType is its name in the journal.
+func (Released) EventType() string { return "seat-released" }
+
+// EventType is its name in the journal.
+func (Expired) EventType() string { return "hold-expired" }
+
+// EventType is its name in the journal.
+func (Confirmed) EventType() string { return "seat-confirmed" }
+
+// EventType is its name in the journal.
+func (Cancelled) EventType() string { return "sale-cancelled" }
+
+// EventType is its name in the journal.
 func (PlaceEnded) EventType() string { return "place-ended" }
 
 // Apply changes the state by one event. An event that contradicts the state was not

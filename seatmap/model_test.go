@@ -10,7 +10,6 @@ import (
 	"pgregory.net/rapid"
 
 	"boxoffice"
-
 	"boxoffice/seatmap"
 )
 

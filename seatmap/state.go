@@ -2,6 +2,7 @@ package seatmap
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -188,9 +189,7 @@ func (p *endedPlaces) merge(now time.Time) {
 	if p.kept == nil {
 		p.kept = make(map[uint64]time.Time, len(p.added))
 	}
-	for sequence, endsAt := range p.added {
-		p.kept[sequence] = endsAt
-	}
+	maps.Copy(p.kept, p.added)
 	p.added = nil
 	if len(p.kept) > maxLeft {
 		for sequence, endsAt := range p.kept {

@@ -8,7 +8,6 @@ import (
 	"pgregory.net/rapid"
 
 	"boxoffice"
-
 	"boxoffice/seatmap"
 )
 

@@ -14,7 +14,6 @@ import (
 
 	"boxoffice"
 	"boxoffice/actors/messages"
-
 	"boxoffice/seatmap"
 )
 
@@ -157,7 +156,9 @@ func (h *history) act(t *rapid.T) {
 		n := h.node(t)
 		before := int64(len(h.shownAt()) - 1) // what others do meanwhile may be seen or not
 		var err error
-		h.meet(func() { _, err = n.Hold(context.Background(), scheduleID, cmd.Operation, cmd.Admission, cmd.SeatNumber) })
+		h.meet(func() {
+			_, err = n.Hold(context.Background(), scheduleID, cmd.Operation, cmd.Admission, cmd.SeatNumber)
+		})
 		if err == nil {
 			h.told[n] = max(h.told[n], before)
 		}

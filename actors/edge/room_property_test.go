@@ -16,7 +16,6 @@ import (
 	"boxoffice"
 	"boxoffice/actors"
 	"boxoffice/actors/messages"
-
 	"boxoffice/waitingroom"
 )
 

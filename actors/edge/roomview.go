@@ -9,7 +9,6 @@ import (
 
 	"boxoffice"
 	"boxoffice/actors/messages"
-
 	"boxoffice/waitingroom"
 )
 

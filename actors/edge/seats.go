@@ -11,7 +11,6 @@ import (
 	"boxoffice"
 	"boxoffice/actors"
 	"boxoffice/actors/messages"
-
 	"boxoffice/seatmap"
 )
 

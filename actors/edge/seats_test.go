@@ -10,7 +10,6 @@ import (
 
 	"boxoffice"
 	"boxoffice/actors/messages"
-
 	"boxoffice/seatmap"
 )
 

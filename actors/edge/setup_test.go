@@ -19,7 +19,6 @@ import (
 
 	"boxoffice"
 	"boxoffice/actors/messages"
-
 	"boxoffice/seatmap"
 )
 

@@ -11,7 +11,6 @@ import (
 	"boxoffice"
 	api "boxoffice/http"
 	"boxoffice/persistence"
-
 	"boxoffice/waitingroom"
 )
 

@@ -4,7 +4,6 @@ import (
 	"github.com/google/uuid"
 
 	"boxoffice"
-
 	"boxoffice/seatmap"
 	"boxoffice/waitingroom"
 )

@@ -8,7 +8,6 @@ import (
 
 	"boxoffice"
 	"boxoffice/chaos/history"
-
 	"boxoffice/seatmap"
 )
 

@@ -7,7 +7,6 @@ import (
 	"github.com/google/uuid"
 
 	"boxoffice"
-
 	"boxoffice/waitingroom"
 )
 

@@ -9,7 +9,6 @@ import (
 
 	"boxoffice"
 	"boxoffice/chaos/history"
-
 	"boxoffice/seatmap"
 	"boxoffice/waitingroom"
 )

@@ -10,7 +10,6 @@ import (
 
 	"boxoffice"
 	"boxoffice/chaos/history"
-
 	"boxoffice/seatmap"
 )
 

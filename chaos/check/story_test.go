@@ -12,7 +12,6 @@ import (
 
 	"boxoffice"
 	"boxoffice/chaos/history"
-
 	"boxoffice/seatmap"
 	"boxoffice/waitingroom"
 )

@@ -16,7 +16,6 @@ import (
 	"boxoffice/cluster/localnats"
 	"boxoffice/persistence"
 	"boxoffice/persistence/postgrestest"
-
 	"boxoffice/waitingroom"
 )
 

@@ -16,7 +16,6 @@ import (
 	"boxoffice/actors/edge"
 	"boxoffice/cluster"
 	"boxoffice/persistence"
-
 	"boxoffice/seatmap"
 	"boxoffice/waitingroom"
 )

@@ -20,7 +20,6 @@ import (
 	"boxoffice/internal/failpoint"
 	"boxoffice/migrations"
 	"boxoffice/persistence"
-
 	"boxoffice/waitingroom"
 )
 

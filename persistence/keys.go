@@ -75,11 +75,14 @@ type storedAnswer struct {
 	Balance     *int64
 }
 
-// outcome reads the answer. Older releases stored the balance in it.
-func (s *storedAnswer) outcome() (boxoffice.Outcome, error) {
-	o, err := boxoffice.DecodeOutcome(s.Outcome)
-	if s.Balance != nil {
-		o = withBalance(o, *s.Balance)
+func (s *storedAnswer) outcome() (boxoffice.Outcome, error) { return DecodeAnswer(s.Outcome, s.Balance) }
+
+// DecodeAnswer reads a stored answer. The balance after the movement that it tells of is
+// kept beside it; older releases stored it within.
+func DecodeAnswer(outcome []byte, balance *int64) (boxoffice.Outcome, error) {
+	o, err := boxoffice.DecodeOutcome(outcome)
+	if balance != nil {
+		o = withBalance(o, *balance)
 	}
 	return o, err
 }

@@ -26,7 +26,9 @@ func collectFacts(e Evidence) facts {
 			f.addRoom(e, row)
 			continue
 		}
-		if _, opened := row.Data.(seatmap.Opened); !opened {
+		switch row.Data.(type) {
+		case seatmap.Opened, seatmap.PlaceEnded: // nothing of a seat
+		default:
 			f.seats[row.Grain.ID] = append(f.seats[row.Grain.ID], row)
 			f.addSeat(e, row)
 		}

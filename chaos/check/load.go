@@ -104,14 +104,15 @@ func (s *State) readUsers(ctx context.Context, tx pgx.Tx) (err error) {
 
 func (s *State) readKeys(ctx context.Context, tx pgx.Tx) (err error) {
 	s.Keys, err = collect(ctx, tx, `
-		SELECT user_id, operation, key, operation_id, outcome::text FROM idempotency_keys
+		SELECT user_id, operation, key, operation_id, outcome::text, balance FROM idempotency_keys
 		ORDER BY user_id, operation, key`,
 		func(row pgx.CollectableRow) (k KeyRow, err error) {
 			var outcome string
-			if err := row.Scan(&k.UserID, &k.Operation, &k.Key, &k.OperationID, &outcome); err != nil {
+			var balance *int64
+			if err := row.Scan(&k.UserID, &k.Operation, &k.Key, &k.OperationID, &outcome, &balance); err != nil {
 				return k, err
 			}
-			k.Outcome, err = boxoffice.DecodeOutcome([]byte(outcome))
+			k.Outcome, err = persistence.DecodeAnswer([]byte(outcome), balance)
 			return k, err
 		})
 	return err

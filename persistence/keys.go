@@ -75,7 +75,9 @@ type storedAnswer struct {
 	Balance     *int64
 }
 
-func (s *storedAnswer) outcome() (boxoffice.Outcome, error) { return DecodeAnswer(s.Outcome, s.Balance) }
+func (s *storedAnswer) outcome() (boxoffice.Outcome, error) {
+	return DecodeAnswer(s.Outcome, s.Balance)
+}
 
 // DecodeAnswer reads a stored answer. The balance after the movement that it tells of is
 // kept beside it; older releases stored it within.

@@ -6,19 +6,12 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
 	"boxoffice"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// tester is a test of package testing or of rapid.
-type tester interface {
-	require.TestingT
-	Helper()
-}
 
 const holdTTL = 5 * time.Minute
 
@@ -37,9 +30,6 @@ func id(kind byte, n int) uuid.UUID {
 func user(n int) uuid.UUID        { return id('u', n) }
 func reservation(n int) uuid.UUID { return id('r', n) }
 func payment(n int) uuid.UUID     { return id('p', n) }
-
-// operation is the n-th request of the tests.
-func operation(n int) boxoffice.Operation { return boxoffice.Operation{ID: id('o', n)} }
 
 // terms sell for two hours; seat n costs 1000+n.
 func terms() boxoffice.Terms {

@@ -12,7 +12,6 @@ import (
 
 	"boxoffice"
 	"boxoffice/internal/failpoint"
-
 	"boxoffice/seatmap"
 	"boxoffice/waitingroom"
 )

@@ -13,7 +13,6 @@ import (
 	"boxoffice"
 	"boxoffice/persistence"
 	"boxoffice/persistence/postgrestest"
-
 	"boxoffice/waitingroom"
 )
 

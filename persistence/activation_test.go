@@ -11,7 +11,6 @@ import (
 
 	"boxoffice"
 	"boxoffice/persistence"
-
 	"boxoffice/seatmap"
 	"boxoffice/waitingroom"
 )

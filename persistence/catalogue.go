@@ -8,7 +8,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"boxoffice"
-
 	"boxoffice/seatmap"
 	"boxoffice/waitingroom"
 )

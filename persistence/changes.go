@@ -8,7 +8,6 @@ import (
 	"github.com/google/uuid"
 
 	"boxoffice"
-
 	"boxoffice/seatmap"
 	"boxoffice/waitingroom"
 )

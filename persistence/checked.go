@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/google/uuid"
@@ -192,9 +193,7 @@ func (d *decision) fail(p *pending, err error) { d.failed = append(d.failed, fai
 
 // pass takes a commit in: what it does is a fact for those after it.
 func (d *decision) pass(p *pending, balances map[uuid.UUID]int64) {
-	for userID, balance := range balances {
-		d.facts.balances[userID] = balance
-	}
+	maps.Copy(d.facts.balances, balances)
 	for i := range p.rows.answers {
 		d.facts.answers[p.rows.answers[i].key()] = &p.rows.answers[i]
 	}

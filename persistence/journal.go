@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -240,7 +241,7 @@ func (j *Journal) trouble() error {
 	defer j.mu.Unlock()
 	waiting := j.underWay[:]
 	if len(j.queue) > 0 {
-		waiting = append(waiting[:len(waiting):len(waiting)], j.queue[0].since)
+		waiting = append(slices.Clip(waiting), j.queue[0].since)
 	}
 	for _, since := range waiting {
 		if !since.IsZero() && now.Sub(since) > stuckAfter {

@@ -10,7 +10,6 @@ import (
 
 	"boxoffice"
 	"boxoffice/persistence"
-
 	"boxoffice/seatmap"
 	"boxoffice/waitingroom"
 )

@@ -8,7 +8,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"boxoffice"
-
 	"boxoffice/seatmap"
 	"boxoffice/waitingroom"
 )

@@ -7,7 +7,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"boxoffice"
-
 	"boxoffice/seatmap"
 	"boxoffice/waitingroom"
 )

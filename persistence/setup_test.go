@@ -15,7 +15,6 @@ import (
 	"boxoffice"
 	"boxoffice/persistence"
 	"boxoffice/persistence/postgrestest"
-
 	"boxoffice/seatmap"
 	"boxoffice/waitingroom"
 )

@@ -12,7 +12,6 @@ import (
 	"boxoffice"
 	"boxoffice/persistence"
 	"boxoffice/persistence/postgrestest"
-
 	"boxoffice/seatmap"
 )
 

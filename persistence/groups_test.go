@@ -20,9 +20,14 @@ func TestGroupsFormWhileOneIsWritten(t *testing.T) {
 	j.work.L = &j.mu
 	require.False(t, j.takes(0))
 	require.True(t, j.takes(1), "a single buyer does not wait")
-	j.prompt = 1
-	require.False(t, j.takes(worthAnother-1), "they make up the next group")
-	require.True(t, j.takes(worthAnother), "many are worth a group beside it")
+	j.prompt, j.newest = 1, 1
+	require.True(t, j.takes(1), "nor do two")
+	j.newest = 10
+	require.False(t, j.takes(9), "they make up the next group")
+	require.True(t, j.takes(10), "as many as are under way are worth a group beside it")
+	j.newest = maxGroup
+	require.False(t, j.takes(worthAnother-1))
+	require.True(t, j.takes(worthAnother), "many always are")
 	j.overtaken() // it takes long, or is written
 	require.True(t, j.takes(1))
 }

@@ -16,9 +16,10 @@ import (
 const (
 	journalFlushers = 2   // groups that are written at a time, at most
 	maxGroup        = 500 // commits of one group
-	// worthAnother is how many commits must wait before another group is written beside
-	// one that is under way: with fewer, what a group costs is more than its commits do, and
-	// two at a time serve nobody sooner. Of many that wait each flusher takes its share.
+	// worthAnother is how many commits that wait are always worth another group beside one
+	// that is under way. Fewer are if they are as many as are in that one: a smaller group
+	// would cost as much as a larger one that begins a moment later, and two small ones
+	// at a time serve nobody sooner. Of many that wait each flusher takes its share.
 	worthAnother = 64
 	// longGroup is how long a group may be under way before those who wait get a group of
 	// their own whatever their number: a slow disk, or a row that is locked.
@@ -100,6 +101,7 @@ type Journal struct {
 	work   sync.Cond // signalled when mayTake may have become true, or closed changes
 	queue  []*pending
 	prompt int // groups under way for less than longGroup
+	newest int // commits of the group that was taken last
 	closed bool
 	// underWay is since when the oldest commit of each flusher's group has waited; zero: it
 	// writes none, or a large one.
@@ -302,6 +304,7 @@ func (j *Journal) take(flusher int) []*pending {
 	group, left := cutGroup(j.queue, min(maxGroup, max(worthAnother, len(j.queue)/journalFlushers)))
 	j.queue = left
 	j.prompt++
+	j.newest = len(group)
 	if !isLarge(group) {
 		j.underWay[flusher] = group[0].since
 	}
@@ -314,7 +317,7 @@ func (j *Journal) take(flusher int) []*pending {
 // mayTake reports whether a flusher that has nothing to do may take a group: at once
 // when none is under way, so that who comes while one is written makes up the next.
 func (j *Journal) mayTake() bool {
-	return len(j.queue) > 0 && (j.prompt == 0 || len(j.queue) >= worthAnother)
+	return len(j.queue) > 0 && (j.prompt == 0 || len(j.queue) >= min(j.newest, worthAnother))
 }
 
 // cutGroup takes the oldest commits of the queue, so many at most, but one per schedule,

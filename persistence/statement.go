@@ -99,8 +99,8 @@ func (b *batch) run(ctx context.Context, s *statement, rows ...any) {
 		return
 	}
 	b.values = b.values[:0]
-	for i, t := range s.tables {
-		b.encode(t, reflect.ValueOf(rows[i])) //nolint:gosec // whoever queues a statement gives the rows of each of its tables
+	for i, slice := range rows {
+		b.encode(s.tables[i], reflect.ValueOf(slice))
 	}
 	b.queue.ExecStatement(description, b.values, b.formats, b.formats)
 	b.readers = append(b.readers, nil)

@@ -26,7 +26,7 @@ cluster: ## run three nodes as one service on http://127.0.0.1:8081 to 8083 (ARG
 
 .PHONY: build
 build: ## build bin/boxoffice, a static binary
-	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/boxoffice ./cmd/boxoffice
+	CGO_ENABLED=0 go build -ldflags='-s -w' -o bin/boxoffice ./cmd/boxoffice
 
 .PHONY: test
 test: ## run all tests

@@ -344,7 +344,7 @@ func (n *node) Ready(ctx context.Context) error {
 	case !n.member.Ready():
 		return unready("the node has no lease", nil)
 	}
-	if err := n.db.Ready(ctx); err != nil {
+	if err := n.journal.Ready(ctx); err != nil {
 		return unready("PostgreSQL does not answer", err)
 	}
 	return nil

@@ -102,6 +102,11 @@ func (j *Journal) activate(
 	case <-ctx.Done():
 		return failure(what, ctx.Err())
 	}
+	// What load reads may take long; that it begins may not.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	late := time.AfterFunc(answerTimeout, cancel)
+	defer late.Stop()
 	err := j.db.transaction(ctx, func(tx pgx.Tx) error {
 		taken := takenGrain{grain: grain}
 		err := tx.QueryRow(ctx, `
@@ -116,6 +121,7 @@ func (j *Journal) activate(
 		if err != nil {
 			return err
 		}
+		late.Stop()
 		failpoint.Hit(failpoint.Activation)
 		return load(tx, taken)
 	})

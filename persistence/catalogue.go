@@ -19,6 +19,8 @@ func (d *Database) CreateConcert(ctx context.Context, n boxoffice.NewConcert) (b
 	if refusal != nil {
 		return boxoffice.Concert{}, refusal
 	}
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
 	err := d.pool.QueryRow(ctx, `
 		INSERT INTO concerts (title, artist, description, price, created_at)
 		VALUES ($1, $2, $3, $4, clock_timestamp())
@@ -36,6 +38,8 @@ func (d *Database) CreateSchedule(
 	ctx context.Context, n boxoffice.NewSchedule, now time.Time,
 ) (boxoffice.ScheduleInfo, error) {
 	var info boxoffice.ScheduleInfo
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
 	err := d.transaction(ctx, func(tx pgx.Tx) error {
 		concert, err := selectConcert(ctx, tx, n.ConcertID)
 		if err != nil {

@@ -23,6 +23,10 @@ const (
 	lockTimeout       = 1 * time.Second // of the journal, and of an activation that waits for a commit
 	idleInTransaction = 2 * time.Second // of a client that was stopped while it held locks
 	tcpUserTimeout    = 5 * time.Second // of a client that was cut off
+	// answerTimeout is how long the answer to anything small may take. It is longer than the
+	// bounds above, which give a definite answer; only a broken connection, a host that is
+	// gone, or a disk that hangs reaches it.
+	answerTimeout = statementTimeout + 500*time.Millisecond
 	// silenceTimeout is how long the other end may acknowledge nothing before a connection is
 	// taken for dead, where the system can be told so.
 	silenceTimeout = 3 * time.Second

@@ -102,6 +102,8 @@ func listPage[T any](
 	if err != nil {
 		return none, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
 	sql, args := query(after, page.Limit+1)
 	rows, err := d.pool.Query(ctx, sql, args...)
 	if err != nil {
@@ -123,6 +125,8 @@ func listPage[T any](
 func readOne[T any](
 	ctx context.Context, q querier, what string, missing *boxoffice.Error, row pgx.RowToFunc[T], sql string, args ...any,
 ) (one T, err error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
 	rows, err := q.Query(ctx, sql, args...)
 	if err != nil {
 		return one, failure(what, err)

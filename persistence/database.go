@@ -92,6 +92,8 @@ func (d *Database) Close() {
 // Ready fails with unavailable unless the database answers and takes writes. What is under
 // way is for [Journal.Ready] to know.
 func (d *Database) Ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
 	var readOnly bool
 	err := d.control.QueryRow(ctx, "SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool").
 		Scan(&readOnly)

@@ -35,10 +35,6 @@ const (
 	stuckAfter = 1500 * time.Millisecond
 	// DefaultMaxQueued is how many commits may wait when JournalConfig does not say.
 	DefaultMaxQueued = 20_000
-	// groupTimeout is how long the database may take over one group before nobody waits
-	// for its answer. It is longer than the bounds of the session, which give a definite
-	// answer; only a broken connection or a disk that hangs reaches it.
-	groupTimeout = statementTimeout + 500*time.Millisecond
 	// largeStatementTimeout and largeGroupTimeout are for a commit with more rows than a
 	// group may have: a waiting room that lets in a hundred thousand at once.
 	largeStatementTimeout = 10 * statementTimeout
@@ -126,7 +122,7 @@ func timeoutOf(group []*pending) time.Duration {
 	if isLarge(group) {
 		return largeGroupTimeout
 	}
-	return groupTimeout
+	return answerTimeout
 }
 
 // NewJournal starts a journal. Close it before its Database.

@@ -191,6 +191,8 @@ const deleteOldKeys = `
 // DeleteOldKeys deletes idempotency keys that are older than KeyRetention at now, a
 // bounded number at a time, and returns how many. Call it again while it deletes some.
 func (d *Database) DeleteOldKeys(ctx context.Context, now time.Time) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
 	tag, err := d.pool.Exec(ctx, deleteOldKeys, now.Add(-KeyRetention), keyBatch)
 	return int(tag.RowsAffected()), failure("delete old idempotency keys", err)
 }

@@ -17,6 +17,8 @@ import (
 // snapshot of the database. The error wraps boxoffice.ErrNoGrain if there is no such
 // schedule.
 func (d *Database) ScheduleNews(ctx context.Context, scheduleID, after int64) (boxoffice.ScheduleNews, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
 	news, err := selectNews(ctx, d.pool, scheduleID, after)
 	return news, failure("read what a schedule did", err)
 }
@@ -106,6 +108,8 @@ const overdue = 2 * time.Second
 // The last are found by stepping through the schedules that have live places: an index
 // look-up for each, however many wait there, and none for those where all have ended.
 func (d *Database) DueGrains(ctx context.Context, limit int) ([]boxoffice.Grain, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
 	rows, err := d.pool.Query(ctx, `
 		WITH RECURSIVE live AS (
 			(SELECT schedule_id AS id FROM queue_places WHERE ended_at IS NULL ORDER BY schedule_id LIMIT 1)

@@ -38,16 +38,12 @@ func (j *Journal) CreateUser(ctx context.Context, user boxoffice.User) error {
 
 // UserExists reports whether a user was ever registered.
 func (d *Database) UserExists(ctx context.Context, id uuid.UUID) (bool, error) {
-	var exists bool
-	err := d.pool.QueryRow(ctx, "SELECT EXISTS (SELECT FROM users WHERE id = $1)", id).Scan(&exists)
-	return exists, failure("look for user", err)
+	return readOne(ctx, d.pool, "look for user", userNotFound(), pgx.RowTo[bool],
+		"SELECT EXISTS (SELECT FROM users WHERE id = $1)", id)
 }
 
-// Bounds of the reading of users.
-const (
-	maxUserReads    = 1000            // of one query
-	userReadTimeout = 5 * time.Second // of one query, a connection for it included
-)
+// maxUserReads bounds the users of one query.
+const maxUserReads = 1000
 
 // userReads gathers questions for users: those that come while a query is under way are
 // answered by the next one together. A crowd that a node has never seen before, as when
@@ -104,7 +100,7 @@ func (d *Database) readUsers() {
 		if len(batch) == 0 {
 			return
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), userReadTimeout)
+		ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
 		err := d.selectUsers(ctx, batch)
 		cancel()
 		for _, read := range batch {

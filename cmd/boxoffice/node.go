@@ -363,7 +363,7 @@ func (n *node) Ready(ctx context.Context) error {
 	if err := n.member.Health(); err != nil {
 		return unready(err.Error(), nil)
 	}
-	if err := n.db.Ready(ctx); err != nil {
+	if err := n.journal.Ready(ctx); err != nil {
 		return unready("PostgreSQL does not answer", err)
 	}
 	return nil

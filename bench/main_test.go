@@ -19,7 +19,7 @@ func TestScenariosAreChosenByName(t *testing.T) {
 	b := &bench{}
 	all, err := choose(b.scenarios(), nil)
 	require.NoError(t, err)
-	require.Len(t, all, 9)
+	require.Len(t, all, 8)
 	some, err := choose(b.scenarios(), []string{"overload", "sellout"})
 	require.NoError(t, err)
 	require.Len(t, some, 2)

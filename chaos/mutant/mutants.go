@@ -15,29 +15,33 @@ func fence() Mutant {
 		Check: "database: events have no gaps, and epochs never go down",
 		Edits: []Edit{
 			{
-				File: "persistence/statements.go",
+				File: "persistence/grains.go",
+				Old:  "WHERE g.epoch = c.epoch AND g.version = c.version",
+				New:  "WHERE true",
+			},
+			{
+				File: "persistence/grains.go",
 				Old:  "SET version           = c.next,",
 				New:  "SET version           = g.version + c.next - c.version,",
 			},
 			{
-				File: "persistence/statements.go",
-				Old:  `WHERE g.kind = c.kind COLLATE "C" AND g.id = c.id AND g.epoch = c.epoch AND g.version = c.version`,
-				New:  `WHERE g.kind = c.kind COLLATE "C" AND g.id = c.id`,
+				File: "persistence/grains.go",
+				Old:  `AND g.id = c.id AND g.epoch = c.epoch AND g.version = c.version`,
+				New:  `AND g.id = c.id`,
 			},
 			{
-				File: "persistence/statements.go",
-				Old:  "SELECT unnest($8::text[]), unnest($9::bigint[]), unnest($10::bigint[]), unnest($11::bigint[]),\n\t\t\t\t\tunnest($12::text[]), unnest($13::uuid[]), unnest($14::json[]), unnest($15::timestamptz[])",
+				File: "persistence/grains.go",
+				Old:  "SELECT c.kind, c.id, c.version, c.epoch, c.type, c.operation_id, c.data, c.at FROM {events} AS c",
 				New: `SELECT c.kind, c.id,
 				(SELECT max(e.version) FROM events e WHERE e.kind = c.kind COLLATE "C" AND e.id = c.id)
 					+ row_number() OVER (PARTITION BY c.kind, c.id ORDER BY c.version),
 				c.epoch, c.type, c.operation_id, c.data, c.at
-			FROM unnest($8::text[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[], $13::uuid[],
-				$14::json[], $15::timestamptz[]) AS c (kind, id, version, epoch, type, operation_id, data, at)`,
+			FROM {events} AS c`,
 			},
 			{
 				File: "persistence/checked.go",
-				Old:  "case !ok || grain != (grainFact{p.commit.Epoch, p.commit.Version}):",
-				New:  "case !ok || grain == (grainFact{-1, -1}):",
+				Old:  "case !ok || row.Epoch != p.commit.Epoch || row.Version != p.commit.Version:",
+				New:  "case !ok || row.Epoch < 0:",
 			},
 		},
 	}
@@ -45,30 +49,30 @@ func fence() Mutant {
 
 // gate: what was decided is told as soon as its commit is over, however it ended.
 func gate() Mutant {
+	const tell = `	for i, c := range b.commands {
+		if b.replies[i] != nil {
+			s.reply(c, b.replies[i](b.result))
+		}
+	}
+`
 	return Mutant{
 		Name: "gate", Lacks: "telling only what is durable", Faults: "postgres-restart,pause",
 		Check: "durability",
 		Edits: []Edit{
 			{
 				File: "actors/batch.go",
-				Old:  "\tfor _, c := range b.commands {\n\t\ts.reply(c, &messages.Retry{Reason: reason})\n\t}\n\ts.close(reason)",
-				New: `	for i, c := range b.commands {
-		if b.replies[i] != nil {
-			s.reply(c, b.replies[i]())
-		} else {
-			s.reply(c, &messages.Retry{Reason: reason})
-		}
-	}
-	s.close(reason)`,
+				Old:  "\ts.answerBatch(b, &messages.Retry{Reason: reason})\n\ts.close(reason)",
+				New:  tell + "\ts.close(reason)",
 			},
 			{
 				File: "actors/batch.go",
-				Old:  "\trefusal := refusalMessage(boxoffice.Unavailable(b.result.Err))\n\tfor _, c := range b.commands {\n\t\ts.reply(c, refusal)\n\t}",
-				New: `	for i, c := range b.commands {
-		if b.replies[i] != nil {
-			s.reply(c, b.replies[i]())
-		}
-	}`,
+				Old:  "\ts.answerBatch(b, refusalMessage(boxoffice.Unavailable(b.result.Err)))\n",
+				New:  tell,
+			},
+			{
+				File: "actors/batch.go",
+				Old:  "\tfor _, c := range append(append(b.commands, b.reads...), s.pending...) {",
+				New:  tell + "\tfor _, c := range append(b.reads, s.pending...) {",
 			},
 		},
 	}
@@ -79,11 +83,10 @@ func lease() Mutant {
 	return Mutant{
 		Name: "lease", Lacks: "the look at the lease before an answer from memory", Faults: "cut-nats",
 		Check: "place",
-		Edits: []Edit{{
-			File: "actors/batch.go",
-			Old:  "(s.cfg.Lease.Valid() || len(b.commands) == 0)",
-			New:  "(true || len(b.commands) == 0)",
-		}},
+		Edits: []Edit{
+			{File: "actors/batch.go", Old: "(s.cfg.Lease.Valid() || !asked)", New: "(true || !asked)"},
+			{File: "actors/shell.go", Old: "return s.cfg.Lease.Valid() && s.answer(c)", New: "return s.answer(c)"},
+		},
 	}
 }
 
@@ -96,23 +99,13 @@ func key() Mutant {
 		Edits: []Edit{
 			{
 				File: "persistence/checked.go",
-				Old:  "\t\tstored, ok := d.facts.keys[keyOf(a.Key)]\n\t\tif !ok {",
-				New:  "\t\tstored, ok := d.facts.keys[keyOf(a.Key)]\n\t\tif ok {\n\t\t\tcontinue\n\t\t}\n\t\tif !ok {",
+				Old:  "\t\tif stored, ok := d.facts.keys[a.key()]; ok {\n",
+				New:  "\t\tif stored, ok := d.facts.keys[a.key()]; ok {\n\t\t\tcontinue\n",
 			},
 			{
-				File: "persistence/statements.go",
-				Old:  "LEFT JOIN payments p ON p.id = c.payment_id`",
-				New:  "LEFT JOIN payments p ON p.id = c.payment_id\n\t\t\tON CONFLICT DO NOTHING`",
-			},
-			{
-				File: "persistence/statements.go",
-				Old:  "FROM moved WHERE key IS NOT NULL",
-				New:  "FROM moved WHERE key IS NOT NULL\n\t\t\t\tON CONFLICT DO NOTHING",
-			},
-			{
-				File: "persistence/charges.go",
-				Old:  "\t\tif err != nil || found {\n\t\t\toutcome = stored",
-				New:  "\t\tif err != nil || found && false {\n\t\t\toutcome = stored",
+				File: "persistence/keys.go",
+				Old:  "LEFT JOIN ledger_entries e ON e.transaction_id = c.transaction_id AND e.account = 'user'`",
+				New:  "LEFT JOIN ledger_entries e ON e.transaction_id = c.transaction_id AND e.account = 'user'\n\t\t\tON CONFLICT DO NOTHING`",
 			},
 		},
 	}
@@ -126,10 +119,14 @@ func refund() Mutant {
 		Edits: []Edit{
 			{
 				File: "persistence/changes.go",
-				Old:  "boxoffice.EntryRefund, d.UserID, d.PaymentID, d.ReservationID, e.OperationID, d.Amount, e.At,",
-				New:  "boxoffice.EntryRefund, d.UserID, d.PaymentID, d.ReservationID, e.OperationID, 2 * d.Amount, e.At,",
+				Old:  "Type: boxoffice.EntryRefund, Amount: d.Amount,",
+				New:  "Type: boxoffice.EntryRefund, Amount: 2 * d.Amount,",
 			},
-			{File: "persistence/rows.go", Old: "c[1].int8(r.amount)", New: "c[1].int8(r.amount / 2)"},
+			{
+				File: "persistence/accounts.go",
+				Old:  "refunded_amount = made.amount,",
+				New:  "refunded_amount = made.amount / 2,",
+			},
 		},
 	}
 }
@@ -141,12 +138,12 @@ func expiry() Mutant {
 		Check: "linearizability",
 		Edits: []Edit{
 			{
-				File: "schedule_state.go",
+				File: "seatmap/state.go",
 				Old:  "return c != nil && (c.confirmed() || now.Before(c.expiresAt))",
 				New:  "return c != nil && (c.confirmed() || now.Add(400*time.Millisecond).Before(c.expiresAt))",
 			},
 			{
-				File: "schedule_state.go",
+				File: "seatmap/state.go",
 				Old:  "return c != nil && !c.confirmed() && now.Before(c.expiresAt)",
 				New:  "return c != nil && !c.confirmed() && now.Add(400*time.Millisecond).Before(c.expiresAt)",
 			},
@@ -160,7 +157,7 @@ func capacity() Mutant {
 		Name: "capacity", Lacks: "the last place of the capacity", Faults: "none",
 		Check: "waiting room",
 		Edits: []Edit{{
-			File: "waitingroom_decide.go",
+			File: "waitingroom/decide.go",
 			Old:  "free := r.settings.capacity - len(r.admitted.places)",
 			New:  "free := r.settings.capacity + 1 - len(r.admitted.places)",
 		}},

@@ -58,7 +58,10 @@ func TestJoinsKeepTheirOperation(t *testing.T) {
 	f := setup(t)
 	r := f.room(f.schedule(0))
 	users, operations := []uuid.UUID{newID(), newID(), newID()}, []uuid.UUID{newID(), newID()}
-	r.apply(boxoffice.Event{At: f.now, Data: waitingroom.Joined{First: 1, UserIDs: users, OperationIDs: operations}})
+	r.apply(
+		boxoffice.Event{At: f.now, Data: waitingroom.Joined{First: 1, UserIDs: users[:2], OperationIDs: operations}},
+		boxoffice.Event{At: f.now, Data: waitingroom.Joined{First: 3, UserIDs: users[2:]}},
+	)
 	r.apply(r.Admit(f.now, 1)...)
 	for i, expected := range append(operations, uuid.Nil) {
 		stored := value[*uuid.UUID](f, "SELECT operation_id FROM queue_places WHERE sequence = $1", i+1)

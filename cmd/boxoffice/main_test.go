@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -26,9 +27,28 @@ func TestMain(m *testing.M) {
 // runProgram runs a command to its end in this process, with nothing but environ set.
 func runProgram(t *testing.T, args []string, environ ...string) (status int, stdout, stderr string) {
 	t.Helper()
-	var out, err bytes.Buffer
+	var out bytes.Buffer
+	var err syncBuffer
 	status = run(t.Context(), args, environ, &out, &err)
 	return status, out.String(), err.String()
+}
+
+// syncBuffer may be written to by many at once, as a process's standard error may.
+type syncBuffer struct {
+	mu     sync.Mutex
+	buffer bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffer.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffer.String()
 }
 
 func TestUsageErrors(t *testing.T) {

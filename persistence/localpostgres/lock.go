@@ -33,6 +33,8 @@ func lockDir(dir string) (*os.File, error) {
 // a child that this process is just starting has a copy of the file until it executes its
 // program, and the kernel would keep the lock as long as the last copy is open.
 func unlock(lock *os.File) {
-	_ = syscall.Flock(int(lock.Fd()), syscall.LOCK_UN)
+	if conn, err := lock.SyscallConn(); err == nil { // unlike Fd it knows of a close at the same time
+		_ = conn.Control(func(fd uintptr) { _ = syscall.Flock(int(fd), syscall.LOCK_UN) })
+	}
 	_ = lock.Close()
 }

@@ -14,7 +14,7 @@ import (
 
 // load activates a machine, beside the actor.
 func (s *shell) load() {
-	s.phase = loading
+	s.phase, s.loads = loading, true
 	s.beside(func(ctx context.Context) any {
 		ctx, cancel := context.WithTimeout(ctx, loadTimeout)
 		defer cancel()
@@ -57,6 +57,7 @@ func (s *shell) besideEnded() {
 
 func (s *shell) onLoaded(m *loaded) {
 	s.besideEnded()
+	s.loads = false
 	unavailable := boxoffice.CodeOf(m.err) == boxoffice.CodeUnavailable
 	switch {
 	case s.phase != loading:
@@ -129,13 +130,15 @@ func (s *shell) close(reason string) {
 }
 
 // flush is the last thing an activation does: it waits for the commit in flight, so
-// that its answers are not lost. After a panic what was being decided is told to ask
-// again.
+// that its answers are not lost. After a panic what was being decided or answered is told to
+// ask again.
 func (s *shell) flush() {
 	s.grains.alarms.cancel(s)
 	s.phase = closing
 	s.unwatch() // before anything that could go wrong
-	s.answerAll(s.taken, &messages.Retry{Reason: "stopping"})
+	if s.taken != nil {
+		s.answerBatch(s.taken, &messages.Retry{Reason: "stopping"})
+	}
 	if b := s.flight; b != nil {
 		s.flight = nil
 		timeout := time.NewTimer(flushTimeout)
@@ -149,9 +152,11 @@ func (s *shell) flush() {
 			s.answerBatch(b, &messages.Retry{Reason: "stopping"})
 		case <-timeout.C:
 			s.cfg.Logger.Warn("grain stopped before its commit came back", "kind", s.kind, "id", s.id)
+			s.answerBatch(b, &messages.Retry{Reason: "stopping"})
 		}
 	}
 	s.answerPending(&messages.Retry{Reason: "stopping"})
+	s.count(Census{})
 	if s.stop != nil {
 		s.stop()
 	}

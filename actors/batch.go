@@ -62,9 +62,8 @@ func (s *shell) isQuestion(c command) bool {
 func (s *shell) decide(b *batch) {
 	b.events, b.answers, b.snapshot = nil, nil, nil
 	b.replies = make([]reply, len(b.commands))
-	s.taken = b.commands
+	s.taken = b
 	s.machine.decide(b)
-	s.taken = nil
 	if s.cfg.Observer.Batch != nil && len(b.commands) > 0 {
 		s.cfg.Observer.Batch(s.kind, len(b.commands))
 	}
@@ -86,7 +85,7 @@ func (s *shell) commit(b *batch) {
 		}
 		b.snapshot = snapshot
 	}
-	s.flight, b.submitted = b, s.cfg.Clock.Now()
+	s.flight, s.taken, b.submitted = b, nil, s.cfg.Clock.Now()
 	s.submit(b)
 }
 
@@ -154,6 +153,9 @@ func (s *shell) shed(b *batch) {
 	s.machine.rollback(b)
 	s.timeFrom = s.clock().Add(timeRetry)
 	s.woken = true
+	if b.last {
+		s.lastUsed = s.now // it is as idle in a while
+	}
 	if len(b.commands)+len(b.reads) > 0 {
 		s.cfg.Logger.Warn("grain sheds a batch", "kind", s.kind, "id", s.id,
 			"commands", len(b.commands)+len(b.reads), "error", b.result.Err)
@@ -223,6 +225,7 @@ func (s *shell) again(b *batch) {
 
 // finish makes a durable batch the state and answers its commands.
 func (s *shell) finish(b *batch) {
+	s.taken = b
 	from := s.state.Version
 	s.state.Version += int64(len(b.events))
 	if b.snapshot != nil {
@@ -242,6 +245,7 @@ func (s *shell) finish(b *batch) {
 		s.unwatch() // a watch of this batch came too late
 	}
 	s.observe(b)
+	s.taken = nil
 }
 
 // observe tells the observer what a durable batch changed.

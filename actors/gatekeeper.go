@@ -22,10 +22,11 @@ type gatekeeperGrain struct {
 	shown   waitingroom.View // as of the last batch that was kept
 	told    waitingroom.View // what replicas know
 	roused  time.Time        // when the schedule was last woken
-	// The schedule's journal was last looked at, or is being, by then; and something was
-	// missing that was told meanwhile.
-	looked time.Time
-	missed bool
+	// The schedule's journal was last looked at, or is being, by then; nobody has come back
+	// from that yet; and something was missing that was told meanwhile.
+	looked  time.Time
+	looking bool
+	missed  bool
 }
 
 func (g *gatekeeperGrain) load(ctx context.Context) (boxoffice.Activation, error) {
@@ -51,9 +52,10 @@ func (g *gatekeeperGrain) hear(m proto.Message, now time.Time) (effects, bool) {
 		return effects{}, false
 	}
 	missed := !g.room.Hear(newsOf(news))
-	if news.GetLookedUp() {
-		missed, g.missed = g.missed, false
-	} else if missed && now.Before(g.looked.Add(lookUpTimeout)) {
+	switch {
+	case news.GetLookedUp():
+		missed, g.missed, g.looking = g.missed, false, false
+	case missed && g.looking:
 		missed, g.missed = false, true
 	}
 	if missed {
@@ -62,13 +64,13 @@ func (g *gatekeeperGrain) hear(m proto.Message, now time.Time) (effects, bool) {
 	return effects{}, true
 }
 
-// lookUpTimeout bounds a look at the schedule's journal. Another one begins no sooner,
-// unless the one before has come back.
+// lookUpTimeout bounds a look at the schedule's journal. Another one begins then if nobody
+// came back from it.
 const lookUpTimeout = 2 * time.Second
 
 // lookUp asks the schedule's journal for what the room does not know.
 func (g *gatekeeperGrain) lookUp(now time.Time) effects {
-	g.looked = now
+	g.looked, g.looking = now, true
 	known := g.room.KnownVersion()
 	return effects{lookUp: func(ctx context.Context) (proto.Message, error) {
 		ctx, cancel := context.WithTimeout(ctx, lookUpTimeout)
@@ -219,7 +221,7 @@ func (g *gatekeeperGrain) keep(b *batch, _, _ int64) effects {
 		g.room.Keep()
 	}
 	var e effects
-	if g.lookDue(b.now) {
+	if at := g.nextLook(); !at.IsZero() && !b.now.Before(at) {
 		e = g.lookUp(b.now)
 	}
 	for _, event := range b.events {
@@ -247,21 +249,25 @@ func (g *gatekeeperGrain) refused(refusal boxoffice.CommitRefusal) { g.room.Hear
 // snapshot is small and goes with every commit: the places are rows.
 func (g *gatekeeperGrain) snapshot() ([]byte, error) { return g.room.Snapshot() }
 
-// lookDue reports whether the schedule's journal is to be looked at: somebody waits for a
-// slot, and would notice news that were lost.
-func (g *gatekeeperGrain) lookDue(now time.Time) bool {
+// nextLook is when the schedule's journal is to be looked at again: where a look has failed,
+// and where somebody would notice news that were lost, who waits for a slot or for a seat.
+// Zero: it need not be.
+func (g *gatekeeperGrain) nextLook() time.Time {
 	view := g.view()
-	return view.Waiting > 0 && view.Admitted > 0 && !now.Before(g.looked.Add(g.cfg.ReconcileEvery))
+	switch {
+	case g.looking:
+		return g.looked.Add(lookUpTimeout)
+	case view.SoldOut, view.Waiting > 0 && view.Admitted > 0:
+		return g.looked.Add(g.cfg.ReconcileEvery)
+	}
+	return time.Time{}
 }
 
-// nextWake is when time makes something due; while people wait for slots it is also when
-// the schedule's journal is to be looked at again.
+// nextWake is when time makes something due, or the schedule's journal is to be looked at.
 func (g *gatekeeperGrain) nextWake(now time.Time) time.Time {
 	next := g.room.NextWake(now)
-	if view := g.view(); view.Admitted > 0 && view.Waiting > 0 {
-		if at := g.looked.Add(g.cfg.ReconcileEvery); next.IsZero() || at.Before(next) {
-			next = at
-		}
+	if at := g.nextLook(); !at.IsZero() && (next.IsZero() || at.Before(next)) {
+		next = at
 	}
 	return next
 }

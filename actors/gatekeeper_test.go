@@ -214,12 +214,32 @@ func TestAGapInTheNewsIsLookedUpAtOnce(t *testing.T) {
 	h.gate = h.spawn(boxoffice.KindGatekeeper, scheduleID)
 	places := h.queue(3)
 	h.sells(places[1], 1)
-	h.clock.advance(lookUpTimeout) // since the room was restored
 	h.system.Root.Send(h.gate, &messages.ScheduleNews{After: 3, Version: 4, AvailableSeats: 48})
 	require.Eventually(t, func() bool {
 		return place(t, h.poll(places[2])).Status == boxoffice.PlaceAdmitted
 	}, patience, time.Millisecond)
 	require.EqualValues(t, 1, h.journal.looks.Load())
+}
+
+// Nobody is admitted to a room that is sold out, and those who ask are refused: without a look
+// of its own it would stay so.
+func TestASoldOutRoomIsLookedUp(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	h.gate = h.spawn(boxoffice.KindGatekeeper, scheduleID)
+	h.system.Root.Send(h.gate, &messages.ScheduleNews{Version: 1, SoldOut: true})
+	userID := uuid.New()
+	join := func() proto.Message {
+		operationID := uuid.New()
+		return h.ask(h.gate, &messages.Join{UserId: userID[:], OperationId: operationID[:]})()
+	}
+	require.Equal(t, boxoffice.CodeSoldOut, refusalCode(t, join()))
+	require.Zero(t, h.journal.looks.Load())
+	h.clock.advance(defaultReconcileEvery)
+	require.Eventually(t, func() bool {
+		join()
+		return h.journal.looks.Load() == 1
+	}, patience, time.Millisecond)
 }
 
 func TestTheJournalIsNotLookedAtWhileNobodyWaits(t *testing.T) {
@@ -297,6 +317,25 @@ func TestThousandsOfJoinsAreFewCommits(t *testing.T) {
 	}
 	require.Len(t, h.journal.committed(), 2)
 	require.LessOrEqual(t, len(h.journal.committed()[1].Events), 2, "joins of one moment are one event")
+}
+
+// A replica that was made while nobody was told hears that the room is again what it was.
+func TestAChangeBackIsToldToNewWatchers(t *testing.T) {
+	t.Parallel()
+	views := lastViews{said: make(chan string, 16)}
+	h := setup(t, func(c *Config) { c.Views = views })
+	h.gate = h.spawn(boxoffice.KindGatekeeper, scheduleID)
+	pause := func(paused bool) { h.ask(h.gate, &messages.Configure{Paused: &paused})() }
+	h.ask(h.gate, &messages.Watch{Watcher: "a"})()
+	capacity := int64(7)
+	h.ask(h.gate, &messages.Configure{Capacity: &capacity})() // told, and then nobody watches
+	pause(true)
+	h.ask(h.gate, &messages.Watch{Watcher: "b"})()
+	pause(false)
+	for _, said := range []string{"ended 0", "watched", "changed", "watched", "changed"} {
+		require.Equal(t, said, <-views.said)
+	}
+	require.Empty(t, views.said)
 }
 
 func TestSettingsAreInForceAtOnce(t *testing.T) {

@@ -32,6 +32,7 @@ func (g *gatekeeperGrain) watch(mark *messages.Mark) (proto.Message, error) {
 	if err != nil {
 		return nil, err
 	}
+	g.told = waitingroom.View{} // others may have been told another: the next batch tells all
 	view := g.room.View()
 	state := &messages.RoomState{Mark: mark, View: roomViewMessage(&view), Waiting: waiting}
 	for at, count := range view.Pace.Admissions() {

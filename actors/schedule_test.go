@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -438,6 +439,11 @@ func (v lastViews) Watched(boxoffice.Grain, int64, string) *messages.Mark {
 	return &messages.Mark{}
 }
 
+func (v lastViews) Changed(*messages.Change) bool {
+	v.said <- "changed"
+	return false
+}
+
 func (v lastViews) Ended(_ boxoffice.Grain, epoch int64) { v.said <- fmt.Sprint("ended ", epoch) }
 
 // Whoever gets the whole view from an activation that stops hears of its end.
@@ -480,6 +486,24 @@ func TestIdleGrainSavesItsStateAndStops(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 49, restored.Available(h.clock.Now()))
 	h.schedule = nil
+}
+
+// An idle grain whose state cannot be saved tries again when it has been idle once more.
+func TestIdleGrainThatCannotSaveItsStateWaits(t *testing.T) {
+	t.Parallel()
+	h := setup(t, func(c *Config) { c.IdleAfter = 50 * time.Millisecond })
+	h.schedule = h.spawn(boxoffice.KindSchedule, scheduleID)
+	h.held(newBuyer(1), 1)
+	tried := make(chan struct{}, 1000)
+	h.journal.mu.Lock()
+	h.journal.verdict = func(boxoffice.Commit) boxoffice.CommitResult {
+		tried <- struct{}{}
+		return boxoffice.CommitResult{Err: boxoffice.Unavailable(errors.New("no connection"))}
+	}
+	h.journal.mu.Unlock()
+	h.clock.advance(time.Second)
+	<-tried
+	require.Never(t, func() bool { return len(tried) > 0 }, 100*time.Millisecond, time.Millisecond)
 }
 
 // askWhileLoading asks a grain that is about to find out that it cannot live.

@@ -90,13 +90,14 @@ type shell struct {
 	ctx      context.Context    // of look-ups that run beside the actor; nil: none does
 	stop     context.CancelFunc // ends it, with the activation at the latest
 	running  int                // look-ups
+	loads    bool               // one of them is of the state
 	phase    phase
 	recovers bool // it was active before: it does not close before it is again
 	machine  machine
 	state    boxoffice.Activation
 	pending  []command
-	taken    []command // are being decided
-	flight   *batch    // committing
+	taken    *batch // is being decided, or answered
+	flight   *batch // committing
 
 	woken    bool // time may have made something due
 	moved    bool
@@ -241,7 +242,7 @@ func (s *shell) onWake() {
 	case s.moved:
 		s.armAt(s.cfg.Clock.Now().Add(moveLinger))
 		return
-	case s.phase == loading && s.recovers && s.running == 0:
+	case s.phase == loading && s.recovers && !s.loads:
 		s.load()
 		return
 	}

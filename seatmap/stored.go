@@ -103,7 +103,8 @@ func (s *Seats) load(snapshot []byte) error {
 	if err := boxoffice.DecodeStored(snapshot, &stored); err != nil {
 		return err
 	}
-	s.terms, s.changes, s.at = &stored.Terms, stored.Changes, stored.At
+	terms := stored.Terms // a pointer into stored would keep all of it
+	s.terms, s.changes, s.at = &terms, stored.Changes, stored.At
 	for _, c := range stored.Claims {
 		err := s.claimSeat(&claim{
 			reservationID: c.ReservationID,

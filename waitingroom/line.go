@@ -228,8 +228,12 @@ func (l *line) before(index int) int {
 }
 
 // compact forgets the nil blocks once they are most of all blocks, so that its cost is a
-// constant per block that was ever filled.
+// constant per block that was ever filled, and all blocks where nobody waits.
 func (l *line) compact() {
+	if l.count == 0 {
+		*l = line{} // most rooms are empty most of the time
+		return
+	}
 	if l.gone <= len(l.blocks)/2 {
 		return
 	}

@@ -1,6 +1,7 @@
 package http
 
 import (
+	"cmp"
 	stdjson "encoding/json"
 	"errors"
 	"io"
@@ -80,7 +81,8 @@ func readQuery(schema *huma.Schema, query url.Values) (any, error) {
 			problem = "must be UTF-8"
 		default:
 			object[name] = given[0]
-			if whole, err := strconv.ParseInt(given[0], 10, 64); err == nil && parameter.Type == huma.TypeInteger {
+			whole, err := strconv.ParseInt(given[0], 10, 64)
+			if err == nil && strconv.FormatInt(whole, 10) == given[0] && parameter.Type == huma.TypeInteger {
 				object[name] = whole
 			}
 		}
@@ -144,8 +146,9 @@ func decodeValue(data []byte, numbers json.Options) (any, error) {
 // exactNumbers makes numbers what [exactNumber] reads them as. It is dear to make anew.
 func exactNumbers() json.Options { return json.WithUnmarshalers(json.UnmarshalFromFunc(exactNumber)) }
 
-// exactNumber reads a whole number that fits as an int64. Whatever else is a number is kept
-// as it is spelt: no call has a member that it would be right for.
+// exactNumber reads a number whose value is whole and fits as an int64, however it is spelt:
+// 100, 100.0 and 1e2 are the same. Whatever else is a number is kept as it is spelt: no call
+// has a member that it would be right for.
 func exactNumber(decoder *jsontext.Decoder, value *any) error {
 	if decoder.PeekKind() != '0' {
 		return errors.ErrUnsupported // and so read as usual
@@ -154,12 +157,36 @@ func exactNumber(decoder *jsontext.Decoder, value *any) error {
 	if err != nil {
 		return err
 	}
-	if whole, err := strconv.ParseInt(string(text), 10, 64); err == nil {
+	if whole, ok := wholeNumber(string(text)); ok {
 		*value = whole
 	} else {
 		*value = stdjson.Number(text)
 	}
 	return nil
+}
+
+// wholeNumber returns the value of a JSON number, if that is an int64.
+func wholeNumber(text string) (int64, bool) {
+	if whole, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return whole, true
+	}
+	mantissa, exponent, _ := strings.Cut(strings.ToLower(text), "e")
+	integer, fraction, _ := strings.Cut(mantissa, ".")
+	digits := strings.TrimRight(integer+fraction, "0")
+	if strings.Trim(digits, "-0") == "" {
+		return 0, true
+	}
+	power, err := strconv.Atoi(cmp.Or(exponent, "0"))
+	const most = 1 << 20 // far beyond what a body has digits for
+	if err != nil || power < -most || power > most {
+		return 0, false
+	}
+	zeros := power + len(integer) - len(digits) // that follow the digits
+	if zeros < 0 || zeros > 18 {
+		return 0, false
+	}
+	whole, err := strconv.ParseInt(digits+strings.Repeat("0", zeros), 10, 64)
+	return whole, err == nil
 }
 
 func withoutNulls(value any) any {

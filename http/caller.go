@@ -126,11 +126,7 @@ func forbidden(detail string) error {
 
 // bearerToken reads an access token.
 func bearerToken(header http.Header) (string, error) {
-	value, err := single(header, "Authorization")
-	if err != nil {
-		return "", err
-	}
-	scheme, token, _ := strings.Cut(value, " ")
+	scheme, token, _ := strings.Cut(header.Get("Authorization"), " ")
 	token = strings.Trim(token, " ")
 	if token == "" || !strings.EqualFold(scheme, "Bearer") {
 		return "", boxoffice.Errorf(boxoffice.CodeUnauthenticated, "send an access token as Authorization: Bearer <token>")

@@ -70,10 +70,8 @@ func (a *api) identifyPlace(_ http.ResponseWriter, r *http.Request, req *request
 }
 
 // readQueueToken reads a genuine queue token of the path's schedule.
-func (a *api) readQueueToken(r *http.Request, req *request) (err error) {
-	if req.queueToken, err = single(r.Header, queueTokenHeader); err != nil {
-		return err
-	}
+func (a *api) readQueueToken(r *http.Request, req *request) error {
+	req.queueToken = r.Header.Get(queueTokenHeader)
 	if req.queueToken == "" {
 		return boxoffice.Errorf(boxoffice.CodeQueueTokenRequired, "join the waiting room and send the token that it gives as Queue-Token")
 	}

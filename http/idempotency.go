@@ -27,10 +27,8 @@ func readKey(r *http.Request, req *request, value any) error {
 		return fmt.Errorf("make an operation's id: %w", err)
 	}
 	req.operation.ID = id
-	key, err := single(r.Header, idempotencyKeyHeader)
+	key := r.Header.Get(idempotencyKeyHeader)
 	switch {
-	case err != nil:
-		return err
 	case key == "" && req.op.key == keyRequired:
 		return boxoffice.Errorf(boxoffice.CodeIdempotencyKeyRequired, "send an Idempotency-Key, so that this can be repeated safely")
 	case key == "":
@@ -158,7 +156,7 @@ func digest(ctx context.Context, value any) ([sha256.Size]byte, error) {
 		value = map[string]any{} // a call that has no members may be sent with or without a body
 	}
 	// Package json sorts the members of maps, and numbers that are equal have one form
-	// unless they are wrong values anyway.
+	// unless they are wrong values anyway: see [exactNumber].
 	if err := json.NewEncoder(hash).Encode(value); err != nil {
 		return [sha256.Size]byte{}, fmt.Errorf("encode a decoded body: %w", err)
 	}

@@ -36,8 +36,8 @@ func (a *api) newRouter() *chi.Mux {
 }
 
 // middleware is what a call's requests go through once its route is found, in the order
-// that the contract sets for mistakes: unknown concert or schedule, who is calling and what
-// they may do, the guard, what is wrong with the request itself.
+// that the contract sets for mistakes: unknown concert or schedule, headers that are given
+// twice, who is calling and what they may do, the guard, what is wrong with the request itself.
 //
 // What the client sends is read before the guard and told after it: a request whose key has
 // an answer gets it before the guard looks at its queue token.
@@ -50,6 +50,7 @@ func (a *api) middleware(op *operation) chi.Middlewares {
 	}
 	add(op.hasPath(concertParam), a.findConcert)
 	add(op.hasPath(scheduleParam), a.findSchedule)
+	add(op.isAPI(), givenOnce)
 	add(op.access == placeHolder, a.identifyPlace)
 	add(op.access != placeHolder && op.access != public, a.identify)
 	add(op.isAPI(), a.readInput)

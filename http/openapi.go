@@ -144,16 +144,15 @@ func (op *operation) codes() []boxoffice.Code {
 			codes = append(codes, more...)
 		}
 	}
-	add(true, boxoffice.CodeRateLimited, boxoffice.CodeInternal, boxoffice.CodeUnavailable, boxoffice.CodeInvalidRequest)
+	add(true, boxoffice.CodeRateLimited, boxoffice.CodeInternal, boxoffice.CodeUnavailable, boxoffice.CodeInvalidRequest, boxoffice.CodeMalformedRequest)
 	add(op.hasPath(concertParam), boxoffice.CodeConcertNotFound)
 	add(op.hasPath(scheduleParam), boxoffice.CodeScheduleNotFound)
-	add(op.access != public || op.key != keyIgnored, boxoffice.CodeMalformedRequest) // a header given twice
 	add(op.access != public && op.access != placeHolder, boxoffice.CodeUnauthenticated)
 	add(op.access == signedIn || op.access == usersOnly, boxoffice.CodeUserNotFound)
 	add(op.access == adminsOnly || op.access == usersOnly || op.hasPath(userParam), boxoffice.CodeForbidden)
 	add(op.access == placeHolder, boxoffice.CodeQueueTokenRequired, boxoffice.CodeQueueTokenInvalid)
 	add(op.guarded, boxoffice.CodeQueueTokenRequired, boxoffice.CodeQueueTokenInvalid, boxoffice.CodeNotAdmitted, boxoffice.CodeQueueTokenExpired)
-	add(op.bodyRule() != bodyIgnored, boxoffice.CodeUnsupportedMediaType, boxoffice.CodeBodyTooLarge, boxoffice.CodeMalformedRequest)
+	add(op.bodyRule() != bodyIgnored, boxoffice.CodeUnsupportedMediaType, boxoffice.CodeBodyTooLarge)
 	add(op.key == keyRequired, boxoffice.CodeIdempotencyKeyRequired)
 	add(op.key != keyIgnored, boxoffice.CodeIdempotencyKeyReused)
 	slices.Sort(codes)
@@ -228,7 +227,11 @@ func (a *api) writeDocument() error {
 	if err != nil {
 		return fmt.Errorf("encode the OpenAPI document: %w", err)
 	}
-	a.document = asset{contentType: jsonType, plain: data}.tagged()
+	packed, err := gzipped(data)
+	if err != nil {
+		return fmt.Errorf("compress the OpenAPI document: %w", err)
+	}
+	a.document = asset{contentType: jsonType, plain: data, compressed: packed}.tagged()
 	a.assets, err = loadAssets()
 	return err
 }

@@ -115,6 +115,10 @@ func checkResponses(t *testing.T, name string, op map[string]any) {
 			require.Empty(t, content, name)
 		case code < 300:
 			require.Len(t, content, 1, name)
+			if content[eventsType] != nil {
+				require.Contains(t, response["headers"], "Cache-Control", name)
+				require.Contains(t, response["headers"], bufferingHeader, name)
+			}
 		default:
 			problems := content[problemType].(map[string]any)
 			require.NotEmpty(t, problems["examples"], name)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"embed"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -76,6 +77,14 @@ func contentType(name string) string {
 	default:
 		return "text/plain; charset=utf-8"
 	}
+}
+
+func gzipped(data []byte) ([]byte, error) {
+	var packed bytes.Buffer
+	writer := gzip.NewWriter(&packed)
+	_, err := writer.Write(data)
+	err = errors.Join(err, writer.Close())
+	return packed.Bytes(), err
 }
 
 func gunzip(data []byte) ([]byte, error) {

@@ -77,6 +77,7 @@ func responseHeaders(names []string) map[string]*huma.Header {
 		"Retry-After":             {Description: "Seconds after which to ask again.", Schema: seconds},
 		"Link":                    {Description: "rel=status: where to ask for the place in line.", Schema: text},
 		"WWW-Authenticate":        {Description: "Which token is asked for.", Schema: text},
+		bufferingHeader:           {Description: "no: proxies are to pass events on at once.", Schema: text},
 		idempotencyReplayedHeader: {Description: "true if this is the answer of an earlier request with the same key.", Schema: &huma.Schema{Type: huma.TypeBoolean}},
 	}
 	headers := make(map[string]*huma.Header, len(names))

@@ -2,6 +2,7 @@ package http
 
 import (
 	"net/http"
+	"time"
 
 	"boxoffice"
 )
@@ -60,7 +61,7 @@ func (s *stream) nextPlace(told boxoffice.Place, changed <-chan struct{}) (boxof
 		cancel()
 		switch {
 		case boxoffice.CodeOf(err) == boxoffice.CodeQueueTokenExpired && err != nil:
-			return endOf(told), nil, true
+			return endOf(told, s.api.Clock.Now()), nil, true
 		case err != nil:
 			if failures++; failures == streamPatience {
 				s.stop(whyNoAnswers)
@@ -74,9 +75,12 @@ func (s *stream) nextPlace(told boxoffice.Place, changed <-chan struct{}) (boxof
 	}
 }
 
-// endOf is the last that is told of a place that has ended.
-func endOf(place boxoffice.Place) boxoffice.Place {
+// endOf is the last that is told of a place that has ended by now.
+func endOf(place boxoffice.Place, now time.Time) boxoffice.Place {
 	place.Status = boxoffice.PlaceExpired
+	if place.ExpiresAt.After(now) { // it was left
+		place.ExpiresAt = now
+	}
 	place.Position, place.ETAMin, place.ETAMax, place.PollAfter = 0, 0, 0, 0
 	return place
 }
@@ -86,7 +90,6 @@ func (s *stream) place(place boxoffice.Place) {
 	var rendered placeJSON
 	if place.Status == boxoffice.PlaceExpired {
 		rendered = renderPlace(place, s.req.queueToken, 0, s.api.Clock.Now())
-		rendered.ExpiresInSeconds = 0
 	} else {
 		rendered = s.api.renderPlace(s.req, place)
 	}

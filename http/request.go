@@ -71,14 +71,12 @@ func (req *request) attributes() []slog.Attr {
 	return attributes
 }
 
-// single returns the value of a header that counts only once. Its name is in canonical form.
-func single(header http.Header, name string) (string, error) {
-	switch values := header[name]; len(values) {
-	case 0:
-		return "", nil
-	case 1:
-		return values[0], nil
-	default:
-		return "", malformed("%s is given more than once", name)
+// givenOnce refuses headers that count and are given twice, also where the call ignores them.
+func givenOnce(_ http.ResponseWriter, r *http.Request, _ *request) error {
+	for _, name := range []string{"Authorization", queueTokenHeader, idempotencyKeyHeader} {
+		if len(r.Header[name]) > 1 {
+			return malformed("%s is given more than once", name)
+		}
 	}
+	return nil
 }

@@ -42,6 +42,9 @@ const defaultMaxStreams = 20_000
 
 const eventsType = "text/event-stream"
 
+// bufferingHeader tells proxies such as nginx to pass events on at once.
+const bufferingHeader = "X-Accel-Buffering"
+
 // streams are the open streams of a node.
 type streams struct {
 	max      int64
@@ -101,7 +104,7 @@ func (a *api) openStream(w http.ResponseWriter, req *request) (s *stream, ok boo
 		return nil, false, boxoffice.Unavailable(errStreams)
 	}
 	w.Header().Set("Content-Type", eventsType)
-	w.Header().Set("X-Accel-Buffering", "no")
+	w.Header().Set(bufferingHeader, "no")
 	s = &stream{api: a, req: req, writer: w, control: http.NewResponseController(w), timer: time.NewTimer(heartbeat)}
 	// The deadlines of a request are not a stream's: a read that is cut off would look as
 	// if its client were gone. A connection without deadlines has nothing to set.
@@ -203,6 +206,7 @@ func (s *stream) ask() (context.Context, context.CancelFunc) {
 // handleStream adds a call that answers with events.
 func (a *api) handleStream(op operation, example string, answer step) {
 	op.refusals = append(op.refusals, boxoffice.CodeUnavailable)
+	op.headers = append(op.headers, "Cache-Control", bufferingHeader)
 	a.handleRaw(op, map[string]*huma.MediaType{
 		eventsType: {Schema: &huma.Schema{Type: huma.TypeString}, Example: example},
 	}, answer)

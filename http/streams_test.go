@@ -235,6 +235,7 @@ func TestPlaceThatEndsIsToldAsExpired(t *testing.T) { //nolint:paralleltest // s
 		require.Equal(t, token, place.Token)
 		require.Zero(t, place.Position)
 		require.Zero(t, place.ExpiresInSeconds)
+		require.False(t, time.Time(place.ExpiresAt).After(f.now()), "it was left")
 		require.Nil(t, place.ETASeconds)
 		require.Nil(t, r.next())
 		require.NoError(t, r.conn.Close())

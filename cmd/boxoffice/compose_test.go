@@ -140,4 +140,17 @@ func TestCompositionIsOneService(t *testing.T) {
 	}
 	slices.Sort(used)
 	require.ElementsMatch(t, slices.Compact(used), given)
+
+	// With a key, it repeats what honours the key, and nothing else.
+	found := regexp.MustCompile(`acl honours-key path_reg (\S+)`).FindStringSubmatch(string(config))
+	require.NotNil(t, found)
+	honours := regexp.MustCompile(found[1])
+	for path, want := range map[string]bool{
+		"/api/v1/schedules/7/reservations": true, "/api/v1/users/u/points/charges": true,
+		"/api/v1/payments": true, "/api/v1/payments/p/cancellation": true,
+		"/api/v1/users": false, "/api/v1/admin/concerts": false, "/api/v1/admin/concerts/3/schedules": false,
+		"/api/v1/schedules/7/queue-tokens": false, "/api/v1/payments/p": false,
+	} {
+		require.Equal(t, want, honours.MatchString(path), path)
+	}
 }

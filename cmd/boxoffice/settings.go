@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -78,7 +79,7 @@ func (s *settings) table() []setting {
 		{"BOXOFFICE_NATS_TLS_CERT", "", "certificate" + file + " that this node shows to NATS", certificates(&s.NATSTLS.certificate)},
 		{"BOXOFFICE_NATS_TLS_KEY", "", "private key" + file + " of that certificate", privateKey(&s.NATSTLS.key)},
 		{"BOXOFFICE_CLUSTER_NAME", "boxoffice", "what the nodes of one service call themselves; services that share a NATS need different ones", clusterName(&s.ClusterName)},
-		{"BOXOFFICE_NODE_ADDRESS", "127.0.0.1:0", "where other nodes reach this one; port 0 picks one", nodeAddress(&s.NodeAddress)},
+		{"BOXOFFICE_NODE_ADDRESS", "127.0.0.1:0", "where other nodes reach this one; port 0 picks one, if BOXOFFICE_NODE_BIND is not set", nodeAddress(&s.NodeAddress)},
 		{"BOXOFFICE_NODE_BIND", "", "where this node listens for the others, if they reach it at another address: through a proxy, or by the name of a container; without it, at BOXOFFICE_NODE_ADDRESS", listenAddress(&s.NodeBind)},
 		{"BOXOFFICE_NODE_TLS_CA", "", "CA certificates" + file + " that vouch for the nodes; with it nodes talk mutual TLS, and whoever has a certificate of this CA is a node", certificates(&s.NodeTLS.ca)},
 		{"BOXOFFICE_NODE_TLS_CERT", "", "this node's certificate" + file + ", for the host of BOXOFFICE_NODE_ADDRESS, as server and as client", certificates(&s.NodeTLS.certificate)},
@@ -162,6 +163,9 @@ func (s settings) contradictions() []string {
 	problems := append(s.NodeTLS.contradictions("BOXOFFICE_NODE_TLS", true), s.NATSTLS.contradictions("BOXOFFICE_NATS_TLS", false)...)
 	if s.NATSURL == "" && (s.NATSCredentials != "" || len(s.NATSTLS.ca)+len(s.NATSTLS.certificate) > 0) {
 		problems = append(problems, "BOXOFFICE_NATS_URL must be set where BOXOFFICE_NATS_CREDENTIALS or BOXOFFICE_NATS_TLS_CA are")
+	}
+	if _, port, _ := net.SplitHostPort(s.NodeAddress); s.NodeBind != "" && strings.Trim(port, "0") == "" {
+		problems = append(problems, "BOXOFFICE_NODE_ADDRESS must have a port other than 0 where BOXOFFICE_NODE_BIND is set")
 	}
 	return problems
 }

@@ -106,7 +106,11 @@ func TestSettingsTakeGoodValues(t *testing.T) {
 		"BOXOFFICE_DEBUG_LISTEN":           {"127.0.0.1:0", "localhost:6060", "[::1]:6060"},
 	} {
 		for _, value := range values {
-			_, err := loadSettings([]string{name + "=" + value})
+			environ := []string{name + "=" + value}
+			if name == "BOXOFFICE_NODE_BIND" {
+				environ = append(environ, "BOXOFFICE_NODE_ADDRESS=node1:7946")
+			}
+			_, err := loadSettings(environ)
 			require.NoError(t, err, "%s=%s", name, value)
 		}
 	}
@@ -119,7 +123,7 @@ func badValues() map[string][]string {
 		"BOXOFFICE_LISTEN":                 {"8080", "127.0.0.1", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:65536", "127.0.0.1:-1", "http://h:80", "a b:80"},
 		"BOXOFFICE_DATABASE_URL":           {"localhost", "postgres://h/d?pool_max_conns=8", "postgres://a:p@ss/w:rd@h/d", "@/does/not/exist", "@/dev/null"},
 		"BOXOFFICE_DATABASE_CONNECTIONS":   {"3", "1001", "many", "1.5", "99999999999999999999"},
-		"BOXOFFICE_NATS_URL":               {"localhost:4222", "http://h:4222", "nats://", "nats://a,", "nats://h:port", "nats://a:p@ss/rd@h", "@/does/not/exist"},
+		"BOXOFFICE_NATS_URL":               {"localhost:4222", "http://h:4222", "nats://", "nats://a,", "nats://h:port", "nats://h:99999", "nats://a:4222,tls://b:65536", "nats://a:p@ss/rd@h", "@/does/not/exist"},
 		"BOXOFFICE_NATS_CREDENTIALS":       {"/does/not/exist", "/", "/dev/null"},
 		"BOXOFFICE_NATS_TLS_CA":            {"secret", "@/does/not/exist", "@/dev/null"},
 		"BOXOFFICE_NATS_TLS_CERT":          {"secret", "@/does/not/exist", key, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"},
@@ -167,6 +171,19 @@ func TestBadSettingsAreNamedOnOneLine(t *testing.T) {
 				require.Contains(t, stderr, row.name+" must be ")
 			}
 		}
+	}
+}
+
+func TestNodesThatListenElsewhereNeedAPort(t *testing.T) {
+	t.Parallel()
+	for _, environ := range [][]string{
+		{"BOXOFFICE_NODE_BIND=0.0.0.0:0"},
+		{"BOXOFFICE_NODE_BIND=:7946", "BOXOFFICE_NODE_ADDRESS=node1:00"},
+	} {
+		status, _, stderr := runProgram(t, []string{"serve"}, environ...)
+		require.Equal(t, exitUsage, status)
+		require.Equal(t, 1, strings.Count(stderr, "\n"), stderr)
+		require.Contains(t, stderr, "BOXOFFICE_NODE_ADDRESS must have a port other than 0")
 	}
 }
 

@@ -122,8 +122,12 @@ func splitAddress(address string) (host string, ok bool) {
 	if err != nil || strings.ContainsFunc(host, func(r rune) bool { return r <= ' ' || r == '/' || r == '@' }) {
 		return "", false
 	}
-	_, err = strconv.ParseUint(port, 10, 16)
-	return host, err == nil
+	return host, isPort(port)
+}
+
+func isPort(text string) bool {
+	_, err := strconv.ParseUint(text, 10, 16)
+	return err == nil
 }
 
 // isUnspecified reports whether a host stands for every interface.
@@ -167,6 +171,7 @@ func natsURL(at *string) value {
 		for one := range strings.SplitSeq(text, ",") {
 			u, err := url.Parse(strings.TrimSpace(one))
 			if err != nil || u.Hostname() == "" || !slices.Contains([]string{"nats", "tls", "ws", "wss"}, u.Scheme) ||
+				u.Port() != "" && !isPort(u.Port()) ||
 				strings.Contains(u.Path+u.RawQuery+u.Fragment, "@") {
 				return false
 			}

@@ -230,10 +230,10 @@ func (r *Room) applyEnded(d Ended, at time.Time) {
 	}
 }
 
-// AppendEvents appends events to dst and merges neighbours that say the same of more
-// places at the same time, so that a batch of ten thousand joins is one event. Applied
-// in order, the result means what dst and events meant. It never writes into the slices
-// of the events that it is given.
+// AppendEvents appends events to dst and merges neighbours that say the same of several
+// places at the same time, so that a batch of ten thousand joins is one event. Applying the
+// result has the effect of applying dst and events. It never writes into the slices of the
+// events that it is given.
 func AppendEvents(dst []boxoffice.Event, events ...boxoffice.Event) []boxoffice.Event {
 	for _, e := range events {
 		if len(dst) > 0 {
@@ -251,7 +251,7 @@ func AppendEvents(dst []boxoffice.Event, events ...boxoffice.Event) []boxoffice.
 	return dst
 }
 
-// mergePlaces makes the one event that says what a and then b say, if there is one.
+// mergePlaces returns the one event that has the effect of a and then b, if there is one.
 func mergePlaces(a, b boxoffice.EventData) (boxoffice.EventData, bool) {
 	switch a := a.(type) {
 	case Joined:

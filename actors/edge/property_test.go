@@ -116,7 +116,7 @@ func (h *history) whenEnded(sequence uint64) (time.Time, bool) {
 	return at, ended
 }
 
-// shownAt gives what was shown, by version.
+// shownAt returns what was shown, by version.
 func (h *history) shownAt() []shown {
 	h.noteMu.Lock()
 	defer h.noteMu.Unlock()

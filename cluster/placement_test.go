@@ -65,7 +65,7 @@ func (s *stage) ask(to *actor.PID, message any) <-chan any {
 	return arrives
 }
 
-// answer gives what arrives next.
+// answer returns what arrives next.
 func answer[T any](t *testing.T, arrives <-chan T) (a T) {
 	t.Helper()
 	select {

@@ -91,7 +91,7 @@ func (s *settings) table() []setting {
 		{"BOXOFFICE_QUEUE_ADMIT_PER_SECOND", "0", "a new schedule's admissions per second; 0 = no limit", number(&s.AdmitPerSecond, 0, 1_000_000)},
 		{"BOXOFFICE_QUEUE_MAX_WAITING", "1000000", "most people waiting for one schedule; past it joins get 503 queue-full", number(&s.QueueMaxWaiting, 1, 10_000_000)},
 		{"BOXOFFICE_RATE_LIMIT", "0", "requests per second and client address, with a burst of one second; 0 = off", number(&s.RateLimit, 0, 1_000_000)},
-		{"BOXOFFICE_TRUSTED_PROXIES", "", "networks and addresses, separated by commas, of the load balancers whose X-Forwarded-For tells who the client is", prefixes(&s.TrustedProxies)},
+		{"BOXOFFICE_TRUSTED_PROXIES", "", "networks and addresses, separated by commas, of the load balancers whose X-Forwarded-For identifies the client", prefixes(&s.TrustedProxies)},
 		{"BOXOFFICE_DRAIN_DELAY", "0s", "how long a node that drains still takes new connections, for load balancers to see that it is not ready", duration(&s.DrainDelay, 0, maxDrainDelay)},
 		{"BOXOFFICE_START_TIMEOUT", "30s", "how long a start waits for PostgreSQL, and then for NATS, to answer before it fails", duration(&s.StartTimeout, minTTL, maxTTL)},
 		{"BOXOFFICE_MAX_CONNECTIONS", defaultConnections, "most HTTP connections at a time, streams included, if as many files may be open; past it new ones wait to be accepted", number(&s.MaxConnections, 1, 1_000_000)},

@@ -105,7 +105,7 @@ func TestQueriesThatCannotBeDecodedDoNothing(t *testing.T) {
 	}
 }
 
-// twice returns a header a second time.
+// twice adds a header a second time.
 func twice(name string) option {
 	return func(r *http.Request) { r.Header[name] = append(r.Header[name], r.Header[name]...) }
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // Events of [Seats]. Facts are kept forever in the form that [boxoffice.EncodeEvent]
-// gives them.
+// returns.
 type (
 	// Opened is a schedule's first event.
 	Opened struct {

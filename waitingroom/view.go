@@ -25,7 +25,7 @@ type View struct {
 	AvailableSeats int
 	Waiting        int
 	Admitted       int
-	// MaxPollAfter is the longest interval at which a waiting user is told to ask again.
+	// MaxPollAfter is the longest interval at which waiting users are to ask again.
 	MaxPollAfter time.Duration
 	Pace         *Pace // never nil
 }

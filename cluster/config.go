@@ -36,7 +36,7 @@ const (
 	stallFraction  = 2                      // a pause of expiry/2 between two ticks is a stall of our own
 	silentFraction = 2                      // own heartbeats must have come back for expiry/2 after a silent member's last
 	// unableFor is how long a node must have been unable, and another one able, before it
-	// gives its grains away; ableFor, how long it must be able before it takes grains again.
+	// hands its grains over; ableFor, how long it must be able before it takes grains again.
 	unableFor = time.Second
 	ableFor   = time.Second
 )

@@ -57,7 +57,7 @@ func echo(ctx actor.Context) {
 	}
 }
 
-// ask sends a message and gives where its answer arrives.
+// ask sends a message and returns where its answer arrives.
 func (s *stage) ask(to *actor.PID, message any) <-chan any {
 	arrives := make(arrival, 1)
 	from, _ := s.system.ProcessRegistry.Add(arrives, s.system.ProcessRegistry.NextId())

@@ -12,10 +12,10 @@ type ability struct {
 // Call it after every check, even if nothing has changed. Until the first call a node
 // counts as able.
 //
-// A node that stays unable while another one is able gives its grains to the others: it is
-// suspended. It can still be reached, and calls the grains where they are now. It owns
-// grains again when it has been able for a while. If nobody is able, nobody is suspended:
-// moving the grains would not help.
+// A node that stays unable while another one is able hands its grains over to the others:
+// it is suspended. It can still be reached, and calls the grains where they are now. It
+// owns grains again when it has been able for a while. If nobody is able, nobody is
+// suspended: moving the grains would not help.
 func (n *Node) SetAble(able bool) {
 	if n.membership != nil {
 		n.membership.setAble(able)
@@ -23,7 +23,7 @@ func (n *Node) SetAble(able bool) {
 }
 
 // setAble records a finding, and publishes a change at once: members must know who else is
-// unable before one of them gives its grains away.
+// unable before one of them hands its grains over.
 func (m *membership) setAble(able bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -1,6 +1,6 @@
 package boxoffice
 
-// Concert is what is played; its schedules are when.
+// Concert is what is played; its schedules say when.
 type Concert struct {
 	ID          int64
 	Title       string
@@ -9,7 +9,7 @@ type Concert struct {
 	Price       int64 // the default price of a seat, in points
 }
 
-// NewConcert is what an organiser gives to announce a concert.
+// NewConcert is what an organiser provides to announce a concert.
 type NewConcert struct {
 	Title       string
 	Artist      string
@@ -17,8 +17,8 @@ type NewConcert struct {
 	Price       int64
 }
 
-// Validate gives the concert that was asked for, without id, or invalid-request with
-// every value that is wrong.
+// Validate returns the requested concert, without an id, or an invalid-request that lists
+// every wrong value.
 func (n NewConcert) Validate() (Concert, *Error) {
 	var p problems
 	p.checkLine("body.title", n.Title, 1, MaxTitle)

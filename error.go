@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// Code is the stable name of one way to be refused. The set is closed: it is the
-// column "code" of the HTTP contract, and every edge (HTTP, grain messages,
-// Postgres) has one table from and to it.
+// Code is the stable name of one way to be refused. The set is closed: the codes are those
+// of the HTTP contract, and every edge (HTTP, grain messages, Postgres) has one table that
+// maps from and to them.
 type Code string
 
 // The codes, by who usually meets them.
@@ -49,8 +49,8 @@ const (
 	CodeInternal               Code = "internal"
 )
 
-// Error is the one error type of the domain: a refusal with a stable [Code] and
-// what the caller needs to act on it. It is comparable by code with errors.Is.
+// Error is the one error type of the domain: a refusal with a stable [Code] and what the
+// caller needs to act on it. errors.Is compares it by code.
 type Error struct {
 	Code   Code
 	Detail string // for a person; never names internals
@@ -58,7 +58,7 @@ type Error struct {
 	AvailableSeats []int         // seat-taken: the numbers that are free
 	Balance        int64         // insufficient-points: what the account has
 	Amount         int64         // insufficient-points: what the seat costs
-	RetryAfter     time.Duration // queue-full, unavailable, rate-limited: 0 = unsaid
+	RetryAfter     time.Duration // queue-full, unavailable, rate-limited: 0 = not stated
 	Fields         []FieldError  // invalid-request: what is wrong where
 
 	cause error
@@ -71,13 +71,13 @@ type FieldError struct {
 	Message  string
 }
 
-// Errorf makes a refusal with a formatted detail. %w keeps the cause for logs.
+// Errorf returns a refusal with a formatted detail. %w keeps the cause for logs.
 func Errorf(code Code, format string, args ...any) *Error {
 	err := fmt.Errorf(format, args...)
 	return &Error{Code: code, Detail: err.Error(), cause: errors.Unwrap(err)}
 }
 
-// Invalid makes an invalid-request refusal of one value.
+// Invalid returns an invalid-request refusal of one value.
 func Invalid(location, format string, args ...any) *Error {
 	message := fmt.Sprintf(format, args...)
 	return &Error{
@@ -87,8 +87,8 @@ func Invalid(location, format string, args ...any) *Error {
 	}
 }
 
-// Unavailable makes the refusal of a failover or an overload: nothing is known to
-// have happened, and the same operation can be sent again. The cause is for logs.
+// Unavailable returns the refusal for a failover or an overload: nothing is known to have
+// happened, and the same operation can be sent again. The cause is for logs.
 func Unavailable(cause error) *Error {
 	return &Error{
 		Code:       CodeUnavailable,
@@ -105,16 +105,16 @@ func (e *Error) Error() string {
 	return string(e.Code) + ": " + e.Detail
 }
 
-// Unwrap gives the cause, if any.
+// Unwrap returns the cause, if any.
 func (e *Error) Unwrap() error { return e.cause }
 
-// Is tells whether target is an Error of the same code.
+// Is reports whether target is an Error with the same code.
 func (e *Error) Is(target error) bool {
 	var other *Error
 	return errors.As(target, &other) && other.Code == e.Code
 }
 
-// CodeOf gives the code of the first Error in err's chain, or [CodeInternal].
+// CodeOf returns the code of the first Error in err's chain, or [CodeInternal].
 func CodeOf(err error) Code {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Code

@@ -6,11 +6,11 @@ import (
 	"github.com/google/uuid"
 )
 
-// Event is one fact that a state machine decided. Facts are kept for ever in the
-// form that [EncodeEvent] gives them.
+// Event is one fact that a state machine decided. Facts are kept forever in the form that
+// [EncodeEvent] returns.
 type Event struct {
 	At time.Time
-	// OperationID is the operation that caused it; zero for what time caused.
+	// OperationID is the operation that caused it; zero if time did.
 	OperationID uuid.UUID
 	Data        EventData
 }

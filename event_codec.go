@@ -6,11 +6,11 @@ import (
 	"fmt"
 )
 
-// StoredVersion is the version of every stored form of this package. A form that has to
-// change in a way that older readers would misread gets a new one, and a reader for both.
+// StoredVersion is the version of every stored form of this package. A form that changes in
+// a way that older readers would misread gets a new version, and a reader for both.
 const StoredVersion = 1
 
-// EncodeEvent gives the stored form of an event: its type, and its data as JSON with a
+// EncodeEvent returns the stored form of an event: its type, and its data as JSON with a
 // version. At and OperationID are for the caller to keep beside them.
 func EncodeEvent(e Event) (eventType string, data []byte, err error) {
 	if e.Data == nil {
@@ -34,7 +34,7 @@ func DecodeEventData[T EventData](data []byte) (EventData, error) {
 	return payload, nil
 }
 
-// DecodeStored reads a stored form into target, after a look at its version.
+// DecodeStored reads a stored form into target after checking its version.
 func DecodeStored(data []byte, target any) error {
 	var header struct {
 		Version *int `json:"v"`

@@ -7,7 +7,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// Kind names a kind of grain; it is the grain's kind in the cluster and in Postgres.
+// Kind names a kind of grain, in the cluster and in Postgres.
 type Kind string
 
 // The kinds of grain. There is one of each per schedule, with the schedule's id.
@@ -32,7 +32,7 @@ type Commit struct {
 	Epoch   int64
 	Version int64 // of the state that was decided on
 	Events  []Event
-	// Answers are the answers to operations that came with an idempotency key.
+	// Answers are the answers to operations with an idempotency key.
 	Answers []Answer
 	// Snapshot, if not nil, is the encoded state after Events.
 	Snapshot []byte
@@ -47,7 +47,7 @@ type IdempotencyKey struct {
 	Digest    [32]byte // SHA-256 of path parameters and canonical body
 }
 
-// IsZero tells that the operation came without a key.
+// IsZero reports whether the operation came without a key.
 func (k IdempotencyKey) IsZero() bool { return k.Key == "" }
 
 // Answer is an outcome that is stored under an idempotency key in the transaction of
@@ -58,19 +58,19 @@ type Answer struct {
 	Outcome     Outcome
 }
 
-// CommitResult tells how a commit ended. With Err nil and no Refusals it is durable.
+// CommitResult is the result of a commit. With Err nil and no Refusals it is durable.
 type CommitResult struct {
-	// Err is nil, or wraps ErrFenced, or wraps ErrUnknown: the grain's state is worthless,
-	// drop it and activate again under a new epoch. Or it has the code unavailable:
-	// nothing was written, the state is as good as before, and the same commit may be
-	// tried again. Any other error: nothing was written and never will be, which is a
-	// mistake of this program; drop the state.
+	// Err is nil, or wraps ErrFenced, or wraps ErrUnknown: the grain's state is worthless;
+	// drop it and activate again under a new epoch. Or it has the code unavailable: nothing
+	// was written, the state is still good, and the same commit may be tried again. Any
+	// other error is a bug of this program: nothing was written and never will be; drop the
+	// state.
 	Err error
-	// Refusals name the operations that stand in the way. Nothing of the commit was
-	// written; decide again without them, or with what the refusal tells.
+	// Refusals name the operations that the journal would not take. Nothing of the commit
+	// was written; decide again without them, or with what the refusals say.
 	Refusals []CommitRefusal
-	// Balances are the balances right after each payment and cancellation of the
-	// commit, by payment id.
+	// Balances holds the balances right after each payment and cancellation of the commit,
+	// by payment id.
 	Balances map[uuid.UUID]int64
 }
 
@@ -79,15 +79,15 @@ type RefusalReason int
 
 // The reasons.
 const (
-	// RefusedPoints: the account cannot pay. Balance tells what it has.
+	// RefusedPoints: the account cannot pay. Balance is what it has.
 	RefusedPoints RefusalReason = iota + 1
-	// RefusedKey: the idempotency key has an answer already. Stored is that answer,
-	// SameRequest tells whether it was given to the same request.
+	// RefusedKey: the idempotency key already has an answer. Stored is that answer;
+	// SameRequest reports whether it was the answer to the same request.
 	RefusedKey
 	// RefusedPlace: the place in line that a hold was asked with has ended.
 	RefusedPlace
-	// RefusedPlaceHeld: a place that was to expire has a live hold or has ended in
-	// another way. Place tells what its row says.
+	// RefusedPlaceHeld: a place that was to expire has a live hold or has ended in another
+	// way. Place is what its row says.
 	RefusedPlaceHeld
 )
 
@@ -102,8 +102,8 @@ type CommitRefusal struct {
 	Place       PlaceRow
 }
 
-// PlaceRow is what Postgres says of an admitted place: schedules write to it as well
-// (a hold lengthens it, a payment completes it).
+// PlaceRow is what Postgres holds of an admitted place, to which schedules write as well (a
+// hold lengthens it, a payment completes it).
 type PlaceRow struct {
 	Sequence  uint64
 	Status    PlaceStatus
@@ -119,14 +119,14 @@ type EndedPlace struct {
 // ScheduleNews is what a schedule's journal says, after one of its versions, about its
 // seats and the places in line.
 type ScheduleNews struct {
-	After          int64 // begins after this version of the schedule's journal; 0: tells everything
+	After          int64 // begins after this version of the schedule's journal; 0: it is everything
 	Version        int64 // and is complete up to this one
 	AvailableSeats int
 	SoldOut        bool
 	Places         []PlaceNews // of every place that something happened to: how it stands now
 }
 
-// PlaceNews is how a place stands by the schedule's journal.
+// PlaceNews is the state of a place by the schedule's journal.
 type PlaceNews struct {
 	Sequence  uint64
 	Completed bool      // used up by a payment
@@ -141,12 +141,12 @@ type Activation struct {
 	SnapshotVersion int64
 }
 
-// Failures of the journal that a grain must act on.
+// Errors of the journal that a grain must act on.
 var (
 	// ErrFenced: a newer epoch owns the grain.
 	ErrFenced = errors.New("fenced by a newer epoch")
 	// ErrUnknown: nobody knows whether the commit happened.
 	ErrUnknown = errors.New("result of the commit is unknown")
-	// ErrNoGrain: there is no such grain: the schedule does not exist.
+	// ErrNoGrain: the grain's schedule does not exist.
 	ErrNoGrain = errors.New("no such grain")
 )

@@ -5,7 +5,7 @@ import "github.com/google/uuid"
 // Operation identifies one request of one client, however often it is sent.
 type Operation struct {
 	ID  uuid.UUID
-	Key IdempotencyKey // zero if the client gave none
+	Key IdempotencyKey // zero if the client sent none
 }
 
 // Op returns the operation: every command that embeds one has this method.

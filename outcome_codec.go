@@ -20,7 +20,7 @@ type storedOutcome struct {
 type storedRefusal struct {
 	Code           Code               `json:"code"`
 	Detail         string             `json:"detail"`
-	AvailableSeats []int              `json:"availableSeats,omitzero"` // none and not told differ
+	AvailableSeats []int              `json:"availableSeats,omitzero"` // empty and absent differ
 	Balance        int64              `json:"balance,omitzero"`
 	Amount         int64              `json:"amount,omitzero"`
 	RetryAfterMS   int64              `json:"retryAfterMs,omitzero"`
@@ -32,10 +32,10 @@ type storedFieldError struct {
 	Message  string `json:"message"`
 }
 
-// maxStoredRetryAfterMS bounds what is read back: a day.
+// maxStoredRetryAfterMS bounds the RetryAfter that is read back: a day.
 const maxStoredRetryAfterMS = 86_400_000
 
-// EncodeOutcome gives the stored form of an outcome: JSON with a version. Replayed and
+// EncodeOutcome returns the stored form of an outcome: JSON with a version. Replayed and
 // the cause of a refusal are not stored; RetryAfter is stored in whole milliseconds.
 func EncodeOutcome(o Outcome) ([]byte, error) {
 	stored := storedOutcome{

@@ -29,30 +29,30 @@ type PlaceRef struct {
 	EndsAt   time.Time // of its admission; zero while it waits
 }
 
-// Place is one user's place in a schedule's line, as its holder sees it.
+// Place is one user's place in a schedule's line, as the user sees it.
 type Place struct {
 	ScheduleID int64
 	UserID     uuid.UUID
 	Sequence   uint64 // order of joining, from 1, never reused within a schedule
 	Status     PlaceStatus
 	Position   int           // 1-based rank among those who wait; 0 once admitted
-	Waiting    int           // how many wait in all
+	Waiting    int           // how many wait in total
 	ETAMin     time.Duration // both zero while there is no measured rate
 	ETAMax     time.Duration
-	PollAfter  time.Duration // when asking again is worth it, without jitter
+	PollAfter  time.Duration // how long to wait before asking again, without jitter
 	JoinedAt   time.Time
 	AdmittedAt time.Time // zero while waiting
 	ExpiresAt  time.Time // sales close while waiting; end of the admission (or of the live hold) after
-	// AdmissionEndsAt is AdmittedAt plus the admission TTL, whatever a hold adds; zero
-	// while waiting. It is what the queue token carries, so that it never changes.
+	// AdmissionEndsAt is AdmittedAt plus the admission TTL, without the time that a hold
+	// adds; zero while waiting. The queue token carries it, so it never changes.
 	AdmissionEndsAt time.Time
 	SoldOut         bool
 }
 
-// QueueState is what the public queue object says of a waiting room.
+// QueueState is the state of a waiting room as the public queue object shows it.
 type QueueState string
 
-// The states of a waiting room; of several the first that holds.
+// The states of a waiting room; if several apply, the first counts.
 const (
 	QueueClosed  QueueState = "closed"
 	QueueSoldOut QueueState = "sold-out"
@@ -81,7 +81,7 @@ type Admission struct {
 // MaxCapacity bounds how many people a waiting room may admit at a time.
 const MaxCapacity = 100_000
 
-// MaxAdmitPerSecond bounds the admissions per second that can be asked for.
+// MaxAdmitPerSecond bounds the admissions per second that can be configured.
 const MaxAdmitPerSecond = math.MaxInt32
 
 // Configure changes the settings of a waiting room that are not nil.
@@ -91,7 +91,7 @@ type Configure struct {
 	Paused         *bool
 }
 
-// Validate refuses settings that no waiting room can have, with every value that is wrong.
+// Validate refuses settings that no waiting room can have, and lists every wrong value.
 func (c Configure) Validate() *Error {
 	var p problems
 	if c.Capacity != nil {
@@ -103,7 +103,7 @@ func (c Configure) Validate() *Error {
 	return p.refusal()
 }
 
-// PlaceEnded is the refusal of a place in line that has ended.
+// PlaceEnded returns the refusal for a place in line that has ended.
 func PlaceEnded() *Error {
 	return Errorf(CodeQueueTokenExpired, "this place in line has ended")
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// ReservationStatus tells where a reservation is in its life:
-// held → confirmed → cancelled, or held → expired | released.
+// ReservationStatus is the state of a reservation: held → confirmed → cancelled, or held →
+// expired | released.
 type ReservationStatus string
 
 // The statuses of a reservation.
@@ -42,7 +42,7 @@ const (
 	PaymentCancelled PaymentStatus = "cancelled"
 )
 
-// Payment is points taken for a seat, and given back if it was cancelled.
+// Payment is points taken for a seat, and refunded if it was cancelled.
 type Payment struct {
 	ID             uuid.UUID     `json:"id"`
 	ReservationID  uuid.UUID     `json:"reservationId"`

@@ -12,7 +12,7 @@ type ScheduleInfo struct {
 	AvailableSeats int    // at most 1 s old
 }
 
-// NewSchedule is what an organiser gives to put a concert on sale at a time.
+// NewSchedule is what an organiser provides to put a concert on sale at a time.
 type NewSchedule struct {
 	ConcertID      int64
 	StartsAt       time.Time
@@ -26,7 +26,7 @@ type NewSchedule struct {
 	AdmitPerSecond *int // nil: the node's default
 }
 
-// SeatPrice prices the seats From to To, both included.
+// SeatPrice is the price of the seats From to To, both included.
 type SeatPrice struct {
 	From, To int
 	Price    int64
@@ -39,12 +39,12 @@ type ScheduleFilter struct {
 	Available bool   // only those with a free seat, on sale and not started
 }
 
-// maxYear bounds the times that can be asked for.
+// maxYear bounds the times that a request may name.
 const maxYear = 9999
 
-// Decide returns the terms that were asked for, without the schedule's id, and its waiting
-// room's limits, or invalid-request with every value that is wrong. The defaults
-// are the concert's price and queue. Times are cut to milliseconds.
+// Decide returns the requested terms, without the schedule's id, and its waiting room's
+// limits, or an invalid-request that lists every wrong value. The defaults are the
+// concert's price and queue. Times are truncated to milliseconds.
 func (n NewSchedule) Decide(
 	now time.Time, concertPrice int64, queue QueueLimits,
 ) (Terms, QueueLimits, *Error) {
@@ -78,7 +78,7 @@ func (n NewSchedule) Decide(
 	return terms, queue, nil
 }
 
-// priceSeats gives seats prices of their own.
+// priceSeats sets the prices of seats that differ from the default.
 func (n NewSchedule) priceSeats(terms *Terms, p *problems) {
 	var priced [SeatCount]bool
 	if len(n.SeatPrices) > SeatCount {
@@ -124,7 +124,7 @@ func (n NewSchedule) setTimes(terms *Terms, now time.Time, p *problems) {
 		terms.SalesCloseAt = p.time("body.salesCloseAt", n.SalesCloseAt)
 	}
 	if len(*p) > found {
-		return // what follows would compare times that are none
+		return // what follows would compare missing times
 	}
 	if !terms.EndsAt.After(terms.StartsAt) {
 		p.add("body.endsAt", "must be after startsAt")
@@ -144,7 +144,7 @@ func (n NewSchedule) setTimes(terms *Terms, now time.Time, p *problems) {
 	}
 }
 
-// time checks one time that has to be there and cuts it to milliseconds.
+// time checks one required time and truncates it to milliseconds.
 func (p *problems) time(location string, t time.Time) time.Time {
 	t = t.UTC().Truncate(time.Millisecond)
 	switch {
@@ -156,13 +156,14 @@ func (p *problems) time(location string, t time.Time) time.Time {
 	return t
 }
 
-// ValidDate tells whether s is a date as YYYY-MM-DD, of the years 1 to 9999.
+// ValidDate reports whether s is a date as YYYY-MM-DD, of the years 1 to 9999.
 func ValidDate(s string) bool {
 	date, err := time.Parse(time.DateOnly, s)
 	return err == nil && date.Year() >= 1
 }
 
-// Validate refuses, as query.from and query.to, dates that are none and a From after To.
+// Validate refuses, as query.from and query.to, dates that do not exist and a From after
+// To.
 func (f ScheduleFilter) Validate() *Error {
 	var p problems
 	for _, date := range []struct{ location, value string }{{"query.from", f.From}, {"query.to", f.To}} {
@@ -179,7 +180,7 @@ func (f ScheduleFilter) Validate() *Error {
 // SeatCount is the number of seats of every schedule; they are numbered from 1.
 const SeatCount = 50
 
-// Terms are what a schedule is sold under. They never change.
+// Terms are the terms that a schedule is sold under. They never change.
 type Terms struct {
 	ScheduleID   int64     `json:"scheduleId"`
 	ConcertID    int64     `json:"concertId"`
@@ -194,12 +195,13 @@ type Terms struct {
 	Prices               [SeatCount]int64 `json:"prices"` // index 0 is seat 1
 }
 
-// OnSale tells whether seats may be held at now.
+// OnSale reports whether seats may be held at now.
 func (t Terms) OnSale(now time.Time) bool {
 	return !now.Before(t.SalesOpenAt) && now.Before(t.SalesCloseAt)
 }
 
-// SalesClosed is the refusal of what needs a schedule on sale at a time when it is not.
+// SalesClosed returns the refusal of a request that needs the schedule to be on sale, at a
+// time when it is not.
 func (t Terms) SalesClosed(now time.Time) *Error {
 	if now.Before(t.SalesOpenAt) {
 		return Errorf(CodeSalesClosed, "sales have not opened yet")

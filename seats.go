@@ -1,9 +1,9 @@
 package boxoffice
 
-// SeatStatus is what the seat map shows of a seat.
+// SeatStatus is the state of a seat on the seat map.
 type SeatStatus uint8
 
-// The statuses of a seat. Nodes tell them to each other by number.
+// The statuses of a seat. Nodes send them to each other by number.
 const (
 	SeatAvailable SeatStatus = iota
 	SeatHeld
@@ -12,28 +12,28 @@ const (
 
 func (s SeatStatus) String() string { return [...]string{"available", "held", "sold"}[s] }
 
-// SeatMap is the seats of a schedule at one version. Index 0 is seat 1.
+// SeatMap holds the seats of a schedule at one version. Index 0 is seat 1.
 type SeatMap struct {
 	ScheduleID int64
 	Version    int64 // grows with every change of a seat
 	Statuses   [SeatCount]SeatStatus
-	// Prices are the same at every version, shared by the maps that were made from one
-	// another: nobody changes them.
+	// Prices are the same at every version. Maps made from one another share them: they
+	// must not be changed.
 	Prices *[SeatCount]int64
 }
 
-// SeatNews is what somebody who follows the seats of a schedule is told.
+// SeatNews is what a follower of a schedule's seats receives.
 type SeatNews struct {
-	// Map is how the seats stand. It is shared: nobody changes it.
+	// Map is the current state of the seats. It is shared and must not be changed.
 	Map *SeatMap
 	// Changes are what happened after the version that was asked for, oldest first.
 	Changes []SeatChange
-	// Complete tells that Changes lead from the version that was asked for to Map. If
-	// not, nobody knows what lies between, and the whole map has to be shown.
+	// Complete is true if Changes lead from the version that was asked for to Map. If it is
+	// false, nobody knows what lies between, and the whole map has to be shown.
 	Complete bool
 	// Changed is closed when it is worth asking again: the seats have changed, or a place
-	// has ended, or this may not be the newest any more. That the admission of who asks
-	// runs out does not close it.
+	// has ended, or this may not be the newest any more. It is not closed when the
+	// follower's own admission runs out.
 	Changed <-chan struct{}
 }
 

@@ -57,7 +57,7 @@ func storedOutcomes() map[string]boxoffice.Outcome {
 	}
 }
 
-// golden gives the content of a file of testdata/stored; missing ones get want.
+// golden returns the content of a file of testdata/stored; missing ones get want.
 func golden(t *testing.T, name, want string) string {
 	t.Helper()
 	path := filepath.Join("testdata", "stored", name+".json")

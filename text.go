@@ -8,14 +8,14 @@ import (
 )
 
 // problems collects what is wrong with the values of one request, so that all of it is
-// told at once.
+// reported at once.
 type problems []FieldError
 
 func (p *problems) add(location, format string, args ...any) {
 	*p = append(*p, FieldError{Location: location, Message: fmt.Sprintf(format, args...)})
 }
 
-// refusal is invalid-request with everything that was found, or nil.
+// refusal returns an invalid-request with everything that was found, or nil.
 func (p *problems) refusal() *Error {
 	found := *p
 	if len(found) == 0 {
@@ -47,8 +47,8 @@ func (p *problems) checkPrice(location string, price int64) {
 	}
 }
 
-// checkLine wants one line of text of minimum to maximum characters that is not blank if
-// it has to be there.
+// checkLine checks that text is one line of at most maximum characters, and not blank if
+// minimum is above zero.
 func (p *problems) checkLine(location, text string, minimum, maximum int) {
 	switch {
 	case !utf8.ValidString(text):
@@ -62,7 +62,7 @@ func (p *problems) checkLine(location, text string, minimum, maximum int) {
 	}
 }
 
-// checkText wants text of at most maximum characters; it may have several lines.
+// checkText checks that text, of one or several lines, has at most maximum characters.
 func (p *problems) checkText(location, text string, maximum int) {
 	switch {
 	case !utf8.ValidString(text):

@@ -13,7 +13,7 @@ type User struct {
 	CreatedAt time.Time
 }
 
-// EntryType names why points moved.
+// EntryType says why points moved.
 type EntryType string
 
 // The types of a ledger entry.
@@ -33,7 +33,7 @@ type LedgerEntry struct {
 	CreatedAt    time.Time `json:"createdAt"`
 }
 
-// Bounds of what the catalogue says, in characters.
+// Bounds of the catalogue's texts, in characters.
 const (
 	MaxTitle       = 200
 	MaxArtist      = 200
@@ -41,7 +41,7 @@ const (
 	MaxUserName    = 100
 )
 
-// ValidateUserName refuses, as body.name, a name that nobody can have.
+// ValidateUserName returns an error for body.name if name is not a valid user name.
 func ValidateUserName(name string) *Error {
 	var p problems
 	p.checkLine("body.name", name, 1, MaxUserName)
@@ -55,9 +55,8 @@ const (
 	MaxPrice         = MaxBalance    // points of one seat
 )
 
-// DecideCharge tells the balance after a charge, or why it is refused:
-// invalid-request for an amount outside 1–MaxCharge, balance-limit for a balance past
-// MaxBalance.
+// DecideCharge returns the balance after a charge, or a refusal: invalid-request for an
+// amount outside 1–MaxCharge, balance-limit for a balance past MaxBalance.
 func DecideCharge(balance, amount int64) (int64, *Error) {
 	if amount < 1 || amount > MaxCharge {
 		return 0, Invalid("body.amount", "must be from 1 to %d", MaxCharge)

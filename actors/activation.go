@@ -9,10 +9,10 @@ import (
 	"boxoffice/actors/messages"
 )
 
-// An activation begins with a load of the state, beside the actor, and ends in one of four
-// ways: it is idle, it has moved, it cannot go on, or the actor is stopped.
+// An activation begins by loading the state on a goroutine beside the actor, and ends in
+// one of four ways: it is idle, it has moved, it cannot go on, or the actor is stopped.
 
-// load activates a machine, beside the actor.
+// load activates a machine, on a goroutine beside the actor.
 func (s *shell) load() {
 	s.phase, s.loads = loading, true
 	s.beside(func(ctx context.Context) any {
@@ -36,8 +36,8 @@ func (s *shell) load() {
 }
 
 // beside runs a look-up on a goroutine that the grains' Wait waits for, and sends what it
-// returns to the actor. Only while one runs there is a context: most of the time a grain
-// needs none, and there may be a hundred thousand.
+// returns to the actor. The context exists only while a look-up runs: most of the time a
+// grain needs none, and there may be a hundred thousand grains.
 func (s *shell) beside(lookUp func(context.Context) any) {
 	if s.running == 0 {
 		s.ctx, s.stop = context.WithCancel(context.Background())
@@ -47,7 +47,7 @@ func (s *shell) beside(lookUp func(context.Context) any) {
 	s.grains.tasks.Go(func() { s.root.Send(s.self, lookUp(ctx)) })
 }
 
-// besideEnded is called when what a look-up returned has come.
+// besideEnded is called when the result of a look-up has arrived.
 func (s *shell) besideEnded() {
 	if s.running--; s.running == 0 {
 		s.stop()
@@ -105,8 +105,8 @@ func (s *shell) passivate() {
 	s.commit(&batch{now: s.now, last: true})
 }
 
-// onMoved stops taking commands: another node owns the grain by now. What is in flight
-// is still answered; everything else is told to ask again.
+// onMoved stops taking commands, as another node owns the grain by now. What is in flight
+// is still answered; everything else is answered with "retry".
 func (s *shell) onMoved() {
 	if s.moved {
 		return
@@ -117,7 +117,8 @@ func (s *shell) onMoved() {
 	s.armAt(s.cfg.Clock.Now().Add(moveLinger))
 }
 
-// close ends the activation: whoever waits is told to ask again, and the actor stops.
+// close ends the activation: waiting commands are answered with "retry", and the actor
+// stops.
 func (s *shell) close(reason string) {
 	s.phase = closing
 	s.unwatch()

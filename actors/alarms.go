@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// alarms wake the grains of a node at the times they ask for, one for each. There may be
-// hundreds of thousands, most of them for minutes from now. As timers of the runtime they
-// would take three times the memory, and the runtime looks through all of them whenever
-// some timer is set to an earlier time.
+// alarms wakes the grains of a node at the times they ask for, one for each. There may be
+// hundreds of thousands, most of them minutes away. Timers of the runtime would take more
+// memory, and the runtime looks through all of them whenever some timer is set to an
+// earlier time.
 type alarms struct {
 	clock Clock
 
@@ -19,13 +19,13 @@ type alarms struct {
 	ringMS int64       // when, by the clock; 0: it will not ring
 }
 
-// alarm is one grain's, since the Unix epoch.
+// alarm is the alarm of one grain, in milliseconds since the Unix epoch.
 type alarm struct {
 	atMS  int64
 	shell *shell
 }
 
-// set makes at the time when a grain is woken, whatever was set before.
+// set sets the time at which a grain is woken, in place of any earlier one.
 func (a *alarms) set(s *shell, at time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -55,7 +55,7 @@ func (a *alarms) cancel(s *shell) {
 // minWake keeps a clock that stands still (or a time in the past) from spinning.
 const minWake = time.Millisecond
 
-// wind sets the timer if it would ring too late. The caller holds mu.
+// wind sets the timer if it would fire too late. The caller holds mu.
 func (a *alarms) wind() {
 	if len(a.queue) == 0 || a.ringMS != 0 && a.ringMS <= a.queue[0].atMS {
 		return

@@ -9,7 +9,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// risingClock tells the time that passes in a test's bubble.
+// risingClock returns the time that passes in a test's bubble.
 type risingClock struct{}
 
 func (risingClock) Now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }

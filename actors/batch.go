@@ -29,7 +29,8 @@ func (s *shell) next() {
 	}
 }
 
-// take cuts the next batch off the pending commands. Those that need none are settled.
+// take moves the next batch out of the pending commands. Commands that need no batch are
+// settled.
 func (s *shell) take(b *batch) {
 	for len(s.pending) > 0 && len(b.commands)+len(b.reads) < maxBatch {
 		c := s.pending[0]
@@ -57,8 +58,8 @@ func (s *shell) isQuestion(c command) bool {
 }
 
 // decide decides a batch and sends its answers, or commits it first if they depend on
-// something that is not durable yet, or if nobody knows whether this node still owns
-// the grain.
+// something that is not durable yet, or if this node is not sure that it still owns the
+// grain.
 func (s *shell) decide(b *batch) {
 	b.events, b.answers, b.snapshot = nil, nil, nil
 	b.replies = make([]reply, len(b.commands))
@@ -80,7 +81,7 @@ func (s *shell) commit(b *batch) {
 	if b.last || s.kind == boxoffice.KindGatekeeper || s.state.Version+int64(len(b.events))-s.state.SnapshotVersion >= snapshotInterval {
 		snapshot, err := s.machine.snapshot()
 		if err != nil {
-			// The events are what counts; the next snapshot may fare better.
+			// Only the events matter; the next snapshot may succeed.
 			s.cfg.Logger.Error("state could not be encoded", "kind", s.kind, "id", s.id, "error", err)
 		}
 		b.snapshot = snapshot
@@ -136,8 +137,8 @@ func (s *shell) onCommitted(b *batch) {
 	s.next()
 }
 
-// tryAgain submits a batch once more that could not even be tried, after a pause. What
-// time alone has made due is not worth it: it would keep commands waiting.
+// tryAgain submits again, after a pause, a batch that the database could not even try. A
+// batch of nothing but what time made due is not worth it: it would keep commands waiting.
 func (s *shell) tryAgain(b *batch) bool {
 	late := s.cfg.Clock.Now().Sub(b.submitted) >= retryFor
 	if late || b.attempts >= maxAttempts || len(b.commands)+len(b.reads) == 0 || s.moved {
@@ -147,8 +148,8 @@ func (s *shell) tryAgain(b *batch) bool {
 	return true
 }
 
-// shed answers a batch that could not be committed and keeps the activation, whose
-// state is as good as before.
+// shed answers a batch that could not be committed and keeps the activation, whose state is
+// still good.
 func (s *shell) shed(b *batch) {
 	s.machine.rollback(b)
 	s.timeFrom = s.clock().Add(timeRetry)
@@ -166,9 +167,9 @@ func (s *shell) shed(b *batch) {
 	}
 }
 
-// recover loads the state anew, under a new epoch: nobody knows whether a batch was
-// committed, but after that the journal does. Its commands are decided again on what is
-// there then; their operations tell whether they had their effect.
+// recover reloads the state under a new epoch, because it is unknown whether a batch was
+// committed: the journal knows after that. The batch's commands are decided again on the
+// new state, and their operations show whether they have had their effect.
 func (s *shell) recover(b *batch) {
 	s.cfg.Logger.Warn("grain loads its state anew: the result of a commit is unknown",
 		"kind", s.kind, "id", s.id, "epoch", s.state.Epoch, "error", b.result.Err)
@@ -191,10 +192,10 @@ func (s *shell) recover(b *batch) {
 	s.load()
 }
 
-// again decides a refused batch once more, with what the refusals tell. Of what is told of
-// one operation the answer of its key comes first: whoever asks again with a key is told
-// what they were told before, whatever has become of the place or the points. Every round
-// settles at least one more operation, so it ends.
+// again decides a refused batch once more, taking the refusals into account. If there are
+// several for one operation, the answer stored under its key comes first: a repeated
+// request gets the answer it got before, whatever has become of the place or the points.
+// Every round settles at least one more operation, so it ends.
 func (s *shell) again(b *batch) {
 	s.machine.rollback(b)
 	if b.refusals == nil {
@@ -248,7 +249,7 @@ func (s *shell) finish(b *batch) {
 	s.taken = nil
 }
 
-// observe tells the observer what a durable batch changed.
+// observe reports to the observer what a durable batch changed.
 func (s *shell) observe(b *batch) {
 	if s.cfg.Observer.Event != nil {
 		for _, e := range b.events {
@@ -271,8 +272,8 @@ func (s *shell) count(now Census) {
 	s.counted = now
 }
 
-// fail gives up the activation: somebody else owns the grain, or what was decided can
-// never be written.
+// fail gives up the activation: another node owns the grain, or the decision can never be
+// written.
 func (s *shell) fail(b *batch) {
 	reason := "rejected"
 	if errors.Is(b.result.Err, boxoffice.ErrFenced) {

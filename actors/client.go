@@ -24,7 +24,7 @@ type Client struct {
 	notifier Notifier
 }
 
-// NewClient makes a client that calls grains through a node of the cluster.
+// NewClient returns a client that calls grains through a node of the cluster.
 func NewClient(caller Caller, notifier Notifier) *Client {
 	return &Client{caller: caller, notifier: notifier}
 }
@@ -43,7 +43,7 @@ func (c *Client) Hold(ctx context.Context, scheduleID int64, op boxoffice.Operat
 	})
 }
 
-// Release gives a held seat back.
+// Release frees a held seat.
 func (c *Client) Release(ctx context.Context, scheduleID int64, op boxoffice.Operation, reservationID, userID uuid.UUID) (boxoffice.Outcome, error) {
 	return c.operate(ctx, scheduleID, &messages.Release{
 		Operation:     operationMessage(op),
@@ -75,7 +75,7 @@ func (c *Client) CancelSale(ctx context.Context, scheduleID int64, op boxoffice.
 	})
 }
 
-// newID makes an id for something that a command may make.
+// newID returns an id for something that a command may create.
 func newID() ([]byte, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
@@ -92,7 +92,7 @@ func (c *Client) operate(ctx context.Context, scheduleID int64, m proto.Message)
 	return outcomeOf(reply), nil
 }
 
-// SeatMap reads the seats. A nil admission is an admin's.
+// SeatMap returns the seats. A nil admission is an admin's.
 func (c *Client) SeatMap(ctx context.Context, scheduleID int64, admission *boxoffice.Admission) (*boxoffice.SeatMap, error) {
 	m := &messages.ReadSeats{}
 	if admission != nil {
@@ -105,7 +105,7 @@ func (c *Client) SeatMap(ctx context.Context, scheduleID int64, admission *boxof
 	return seatMapOf(reply), nil
 }
 
-// Join takes a place at the end of the line, or gives the user's live one again; created
+// Join takes a place at the end of the line, or returns the user's live one; created
 // reports which.
 func (c *Client) Join(ctx context.Context, scheduleID int64, userID uuid.UUID) (place boxoffice.Place, created bool, err error) {
 	id, err := newID()
@@ -120,8 +120,8 @@ func (c *Client) Join(ctx context.Context, scheduleID int64, userID uuid.UUID) (
 	return placeOf(reply), reply.GetCreated(), nil
 }
 
-// Place tells where a place stands; its holder counts as seen. A place that has ended
-// is refused with queue-token-expired.
+// Place returns the current state of a place; its holder counts as seen. It fails with
+// queue-token-expired if the place has ended.
 func (c *Client) Place(ctx context.Context, scheduleID int64, ref boxoffice.PlaceRef) (boxoffice.Place, error) {
 	reply, err := call[*messages.Place](ctx, c, boxoffice.KindGatekeeper, scheduleID,
 		&messages.Poll{UserId: ref.UserID[:], Sequence: ref.Sequence})
@@ -131,9 +131,9 @@ func (c *Client) Place(ctx context.Context, scheduleID int64, ref boxoffice.Plac
 	return placeOf(reply), nil
 }
 
-// Leave ends a place and releases what its holder holds unpaid. It can always be
-// repeated: a crash between its two steps leaves nothing that the repetition does not
-// finish. The place may be admitted by now without its holder knowing.
+// Leave ends a place and releases what its holder holds unpaid. It can always be repeated:
+// if it fails between its two steps, repeating it finishes the rest. The place may have
+// been admitted without its holder knowing.
 func (c *Client) Leave(ctx context.Context, scheduleID int64, ref boxoffice.PlaceRef) error {
 	id, err := newID()
 	if err != nil {
@@ -146,7 +146,7 @@ func (c *Client) Leave(ctx context.Context, scheduleID int64, ref boxoffice.Plac
 		EndsAt:    millis(ref.EndsAt),
 	}
 	admitted := end.GetEndsAt() != 0
-	if admitted { // the seat comes free before the slot goes to the next in line
+	if admitted { // the seat is free before the next in line is let in
 		if _, err := c.operate(ctx, scheduleID, end); err != nil {
 			return err
 		}
@@ -161,7 +161,7 @@ func (c *Client) Leave(ctx context.Context, scheduleID int64, ref boxoffice.Plac
 	return err
 }
 
-// QueueStatus reads the public view of a waiting room.
+// QueueStatus returns the public view of a waiting room.
 func (c *Client) QueueStatus(ctx context.Context, scheduleID int64) (boxoffice.QueueStatus, error) {
 	return c.queue(ctx, scheduleID, &messages.ReadQueue{})
 }
@@ -179,12 +179,12 @@ func (c *Client) queue(ctx context.Context, scheduleID int64, m proto.Message) (
 	return queueStatusOf(reply), nil
 }
 
-// Ask sends a message to a grain and gives its answer. A refusal is an error.
+// Ask sends a message to a grain and returns its answer. A refusal is returned as an error.
 func (c *Client) Ask(ctx context.Context, kind boxoffice.Kind, id int64, m proto.Message) (proto.Message, error) {
 	return call[proto.Message](ctx, c, kind, id, m)
 }
 
-// call asks a grain and reads its answer: a T, or the refusal that came instead.
+// call asks a grain and returns its answer, a T, or the refusal as an error.
 func call[T proto.Message](ctx context.Context, c *Client, kind boxoffice.Kind, id int64, m proto.Message) (T, error) {
 	var none T
 	reply, err := c.caller.Call(ctx, string(kind), id, m)

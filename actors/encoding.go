@@ -85,7 +85,7 @@ func admissionOf(m *messages.Admission) boxoffice.Admission {
 	}
 }
 
-// commandOf reads a message that a schedule decides on; nil if it is none.
+// commandOf returns the command in a message to a schedule; nil if it holds none.
 func commandOf(m proto.Message) seatmap.Command {
 	switch m := m.(type) {
 	case *messages.Hold:
@@ -268,8 +268,8 @@ func seatMapMessage(s boxoffice.SeatMap) *messages.SeatMap {
 	return m
 }
 
-// seatStatusOf reads the number of a status. What is none becomes one, for it must not be
-// told as it is.
+// seatStatusOf returns the status with a number. An unknown number becomes a valid status,
+// so that it is not passed on.
 func seatStatusOf(number byte) boxoffice.SeatStatus {
 	return boxoffice.SeatStatus(number) % (boxoffice.SeatSold + 1)
 }
@@ -372,7 +372,7 @@ func configureOf(m *messages.Configure) boxoffice.Configure {
 	return c
 }
 
-// newsMessage tells a gatekeeper what its schedule has decided.
+// newsMessage returns the message that tells a gatekeeper what its schedule has decided.
 func newsMessage(n boxoffice.ScheduleNews) *messages.ScheduleNews {
 	m := &messages.ScheduleNews{
 		After: n.After, Version: n.Version, AvailableSeats: int32(n.AvailableSeats), SoldOut: n.SoldOut,
@@ -397,7 +397,7 @@ func newsOf(m *messages.ScheduleNews) boxoffice.ScheduleNews {
 	return n
 }
 
-// seatsStateMessage is all that a replica of the seats consists of.
+// seatsStateMessage returns everything that a replica of the seats consists of.
 func seatsStateMessage(v *seatmap.View, mark *messages.Mark) *messages.SeatsState {
 	m := &messages.SeatsState{Mark: mark, Map: seatMapMessage(*v.Map)}
 	for _, h := range v.Holds {
@@ -413,7 +413,7 @@ func seatsStateMessage(v *seatmap.View, mark *messages.Mark) *messages.SeatsStat
 	return m
 }
 
-// SeatViewOf reads a whole view of seats.
+// SeatViewOf returns the view of the seats in a message.
 func SeatViewOf(m *messages.SeatsState) *seatmap.View {
 	var holds []seatmap.HeldSeat
 	for _, h := range m.GetHolds() {
@@ -430,7 +430,7 @@ func SeatViewOf(m *messages.SeatsState) *seatmap.View {
 	return seatmap.NewView(seatMapOf(m.GetMap()), holds, ended)
 }
 
-// seatsChangeMessage is what one commit changed.
+// seatsChangeMessage returns the message with the changes of one commit.
 func seatsChangeMessage(updates []seatmap.Update, ended []uint64) *messages.Change {
 	m := &messages.SeatsChange{Ended: ended}
 	for _, u := range updates {
@@ -441,7 +441,7 @@ func seatsChangeMessage(updates []seatmap.Update, ended []uint64) *messages.Chan
 	return &messages.Change{Of: &messages.Change_Seats{Seats: m}}
 }
 
-// SeatUpdatesOf reads what one commit made of seats. An update of a seat that does not
+// SeatUpdatesOf returns one commit's updates of seats. An update of a seat that does not
 // exist is left out.
 func SeatUpdatesOf(m *messages.SeatsChange) []seatmap.Update {
 	updates := make([]seatmap.Update, 0, len(m.GetUpdates()))

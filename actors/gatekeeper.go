@@ -13,7 +13,7 @@ import (
 )
 
 // gatekeeperGrain owns the waiting room of one schedule. The room is too large to copy, so
-// a batch is decided on the room itself, which can take it back.
+// a batch is decided on the room itself, which can roll it back.
 type gatekeeperGrain struct {
 	cfg     *Config
 	id      int64
@@ -41,11 +41,11 @@ func (g *gatekeeperGrain) load(ctx context.Context) (boxoffice.Activation, error
 	return activation, nil
 }
 
-// activated has nobody to tell: what the room decides reaches the schedule by rows.
+// activated returns no effects: what the room decides reaches the schedule through rows.
 func (g *gatekeeperGrain) activated(int64, time.Time) effects { return effects{} }
 
-// hear takes in what the schedule of this waiting room has decided. Where something is
-// missing before it, the schedule's journal is looked at.
+// hear takes in what the schedule of this waiting room has decided. If something is missing
+// before it, the schedule's journal is read.
 func (g *gatekeeperGrain) hear(m proto.Message, now time.Time) (effects, bool) {
 	news, ok := m.(*messages.ScheduleNews)
 	if !ok {
@@ -68,7 +68,7 @@ func (g *gatekeeperGrain) hear(m proto.Message, now time.Time) (effects, bool) {
 // came back from it.
 const lookUpTimeout = 2 * time.Second
 
-// lookUp asks the schedule's journal for what the room does not know.
+// lookUp reads from the schedule's journal what the room does not know.
 func (g *gatekeeperGrain) lookUp(now time.Time) effects {
 	g.looked, g.looking = now, true
 	known := g.room.KnownVersion()
@@ -92,7 +92,7 @@ func (g *gatekeeperGrain) read(m proto.Message, now time.Time) (proto.Message, b
 	return queueStatusMessage(g.view().Status(now)), true
 }
 
-// view is what the room shows without the pending batch. What is known of the seats is
+// view returns what the room shows without the pending batch. What it knows of the seats is
 // never part of a batch.
 func (g *gatekeeperGrain) view() *waitingroom.View {
 	if g.pending == nil {
@@ -108,8 +108,8 @@ func (g *gatekeeperGrain) census(now time.Time) Census {
 	return Census{Waiting: status.Waiting, Admitted: status.Admitted}
 }
 
-// decide takes joins, leaves and settings in order, lets in whom it can, and only then
-// tells everybody where they stand.
+// decide applies joins, leaves and settings in order, lets in as many as it can, and only
+// then answers everybody.
 func (g *gatekeeperGrain) decide(b *batch) {
 	g.room.Begin()
 	g.pending = b
@@ -152,7 +152,7 @@ func (g *gatekeeperGrain) apply(b *batch, events []boxoffice.Event) {
 	b.events = waitingroom.AppendEvents(b.events, events...)
 }
 
-// join answers with the caller's place, new or not, as it stands when all is durable.
+// join answers with the caller's place, new or not, as of when the batch is durable.
 func (g *gatekeeperGrain) join(b *batch, m *messages.Join) reply {
 	userID, operationID := idOf(m.GetUserId()), idOf(m.GetOperationId())
 	events, refusal := g.room.Decide(waitingroom.Join{OperationID: operationID, UserID: userID}, b.now)
@@ -208,13 +208,13 @@ func (g *gatekeeperGrain) configure(b *batch, m *messages.Configure) reply {
 	return func(boxoffice.CommitResult) proto.Message { return queueStatusMessage(g.room.Status(b.now)) }
 }
 
-// rouseEvery is how often those who are let in wake the schedule at most. It stays in
-// memory for longer than that.
+// rouseEvery is the shortest time between two wakes of the schedule for admitted users. The
+// schedule stays in memory for longer than that.
 const rouseEvery = time.Minute
 
-// keep wakes the schedule whose seats those who were let in will look at, so that the first
-// of them need not wait until it is restored, and looks at its journal now and then, for
-// news that were lost.
+// keep wakes the schedule whose seats the newly admitted will look at, so that the first of
+// them need not wait until it is restored, and reads its journal now and then, for messages
+// that were lost.
 func (g *gatekeeperGrain) keep(b *batch, _, _ int64) effects {
 	if g.pending != nil {
 		g.pending = nil
@@ -228,7 +228,7 @@ func (g *gatekeeperGrain) keep(b *batch, _, _ int64) effects {
 		if _, ok := event.Data.(waitingroom.Admitted); !ok {
 			continue
 		}
-		e.again = true // there may be more than one batch may let in
+		e.again = true // more may be admissible than one batch may admit
 		if !b.now.Before(g.roused.Add(rouseEvery)) {
 			g.roused = b.now
 			e.tell = &messages.Wake{}

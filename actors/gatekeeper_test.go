@@ -269,7 +269,7 @@ func TestAFencedGatekeeperLosesNobody(t *testing.T) {
 	require.EqualValues(t, 5, h.join(joiner).Sequence)
 }
 
-// A batch is taken back when the journal refuses it, and decided again on what it tells.
+// A batch is rolled back when the journal refuses it, and decided again with the refusals.
 func TestARefusedBatchIsTakenBack(t *testing.T) {
 	t.Parallel()
 	h := setup(t)

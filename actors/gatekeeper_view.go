@@ -12,12 +12,11 @@ import (
 )
 
 // maxReplicatedSequence is the last sequence that replicas of a waiting room can count.
-// It takes 30 000 joins a second for 40 hours to get there; from then on the room has no
-// replicas, and every question is a question to the grain.
+// Past it the room has no replicas, and every question goes to the grain.
 const maxReplicatedSequence = math.MaxUint32
 
-// watch returns the room without the pending batch, which is taken back for as long as it
-// takes to look.
+// watch returns the room without the pending batch, which is rolled back for as long as
+// that takes.
 func (g *gatekeeperGrain) watch(mark *messages.Mark) (proto.Message, error) {
 	if b := g.pending; b != nil {
 		g.room.Rollback()
@@ -41,7 +40,7 @@ func (g *gatekeeperGrain) watch(mark *messages.Mark) (proto.Message, error) {
 	return state, nil
 }
 
-// encodeWaiting tells who waits. It takes some 10 ms for a million.
+// encodeWaiting returns who waits, as a Roaring bitmap in its portable format.
 func encodeWaiting(room *waitingroom.Room) ([]byte, error) {
 	if next := room.NextSequence(); next > maxReplicatedSequence {
 		return nil, fmt.Errorf("replicas count to %d, the next to join is %d", maxReplicatedSequence, next)
@@ -64,8 +63,8 @@ func encodeWaiting(room *waitingroom.Room) ([]byte, error) {
 	return waiting.ToBytes()
 }
 
-// change returns what a batch changed of what the room shows. What time alone has changed is
-// for whoever looks at it.
+// change returns what a batch changed of what the room shows. Readers apply what time alone
+// changes themselves.
 func (g *gatekeeperGrain) change(b *batch) *messages.Change {
 	view := g.room.View()
 	change := &messages.RoomChange{}

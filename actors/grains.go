@@ -17,11 +17,11 @@ import (
 	"boxoffice/waitingroom"
 )
 
-// Journal makes what grains decide durable.
+// Journal makes the decisions of grains durable.
 type Journal interface {
 	// ActivateSchedule takes a new epoch of a schedule's grain and restores its state. Ended
-	// are places whose rows have ended while their tokens would still be good. It fails with
-	// an error that wraps boxoffice.ErrNoGrain if there is no such schedule.
+	// are the places whose rows have ended while their tokens would still be valid. It fails
+	// with an error that wraps boxoffice.ErrNoGrain if there is no such schedule.
 	ActivateSchedule(ctx context.Context, id int64, owner string) (activation boxoffice.Activation, seats *seatmap.Seats, ended []boxoffice.EndedPlace, err error)
 	// ActivateWaitingRoom does the same for a schedule's gatekeeper. The news are what the
 	// schedule's journal says after the version that the room knows.
@@ -40,10 +40,10 @@ type Rows interface {
 	DueGrains(ctx context.Context, limit int) ([]boxoffice.Grain, error)
 }
 
-// Clock tells the database's time: UTC, in whole milliseconds.
+// Clock returns the database's time: UTC, in whole milliseconds.
 type Clock interface{ Now() time.Time }
 
-// Lease tells whether this node may answer from memory.
+// Lease says whether this node may answer from memory.
 type Lease interface{ Valid() bool }
 
 // Notifier sends a message to a grain, best effort, without waiting.
@@ -51,18 +51,18 @@ type Notifier interface {
 	Notify(kind string, id int64, message proto.Message)
 }
 
-// Views are the replicas of what grains show. They hear of the grains of this node that
-// somebody watches, on the goroutines of the grains, and must not block.
+// Views are the replicas of what grains show. Their methods are called for the watched
+// grains of this node, on the goroutines of the grains, and must not block.
 type Views interface {
 	// Watched is called when a member asks for the whole view of a grain. The mark that it
-	// gives (member and counter) goes with the answer.
+	// returns (member and counter) goes with the answer.
 	Watched(grain boxoffice.Grain, epoch int64, watcher string) *messages.Mark
 	// Changed is called after a change is durable, and before anybody gets an answer that
-	// depends on it. It tells whether anybody still watches; if not, it is not called
-	// again before somebody does. The change must not be changed by anybody.
+	// depends on it. It reports whether anybody still watches; if not, it is not called
+	// again until somebody does. Nobody may modify the change.
 	Changed(change *messages.Change) (watched bool)
-	// Ended is called when nobody on this node vouches any more for what a grain showed in
-	// an epoch and those before: an activation stops that was watched, or a new one begins.
+	// Ended is called when this node no longer vouches for what a grain showed in an epoch
+	// and those before: a watched activation stops, or a new one begins.
 	Ended(grain boxoffice.Grain, epoch int64)
 }
 
@@ -79,24 +79,24 @@ type Config struct {
 	HoldTTL  time.Duration
 	// IdleAfter is how long a grain without commands stays in memory; zero: 10 minutes.
 	IdleAfter time.Duration
-	// ReconcileEvery is how often a busy gatekeeper looks at its schedule's journal, for
-	// messages that were lost; zero: 5 seconds.
+	// ReconcileEvery is how often a busy gatekeeper reads its schedule's journal, in case
+	// messages were lost; zero: 5 seconds.
 	ReconcileEvery time.Duration
 	Logger         *slog.Logger
 	Observer       Observer
 }
 
-// Observer is told what metrics count. Each func may be nil; all are called from many
+// Observer receives what metrics count. Each func may be nil; all are called from many
 // goroutines and must not block.
 type Observer struct {
 	Batch     func(kind boxoffice.Kind, commands int) // a batch was decided
 	Activated func(kind boxoffice.Kind, took time.Duration)
 	Stopped   func(kind boxoffice.Kind, reason string)
 	Event     func(boxoffice.Event) // an event became durable
-	Census    func(change Census)   // summed up: what the grains of this node hold
+	Census    func(change Census)   // the sum of all changes is what the grains of this node hold
 }
 
-// Census counts what is live in grains.
+// Census counts the live contents of grains.
 type Census struct {
 	Holds    int // seats that are held, of schedules
 	Waiting  int // places that wait, of waiting rooms
@@ -110,7 +110,7 @@ type Grains struct {
 	tasks  sync.WaitGroup // goroutines of grains: loads and look-ups
 }
 
-// New makes the grains of a node; they live once a cluster has their [Grains.Kinds].
+// New returns the grains of a node; a cluster activates them by their [Grains.Kinds].
 func New(cfg Config) *Grains {
 	if cfg.IdleAfter == 0 {
 		cfg.IdleAfter = defaultIdleAfter
@@ -126,7 +126,7 @@ const (
 	defaultReconcileEvery = 5 * time.Second
 )
 
-// Kinds are what a cluster needs to activate grains here, by name.
+// Kinds returns what a cluster needs to activate grains here, by name.
 func (g *Grains) Kinds() map[string]*actor.Props {
 	return map[string]*actor.Props{
 		string(boxoffice.KindSchedule):   g.Props(boxoffice.KindSchedule),
@@ -134,8 +134,8 @@ func (g *Grains) Kinds() map[string]*actor.Props {
 	}
 }
 
-// Props makes the grains of one kind. Their actors must be named as [Name] does: it is
-// how a grain knows its id.
+// Props returns the properties of the grains of one kind. Their actors must have names from
+// [Name], from which a grain learns its id.
 func (g *Grains) Props(kind boxoffice.Kind) *actor.Props {
 	return actor.PropsFromProducer(func() actor.Actor {
 		s := &shell{grains: g, cfg: &g.cfg, kind: kind, other: boxoffice.KindSchedule}
@@ -146,7 +146,7 @@ func (g *Grains) Props(kind boxoffice.Kind) *actor.Props {
 	})
 }
 
-// machine makes the machine of a grain, which is yet to be loaded.
+// machine returns the machine of a grain, not loaded yet.
 func (g *Grains) machine(kind boxoffice.Kind, id int64) machine {
 	if kind == boxoffice.KindSchedule {
 		return &scheduleGrain{cfg: &g.cfg, id: id}
@@ -185,8 +185,8 @@ func (g *Grains) Sweep(ctx context.Context, every time.Duration) {
 	}
 }
 
-// IsRetry tells whether a reply means "ask again": the activation that gave it could
-// not answer.
+// IsRetry reports whether a reply means "ask again": the activation that sent it could not
+// answer.
 func IsRetry(reply any) bool {
 	_, ok := reply.(*messages.Retry)
 	return ok
@@ -195,12 +195,13 @@ func IsRetry(reply any) bool {
 // Moved is sent to a grain whose owner is another node by now.
 type Moved struct{}
 
-// Name is how the actor of a grain is called, here as by the cluster: kind/id/activation.
+// Name returns the name of a grain's actor, as the cluster chooses it too:
+// kind/id/activation.
 func Name(grain boxoffice.Grain, activation string) string {
 	return string(grain.Kind) + "/" + strconv.FormatInt(grain.ID, 10) + "/" + activation
 }
 
-// idOfName reads the id of a grain from the name of its actor.
+// idOfName returns the id of a grain by the name of its actor.
 func idOfName(name string) (int64, error) {
 	_, rest, _ := strings.Cut(name, "/")
 	id, _, _ := strings.Cut(rest, "/")

@@ -6,17 +6,17 @@ import (
 	"boxoffice"
 )
 
-// keys answers the operations of one batch that have idempotency keys: who comes first
-// with a key has its effect, and whoever comes after gets that answer. Whether a key was
-// used before the batch only the journal knows, and tells by refusing it.
+// keys answers the operations of one batch that have idempotency keys: the first with a key
+// has its effect, and later ones get that answer. Only the journal knows whether a key was
+// used before the batch; it then refuses the key.
 type keys struct {
 	batch *batch
 	used  map[boxoffice.IdempotencyKey]keyUse // by scope: without digest
 }
 
-// keyUse is who used a key first, as far as a batch knows: an operation of this batch,
-// whose answer it is, or one that the journal found when it refused an operation with
-// this digest.
+// keyUse is the first use of a key, as far as a batch knows: an operation of this batch,
+// whose answer it is, or one that the journal found when it refused an operation with this
+// digest.
 type keyUse struct {
 	digest  [32]byte
 	answer  boxoffice.Answer
@@ -27,9 +27,9 @@ func keysOf(b *batch) keys {
 	return keys{batch: b, used: make(map[boxoffice.IdempotencyKey]keyUse)}
 }
 
-// answer returns the outcome of an operation: what the journal or this batch answered to
-// its key before, or what decide makes of it, with the refusal that the journal has for
-// it, if any.
+// answer returns the outcome of an operation: the answer that the journal or this batch has
+// for its key, or the result of decide, which gets the journal's refusal of the operation,
+// if any.
 func (k keys) answer(op boxoffice.Operation, decide func(*boxoffice.CommitRefusal) boxoffice.Outcome) boxoffice.Outcome {
 	now := k.batch.now
 	keyed := !op.Key.IsZero()
@@ -57,8 +57,8 @@ func (k keys) answer(op boxoffice.Operation, decide func(*boxoffice.CommitRefusa
 	return outcome
 }
 
-// outcome is what a later operation with the key is told; false if only the journal knows
-// whether it is the request that the key belongs to.
+// outcome returns the answer to a later operation with the key; false if only the journal
+// knows whether it is the request that the key belongs to.
 func (u keyUse) outcome(op boxoffice.Operation, now time.Time) (boxoffice.Outcome, bool) {
 	switch same := u.digest == op.Key.Digest; {
 	case u.refusal == nil && same:
@@ -76,8 +76,8 @@ func (u keyUse) outcome(op boxoffice.Operation, now time.Time) (boxoffice.Outcom
 	}
 }
 
-// stored tells again what an earlier request with the same key was told. Where that
-// request is this very operation, delivered twice, it is the first answer.
+// stored returns the answer that an earlier request with the same key got. If that request
+// is this very operation, delivered twice, the answer is not marked as replayed.
 func stored(refusal boxoffice.CommitRefusal, op boxoffice.Operation, now time.Time) boxoffice.Outcome {
 	if !refusal.SameRequest {
 		return keyReused(now)

@@ -11,7 +11,7 @@ import (
 	"boxoffice/seatmap"
 )
 
-// maxAdmissionTTL is how long an admission may last by the settings. A place that is left
+// maxAdmissionTTL is the longest admission that the settings allow. A place that was left
 // with a token that does not say when its admission ends is refused for that long.
 const maxAdmissionTTL = 24 * time.Hour
 
@@ -24,7 +24,7 @@ type scheduleGrain struct {
 	draft *seatmap.Seats // with the pending batch; the same until an event
 	// ended are places whose rows had ended when the grain was activated.
 	ended []boxoffice.EndedPlace
-	// decidedAt is when the pending batch was decided; zero: none is.
+	// decidedAt is when the pending batch was decided; zero: there is none.
 	decidedAt time.Time
 }
 
@@ -46,7 +46,7 @@ func (g *scheduleGrain) read(m proto.Message, now time.Time) (proto.Message, boo
 		return nil, false
 	}
 	if !g.decidedAt.IsZero() {
-		// A hold that is due since then may be paid by the pending batch.
+		// A hold that became due after that may be paid by the pending batch.
 		now = g.decidedAt
 	}
 	if a := read.GetAdmission(); a != nil {
@@ -103,7 +103,7 @@ func (g *scheduleGrain) decide(b *batch) {
 	}
 }
 
-// apply appends events to the batch and changes the draft by them.
+// apply appends events to the batch and applies them to the draft.
 func (g *scheduleGrain) apply(b *batch, events []boxoffice.Event) {
 	if len(events) > 0 && g.draft == g.seats {
 		g.draft = g.seats.Clone()
@@ -114,7 +114,7 @@ func (g *scheduleGrain) apply(b *batch, events []boxoffice.Event) {
 	b.events = append(b.events, events...)
 }
 
-// placeEnded returns what is to be remembered of a place that has ended by its row.
+// placeEnded returns what to remember of a place that has ended according to its row.
 func (g *scheduleGrain) placeEnded(cmd seatmap.Command, refusal boxoffice.CommitRefusal, now time.Time) []boxoffice.Event {
 	hold, ok := cmd.(seatmap.Hold)
 	if !ok || refusal.Reason != boxoffice.RefusedPlace {
@@ -123,8 +123,8 @@ func (g *scheduleGrain) placeEnded(cmd seatmap.Command, refusal boxoffice.Commit
 	return g.draft.NotePlaces([]boxoffice.EndedPlace{{Sequence: hold.Sequence, EndsAt: hold.EndsAt}}, now)
 }
 
-// overruled is the outcome of an operation that the journal refused for what its rows
-// say. Decided is what the seats alone would have answered.
+// overruled returns the outcome of an operation that the journal refused because of its
+// rows. Decided is what the seats alone would have answered.
 func overruled(refusal boxoffice.CommitRefusal, decided boxoffice.Outcome) boxoffice.Outcome {
 	at := decided.At
 	switch refusal.Reason {
@@ -140,7 +140,7 @@ func overruled(refusal boxoffice.CommitRefusal, decided boxoffice.Outcome) boxof
 	}
 }
 
-// settled fills in the balance that only the commit could tell.
+// settled returns the outcome with the balance, which only the commit knows.
 func settled(o boxoffice.Outcome, result boxoffice.CommitResult) boxoffice.Outcome {
 	if o.Payment == nil {
 		return o
@@ -164,7 +164,7 @@ func (g *scheduleGrain) keep(b *batch, from, to int64) effects {
 
 func (g *scheduleGrain) rollback(*batch) { g.draft, g.decidedAt = g.seats, time.Time{} }
 
-// refused has nothing to learn: the journal cannot refuse the expiry of a hold.
+// refused does nothing: the journal cannot refuse the expiry of a hold.
 func (g *scheduleGrain) refused(boxoffice.CommitRefusal) {}
 
 func (g *scheduleGrain) change(b *batch) *messages.Change {

@@ -53,7 +53,7 @@ func outcome(t *testing.T, m proto.Message) *messages.Outcome {
 
 func newBuyer(sequence uint64) buyer { return buyer{userID: uuid.New(), sequence: sequence} }
 
-// held makes a buyer the holder of a seat and gives the reservation's id.
+// held makes a buyer the holder of a seat and returns the reservation's id.
 func (h *house) held(b buyer, seat int) []byte {
 	h.t.Helper()
 	o := outcome(h.t, h.ask(h.schedule, h.hold(b, seat))())
@@ -279,8 +279,8 @@ func refuseKeys(stored boxoffice.Outcome, digest [32]byte, also boxoffice.Refusa
 	}
 }
 
-// Somebody who asks again is told what they were told, whatever has become of their points
-// or their place since.
+// A repeated request gets the answer that it got before, whatever has become of their
+// points or their place since.
 func TestTheAnswerOfAKeyComesBeforeWhatElseIsWrong(t *testing.T) {
 	t.Parallel()
 	for _, also := range []boxoffice.RefusalReason{boxoffice.RefusedPoints, boxoffice.RefusedPlace} {

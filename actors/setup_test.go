@@ -206,7 +206,7 @@ type house struct {
 	start    time.Time
 }
 
-// Notify takes what a schedule tells its gatekeeper and passes it on.
+// Notify passes a schedule's messages on to its gatekeeper.
 func (h *house) Notify(kind string, _ int64, m proto.Message) {
 	if kind == string(boxoffice.KindGatekeeper) && h.gate != nil {
 		h.system.Root.Send(h.gate, m)
@@ -294,7 +294,7 @@ func spawn(t testing.TB, system *actor.ActorSystem, grains *Grains, grain boxoff
 	return pid
 }
 
-// ask sends a message and gives a func that waits for its answer.
+// ask sends a message and returns a func that waits for its answer.
 func (h *house) ask(pid *actor.PID, m proto.Message) func() proto.Message {
 	future := h.system.Root.RequestFuture(pid, m, patience)
 	return func() proto.Message {

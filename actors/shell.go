@@ -20,31 +20,31 @@ const (
 	loadTimeout  = 30 * time.Second // one activation
 	flushTimeout = 2 * time.Second  // how long a stop waits for the commit in flight
 	moveLinger   = time.Second      // how long a moved grain still answers "retry"
-	// commandLife is how long a command may wait for a grain that recovers: its caller has given
+	// commandLife is how long a command may wait for a grain that recovers; its caller has given
 	// up by then.
 	commandLife = 5 * time.Second
-	// snapshotInterval is the events between snapshots. A sale out of all seats makes a
-	// hundred and some, so that most schedules write the one of their passivation.
+	// snapshotInterval is the number of events between snapshots. Selling all seats makes
+	// fewer, so most schedules write only the snapshot of their passivation.
 	snapshotInterval = 250
 )
 
-// What the database cannot even try is tried again for a moment: a lost connection is not
-// worth an error to anybody, a database that is away is.
+// A commit that the database could not even try is tried again for a moment: clients need
+// not see a lost connection, but must learn that the database is down.
 const (
 	maxAttempts = 4
 	firstDelay  = 25 * time.Millisecond // then 100 and 400
 	retryFor    = time.Second           // after the first attempt
-	// timeRetry is how long what time alone has made due waits after a commit of it failed,
-	// and a recovery after one that did.
+	// timeRetry is the pause after a failed commit of only what time had made due, and
+	// after a failed recovery.
 	timeRetry = time.Second
 )
 
 func delayAfter(attempt int) time.Duration { return firstDelay << (2 * (attempt - 1)) }
 
-// Messages of a shell to itself. They name their activation: one that comes late, from
-// before a restart of the actor, is for nobody.
+// Messages of a shell to itself. They name their activation: a late one, from before a
+// restart of the actor, is ignored.
 type (
-	// loaded is how the look-up ended that an activation begins with.
+	// loaded is the result of the load that an activation begins with.
 	loaded struct {
 		shell      *shell
 		activation boxoffice.Activation
@@ -52,7 +52,7 @@ type (
 		err        error
 		took       time.Duration
 	}
-	// lookedUp is what a look-up beside the actor has found; nil: nothing.
+	// lookedUp is the result of a look-up beside the actor; nil: nothing.
 	lookedUp struct {
 		shell   *shell
 		message proto.Message
@@ -68,7 +68,7 @@ type (
 	wake struct{ shell *shell }
 )
 
-// phase is where an activation is in its life.
+// phase is the stage of an activation's life.
 type phase int
 
 const (
@@ -77,7 +77,7 @@ const (
 	closing // answers "retry" until it is stopped
 )
 
-// shell gives a machine a mailbox, a clock and a journal. See the package's doc.
+// shell gives a machine a mailbox, a clock and a journal. See the package comment.
 type shell struct {
 	grains *Grains
 	cfg    *Config
@@ -92,7 +92,7 @@ type shell struct {
 	running  int                // look-ups
 	loads    bool               // one of them is of the state
 	phase    phase
-	recovers bool // it was active before: it does not close before it is again
+	recovers bool // it was active before, and does not close until it is active again
 	machine  machine
 	state    boxoffice.Activation
 	pending  []command
@@ -102,11 +102,11 @@ type shell struct {
 	woken    bool // time may have made something due
 	moved    bool
 	now      time.Time // of the last batch; never goes back
-	timeFrom time.Time // what time alone has made due is not tried before
+	timeFrom time.Time // what time alone has made due is not tried earlier
 	lastUsed time.Time
 	timerAt  time.Time // when it is woken
-	alarm    int       // of alarms
-	counted  Census    // as last told to the observer
+	alarm    int       // index in alarms, plus one
+	counted  Census    // as last reported to the observer
 	view     int64     // version of what the grain shows, in this activation
 	watched  bool      // somebody keeps a replica of it
 }
@@ -199,9 +199,9 @@ func (s *shell) accept(c command) {
 	}
 }
 
-// settle does what needs no batch, whether or not one is in flight: news are taken in, and
-// what is asked is answered from what is durable, as long as this node is sure that it
-// owns the grain. It reports whether the command is done.
+// settle handles a command that needs no batch, whether or not one is in flight: it takes
+// in news, and answers questions from the durable state as long as this node is sure that
+// it owns the grain. It reports whether the command is done.
 func (s *shell) settle(c command) bool {
 	if e, ok := s.machine.hear(c.message, s.clock()); ok {
 		s.woken = true
@@ -211,7 +211,7 @@ func (s *shell) settle(c command) bool {
 	return s.cfg.Lease.Valid() && s.answer(c)
 }
 
-// answer answers a question; false if the command is none.
+// answer answers a question; false if the command is not one.
 func (s *shell) answer(c command) bool {
 	if m, ok := c.message.(*messages.Watch); ok {
 		s.reply(c, s.watch(m.GetWatcher()))
@@ -225,7 +225,7 @@ func (s *shell) answer(c command) bool {
 	return ok
 }
 
-// clock is the time, which for this grain never goes back.
+// clock returns the time, which for this grain never goes back.
 func (s *shell) clock() time.Time {
 	if now := s.cfg.Clock.Now(); now.After(s.now) {
 		s.now = now
@@ -233,7 +233,7 @@ func (s *shell) clock() time.Time {
 	return s.now
 }
 
-// onWake does what time has made due, or passivates an idle grain.
+// onWake handles what time has made due, or passivates an idle grain.
 func (s *shell) onWake() {
 	switch {
 	case s.moved && s.flight == nil:
@@ -250,8 +250,8 @@ func (s *shell) onWake() {
 		!s.cfg.Clock.Now().Before(s.lastUsed.Add(s.cfg.IdleAfter))
 	switch {
 	case idle && s.machine.census(s.clock()).Waiting > 0:
-		// Replicas tell them where they stand, so the grain hears little of them; but to
-		// restore a long line costs more than to keep it.
+		// Replicas answer those who wait, so the grain hears little from them; but
+		// restoring a long line costs more than keeping it.
 		s.lastUsed = s.cfg.Clock.Now()
 	case idle:
 		s.passivate()

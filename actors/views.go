@@ -7,8 +7,8 @@ import (
 	"boxoffice/actors/messages"
 )
 
-// show tells those who keep replicas what a durable batch changed. While nobody does,
-// every batch counts as a change: that costs nothing and is never too few.
+// show reports to replicas what a durable batch changed. While there are none, every batch
+// counts as a change, which costs nothing and never misses one.
 func (s *shell) show(b *batch) {
 	if !s.watched {
 		s.view++
@@ -36,7 +36,7 @@ func (s *shell) watch(watcher string) proto.Message {
 	return whole
 }
 
-// unwatch tells that this activation does not vouch for its view any more.
+// unwatch reports that this activation no longer vouches for its view.
 func (s *shell) unwatch() {
 	if s.watched {
 		s.watched = false
@@ -44,7 +44,7 @@ func (s *shell) unwatch() {
 	}
 }
 
-// stamped notes on an answer which point of the view it shows.
+// stamped adds to an answer the point of the view that it shows.
 func (s *shell) stamped(m proto.Message) proto.Message {
 	epoch, version := s.state.Epoch, s.view
 	switch m := m.(type) {

@@ -128,6 +128,7 @@ func (b *bench) checkSeatsLeft(r result, purchases int) error {
 // startedPerSec is how many polls, looks and purchases were started.
 func (r result) startedPerSec() float64 { return float64(r.Started) / r.seconds() }
 
-// goodPerNodeCPU is how many good answers a second of the node's processor time gives: on a
-// machine that the client shares, it tells what the client takes away from collapse.
+// goodPerNodeCPU is the number of good answers per second of the node's processor time: on
+// a machine that the client shares, it distinguishes what the client takes away from
+// collapse.
 func (r result) goodPerNodeCPU() float64 { return r.GoodPerSec * r.seconds() / r.cpu.Nodes.Seconds() }

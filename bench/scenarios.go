@@ -116,7 +116,7 @@ func (b *bench) reads(name string, args ...string) func(context.Context) error {
 }
 
 // threeNodes shows what it costs to be several. On one machine it is no gain: what one of
-// three nodes and Postgres spend on a booking tells what separate machines would reach.
+// three nodes and Postgres spend on a booking shows what separate machines would reach.
 func (b *bench) threeNodes(ctx context.Context) error {
 	cluster := server{"three nodes", b.lab.LoadCluster}
 	_, err := b.compare(ctx, contest{

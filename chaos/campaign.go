@@ -35,7 +35,7 @@ func parseSeeds(text string) ([]uint64, error) {
 	return seeds, nil
 }
 
-// campaign makes one run after the other, with a seed each, and tells each in a line.
+// campaign makes one run after the other, with a seed each, and prints a line for each.
 // Only what did not pass leaves its output behind.
 func campaign(ctx context.Context, o options, logger *slog.Logger, stdout io.Writer) error {
 	base, err := makeDirectory(o.out, "chaos-")

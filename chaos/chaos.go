@@ -292,7 +292,7 @@ func entryOf(kind plan.Kind) catalogued {
 	return catalogued{entry}
 }
 
-// needsReady tells whether a fault is only healed when the nodes are ready again: where
+// needsReady reports whether a fault is only healed when the nodes are ready again: where
 // the goal counts from then on.
 func (e catalogued) needsReady(nodes int) bool {
 	_, since := e.GoalWith(nodes)

@@ -5,13 +5,14 @@
 //	go run ./chaos figures -runs 5
 //
 // The first makes one run and leaves its output. The second makes one after the other,
-// tells each in a line, and leaves only what did not pass. The third measures what each
-// kind of fault costs clients that ask for so much a second, against the goals.
+// prints a line for each, and keeps only the output of those that did not pass. The third
+// measures what each kind of fault costs clients at a fixed rate of requests, against the
+// goals.
 //
-// It builds the program, starts it as real processes with a Postgres and a NATS of its
-// own, lets clients buy seats at the edges of what is allowed while faults come and go
-// as a plan says, heals everything, and judges what the clients were told against what
-// the database holds. Both the plan and what the clients want come from the seed.
+// It builds the program, starts it as real processes with a Postgres and a NATS of its own,
+// lets clients buy seats at the edges of what is allowed while a plan's faults come and go,
+// heals everything, and judges the clients' answers against what the database holds. Both
+// the plan and the clients' scripts come from the seed.
 //
 // The output directory has
 //

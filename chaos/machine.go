@@ -79,8 +79,8 @@ func (m *machine) end() {
 	m.running.Wait()
 }
 
-// slowdown tells how many times longer things took between two times than they would
-// have on a machine without others: its processors, by what the others left of them.
+// slowdown returns how many times longer things took between two times than they would have
+// on a machine without others: its processors, by what the others left of them.
 func (m *machine) slowdown(from, to time.Duration) float64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()

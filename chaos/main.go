@@ -47,7 +47,7 @@ type options struct {
 	rate     int // of a steady load, requests a second; 0: clients in closed loops
 }
 
-// errNotPassed makes the exit status tell what verdict.json says.
+// errNotPassed makes the exit status agree with verdict.json.
 var errNotPassed = errors.New("not passed")
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -71,7 +71,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return once(ctx, o, logger, stdout)
 }
 
-// once makes one run and tells all about it.
+// once makes one run and prints its result in full.
 func once(ctx context.Context, o options, logger *slog.Logger, stdout io.Writer) (err error) {
 	if o.out, err = makeDirectory(o.out, fmt.Sprintf("chaos-%d-", o.seed)); err != nil {
 		return err
@@ -139,7 +139,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	return o, err
 }
 
-// chosen gives the faults that were asked for; "all" is all that this run can do.
+// chosen returns the faults that were asked for; "all" is all that this run can do.
 func chosen(faults string, o options) []plan.Kind {
 	var kinds []plan.Kind
 	switch faults {

@@ -179,7 +179,7 @@ func TestAShortRunPasses(t *testing.T) {
 	}
 }
 
-// harness makes one run and gives its verdict.
+// harness makes one run and returns its verdict.
 func harness(t *testing.T, args ...string) verdict {
 	t.Helper()
 	dir := t.TempDir()

@@ -49,7 +49,7 @@ func startPulse(now func() time.Duration) *pulse {
 	return p
 }
 
-// end stops the pulse and gives what it noted.
+// end stops the pulse and returns what it noted.
 func (p *pulse) end() []stall {
 	p.stop()
 	p.running.Wait()

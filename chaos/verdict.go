@@ -261,7 +261,7 @@ func (x *experiment) write(v verdict, operations []history.Operation, result che
 	return nil
 }
 
-// print tells the verdict in a few lines.
+// print prints the verdict in a few lines.
 func (v verdict) print(w io.Writer) {
 	const most = 4 // of one check
 	for _, f := range v.Faults {

@@ -38,7 +38,7 @@ func newAuthority(t *testing.T) *authority {
 	return &authority{certificate, key, encodePEM("CERTIFICATE", der)}
 }
 
-// issue gives a certificate for a host and its key, both in PEM.
+// issue returns a certificate for a host and its key, both in PEM.
 func (a *authority) issue(t *testing.T, host string) string {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -17,7 +17,7 @@ import (
 	"boxoffice"
 )
 
-// Why a try had no answer.
+// Reasons for a try to have no answer.
 var (
 	errNoOwner    = errors.New("no member is ready")
 	errTimeout    = errors.New("no answer in time")
@@ -25,7 +25,7 @@ var (
 	errGone       = errors.New("the member has left")
 	errAskAgain   = errors.New("the grain asks to be asked again")
 	errClosed     = errors.New("the node is closed")
-	// Of these, another try would have no more.
+	// With these, another try would have none either.
 	errAnswer    = errors.New("the answer is no protobuf message")
 	errNotSpoken = errors.New("it has no version of the service between nodes that this one has")
 )
@@ -43,11 +43,11 @@ func (n *Node) Call(ctx context.Context, kind string, id int64, message proto.Me
 	if err != nil {
 		return nil, err
 	}
-	answer, _ := reply.(proto.Message) // it is, by callContext
+	answer, _ := reply.(proto.Message) // callContext ensures it
 	return answer, nil
 }
 
-// sender is who calls: protoactor's cluster carries it to callContext.
+// sender identifies the caller: protoactor's cluster carries it to callContext.
 type sender struct {
 	actor.SenderContext
 	caller context.Context //nolint:containedctx // protoactor has no other place for it
@@ -56,7 +56,7 @@ type sender struct {
 // callContext is how protoactor's cluster calls grains: its extension point for that.
 type callContext struct{ node *Node }
 
-// Request implements protocluster.Context. Of the options it heeds the time-out and, if it
+// Request implements protocluster.Context. Of the options it uses the time-out and, if it
 // is a sender, the context.
 func (c callContext) Request(identity, kind string, message any, options ...protocluster.GrainCallOption) (any, error) {
 	cfg := protocluster.GrainCallConfig{Timeout: callTimeout}
@@ -134,8 +134,8 @@ func isFinal(err error) bool {
 	}
 }
 
-// pauseAfter gives the pause after so many tries: doubled each time from 5 to 100 ms, of
-// which a random half is left out, so that those who failed together do not come back
+// pauseAfter returns the pause after so many tries: doubled each time from 5 to 100 ms,
+// less up to half of it at random, so that callers that failed together do not come back
 // together.
 func pauseAfter(tries int) time.Duration {
 	full := min(minBackoff<<min(tries, 10), maxBackoff)
@@ -182,7 +182,7 @@ func (n *Node) ask(ctx context.Context, pid *actor.PID, message proto.Message) (
 	}
 }
 
-// arrival is where one answer arrives; it has room for that. Unlike protoactor's futures it
+// arrival is where one answer arrives; it has room for one. Unlike protoactor's futures it
 // can be waited for together with a context.
 type arrival chan any
 

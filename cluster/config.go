@@ -28,15 +28,15 @@ const (
 	settleTimeout  = time.Second            // how long Leave waits for the others to take over
 	bucketTTL      = time.Hour              // of what nobody refreshes: records of departed members
 	bucketBytes    = 4 << 20                // thousands of records
-	reopenPause    = 50 * time.Millisecond  // between attempts at a NATS that does not answer
-	ticksPerBeat   = 5                      // how often the others are aged
+	reopenPause    = 50 * time.Millisecond  // between attempts to reach a NATS that does not answer
+	ticksPerBeat   = 5                      // how often the ages of the others are checked
 	leaseMargin    = 20                     // the lease ends 1/20 of the expiry early, for clocks that run apart
 	laggingExpiry  = 3                      // expiries after which a member that does not follow is evicted
-	sayFraction    = 2                      // a heartbeat not acknowledged for blindAfter/2 is sent anew
+	sayFraction    = 2                      // a heartbeat not acknowledged for blindAfter/2 is sent again
 	stallFraction  = 2                      // a pause of expiry/2 between two ticks is a stall of our own
 	silentFraction = 2                      // own heartbeats must have come back for expiry/2 after a silent member's last
 	// unableFor is how long a node must have been unable, and another one able, before it
-	// gives its grains away; ableFor, how long it must be able before it takes grains again.
+	// hands its grains over; ableFor, how long it must be able before it takes grains again.
 	unableFor = time.Second
 	ableFor   = time.Second
 )
@@ -47,12 +47,13 @@ type Config struct {
 	NATS *nats.Conn
 	// ClusterName separates services that share a NATS: letters, digits, '-', '_'.
 	ClusterName string
-	// Bind is the host:port on which this node listens for the others. Port 0 picks one.
+	// Bind is the host:port on which this node listens for the others. Port 0 picks a free
+	// one.
 	Bind string
 	// Advertise is the host:port under which others reach this node; empty: where it
 	// listens. Required if Bind names no host that others could dial (0.0.0.0, ::).
 	Advertise string
-	// HTTPAddress is told to the other members; it may be empty.
+	// HTTPAddress is published to the other members; it may be empty.
 	HTTPAddress string
 	// TLS secures the connections between nodes, both ways; nil: the secrets do.
 	TLS *TLS
@@ -60,22 +61,23 @@ type Config struct {
 	// they know. A node shows the first one and accepts any of them: to change one, tell all
 	// nodes the new one as their second, then make it their first, then drop the old one.
 	Secrets [][]byte
-	// Alone says that no other process can reach this NATS. Then a bucket that is new
-	// cannot mean that other members are about to come back to it, and the node need not
-	// wait an expiry before it activates its first grain.
+	// Alone is true if no other process can reach this NATS. Then a new bucket cannot mean
+	// that other members are about to come back to it, and the node need not wait an expiry
+	// before it activates its first grain.
 	Alone bool
 	// Retry reports whether a grain's reply means "ask again": not the owner, fenced.
 	// nil: no reply does.
 	Retry func(reply any) bool
 	// Moved is sent to a local grain that another member owns by now. The grain answers
-	// everything with a reply that Retry knows, and stops. nil: the grain is stopped.
+	// everything with a reply for which Retry is true, and stops. nil: the grain is
+	// stopped.
 	Moved any
-	// HeartbeatInterval is how often a member says that it is alive; zero: 250 ms.
+	// HeartbeatInterval is the time between a member's heartbeats; zero: 250 ms.
 	HeartbeatInterval time.Duration
 	// Expiry is the age of the last heartbeat at which a member is evicted; zero: 1 s.
 	Expiry time.Duration
-	// BlindAfter is how long a node may hear nothing of its own heartbeats before it
-	// stops to judge others; zero: 800 ms. Between HeartbeatInterval and Expiry.
+	// BlindAfter is how long a node may hear nothing of its own heartbeats before it stops
+	// judging others; zero: 800 ms. It lies between HeartbeatInterval and Expiry.
 	BlindAfter time.Duration
 	// Now is a monotonic clock; nil: time.Now.
 	Now func() time.Time
@@ -94,25 +96,26 @@ type TLS struct {
 	Client *tls.Config
 }
 
-// Observer is told what metrics count. Each func may be nil; all are called from many
+// Observer receives what metrics count. Each func may be nil; all are called from many
 // goroutines and must not block.
 type Observer struct {
-	// Called is told of each Call that ended, well or not.
+	// Called is called after each Call, successful or not.
 	Called func(kind string, tries int, took time.Duration, err error)
-	// Heartbeat is told how long a heartbeat took to be acknowledged, or why it was not.
+	// Heartbeat is called with how long a heartbeat took to be acknowledged, or why it was
+	// not.
 	Heartbeat func(took time.Duration, err error)
-	// Members is told the number of members that own grains, on each change.
+	// Members is called with the number of members that own grains, on each change.
 	Members func(ready int)
-	// Evicted is told of each member that this node evicted.
+	// Evicted is called for each member that this node evicted.
 	Evicted func(id string)
-	// Dropped is told of each message that was dropped before it was sent, of
-	// "notifications" or "publications": a queue was full, or nobody could be reached.
+	// Dropped is called for each message of the queue "notifications" or "publications"
+	// that was dropped before it was sent: the queue was full, or nobody could be reached.
 	Dropped func(queue string)
 }
 
 var clusterName = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,64}$`)
 
-// withDefaults checks a configuration and fills what is zero.
+// withDefaults checks a configuration and fills in defaults.
 func (c Config) withDefaults() (Config, error) {
 	if c.HeartbeatInterval == 0 {
 		c.HeartbeatInterval = defaultHeartbeat

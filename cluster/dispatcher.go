@@ -2,18 +2,18 @@ package cluster
 
 import "sync/atomic"
 
-// dispatcher runs the mailboxes of grains on goroutines that it uses again: what a grain
-// does needs a deeper stack than a new goroutine has, and growing it anew for every message
-// costs more than the goroutine does.
+// dispatcher runs the mailboxes of grains on goroutines that it reuses: a grain needs a
+// deeper stack than a new goroutine has, and growing it again for every message costs more
+// than the goroutine does.
 type dispatcher struct {
-	next   chan func() // to whoever waits
+	next   chan func() // to goroutines that wait
 	idle   atomic.Int32
-	closed <-chan struct{} // ends those who wait
+	closed <-chan struct{} // ends the goroutines that wait
 }
 
 const (
-	// maxIdle is how many goroutines wait for work. As many mailboxes as there is work for
-	// run at a time; past this number their goroutines end with it.
+	// maxIdle is how many goroutines wait for work. There is no bound on how many run;
+	// those past maxIdle end with their work.
 	maxIdle = 64
 	// throughput is how many messages of a mailbox are processed before others get a turn.
 	throughput = 300

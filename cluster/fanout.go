@@ -8,22 +8,22 @@ import (
 	"boxoffice/internal/failpoint"
 )
 
-// Bounds of fan-out. What does not fit is dropped.
+// Bounds of fan-out. What exceeds them is dropped.
 const (
 	maxPublications = 4096    // that wait to be sent
 	maxPending      = 4096    // messages that a slow subscriber has waiting
 	maxPendingBytes = 8 << 20 // their size
 )
 
-// publication is what waits to be sent to a subject.
+// publication is a message that waits to be sent to a subject.
 type publication struct {
 	subject string
 	data    []byte
 }
 
-// Publish tells all other nodes of the cluster that subscribe to a subject. It never
-// blocks and promises nothing: what is published while NATS does not answer is lost. Data
-// must not be changed afterwards. A subject is dot-separated words.
+// Publish sends data to all other nodes of the cluster that subscribe to a subject. It
+// never blocks and guarantees nothing: what is published while NATS does not answer is
+// lost. Data must not be changed afterwards. A subject is dot-separated words.
 func (n *Node) Publish(subject string, data []byte) {
 	failpoint.Hit(failpoint.BeforePublish)
 	select {
@@ -33,8 +33,8 @@ func (n *Node) Publish(subject string, data []byte) {
 	}
 }
 
-// publish sends what waits, one after the other: a stuck connection keeps this goroutine
-// waiting and nobody else.
+// publish sends the queued publications one after the other: a stuck connection blocks only
+// this goroutine.
 func (n *Node) publish() {
 	for {
 		select {
@@ -48,9 +48,9 @@ func (n *Node) publish() {
 	}
 }
 
-// Subscribe calls each with what is published to a subject, one message after the
-// other, until cancel is called. A subject's last word may be the wildcard * or >. A
-// slow subscriber loses messages; none comes twice.
+// Subscribe calls each with the messages published to a subject, one after the other, until
+// cancel is called. A subject's last word may be the wildcard * or >. A slow subscriber
+// loses messages; none is delivered twice.
 func (n *Node) Subscribe(subject string, each func(data []byte)) (cancel func(), err error) {
 	sub, err := n.cfg.NATS.Subscribe(n.subject(subject), func(m *nats.Msg) { each(m.Data) })
 	if err != nil {

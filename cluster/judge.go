@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// judge ages the others and evicts who is overdue: one at a time, for writing takes as long
-// as the store likes, and who was overdue before need not be so after.
+// judge checks the ages of the others and evicts the overdue ones: one at a time, because a
+// write may take long, and a member that was overdue before it need not be so after.
 func (m *membership) judge() {
 	tick := time.NewTicker(m.cfg.HeartbeatInterval / ticksPerBeat)
 	defer tick.Stop()
@@ -48,14 +48,14 @@ func (m *membership) judge() {
 	}
 }
 
-// victim is a member that is to be evicted, as it was last heard of.
+// victim is a member to evict, as it was last heard of.
 type victim struct {
 	record   record
 	revision uint64
 }
 
-// evict writes a member's last record in its place. It fails if the member has said
-// anything meanwhile, or somebody else was first; the watch will tell.
+// evict writes a member's last record in its place. It does nothing if the member has
+// written anything meanwhile, or somebody else was first; the watch will show it.
 func (m *membership) evict(v victim) {
 	ctx, cancel := context.WithTimeout(m.ctx, m.cfg.BlindAfter)
 	defer cancel()

@@ -5,8 +5,8 @@ import (
 	"log/slog"
 )
 
-// quiet lets protoactor log into the node's log: what it calls information is for who
-// debugs it, and messages, which carry what users said, are left out.
+// quiet passes protoactor's log on to the node's log: its information is logged at the
+// debug level, and messages, which carry what users sent, are left out.
 type quiet struct{ slog.Handler }
 
 // Enabled implements slog.Handler.
@@ -32,8 +32,8 @@ func (h quiet) WithAttrs(attrs []slog.Attr) slog.Handler { return quiet{h.Handle
 // WithGroup implements slog.Handler.
 func (h quiet) WithGroup(name string) slog.Handler { return quiet{h.Handler.WithGroup(name)} }
 
-// demoted makes information debugging, and an error information: what concerns a grain its
-// own shell tells better.
+// demoted lowers information to debug, and errors to information: a grain's own shell
+// reports what concerns it better.
 func demoted(level slog.Level) slog.Level {
 	switch {
 	case level >= slog.LevelError:

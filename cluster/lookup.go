@@ -5,13 +5,13 @@ import (
 	protocluster "github.com/asynkron/protoactor-go/cluster"
 )
 
-// lookup tells protoactor's cluster where grains are: its extension point for that.
+// lookup is how protoactor's cluster finds grains: its extension point for that.
 type lookup struct{ node *Node }
 
-// Get implements protocluster.IdentityLookup. A grain of this node is activated if it must
-// be. One of another member has that member's id for its address, and the member finds
-// the actor: so nothing is asked and nothing remembered. It is nil if the grain cannot be
-// had now, and placement.reason says why.
+// Get implements protocluster.IdentityLookup. It activates a grain of this node if
+// necessary. The address of another member's grain is that member's id, and the member
+// finds the actor, so nothing is asked or remembered. Get returns nil if the grain is not
+// available now; placement.reason says why.
 func (l lookup) Get(identity *protocluster.ClusterIdentity) *actor.PID {
 	p := l.node.placement
 	k, err := p.parse(identity)

@@ -8,23 +8,23 @@ import (
 )
 
 // grainMailbox is a grain's mailbox. It differs from protoactor's in two ways. An idle one
-// takes little memory, for there may be hundreds of thousands. And what is still in it, or
-// comes, when its actor has stopped is answered with a dead letter instead of being
-// dropped without a word, so that whoever waits asks again at once.
+// takes little memory, as there may be hundreds of thousands. And messages that are still
+// in it when its actor has stopped, or arrive after that, are answered with a dead letter
+// instead of being dropped silently, so that their senders ask again at once.
 //
-// It is not bounded: a grain sheds what is too much for it, and tells so.
+// It is not bounded: an overloaded grain sheds commands itself, and answers that it did.
 type grainMailbox struct {
 	placement  *placement
 	invoker    actor.MessageInvoker
 	dispatcher actor.Dispatcher
 
 	mu        sync.Mutex
-	system    mailQueue // comes first
+	system    mailQueue // handled first
 	user      mailQueue
-	running   bool // somebody takes messages out
+	running   bool // some goroutine takes messages out
 	suspended bool // the actor has failed: only the system's messages are taken
 
-	stopped bool // the actor has; of whoever takes messages out
+	stopped bool // the actor has stopped; owned by the goroutine that takes messages out
 }
 
 // PostUserMessage implements actor.Mailbox.
@@ -33,7 +33,7 @@ func (m *grainMailbox) PostUserMessage(message any) { m.post(&m.user, message) }
 // PostSystemMessage implements actor.Mailbox.
 func (m *grainMailbox) PostSystemMessage(message any) { m.post(&m.system, message) }
 
-// RegisterHandlers implements actor.Mailbox. It comes before any message.
+// RegisterHandlers implements actor.Mailbox. It is called before any message arrives.
 func (m *grainMailbox) RegisterHandlers(invoker actor.MessageInvoker, dispatcher actor.Dispatcher) {
 	m.invoker, m.dispatcher = invoker, dispatcher
 }
@@ -59,15 +59,15 @@ func (m *grainMailbox) post(queue *mailQueue, message any) {
 	}
 }
 
-// run hands messages to the actor until there are none. The actor's panic is its
-// supervisor's to handle, who sends messages in turn.
+// run hands messages to the actor until there are none. The actor's supervisor handles its
+// panics, by sending messages.
 func (m *grainMailbox) run() {
 	for done := false; !done; {
 		done = m.handAll()
 	}
 }
 
-// handAll tells whether it came to the end, or the actor failed.
+// handAll hands messages over; it returns false if the actor failed.
 func (m *grainMailbox) handAll() (done bool) {
 	var message any
 	defer func() {
@@ -91,7 +91,7 @@ func (m *grainMailbox) handAll() (done bool) {
 	}
 }
 
-// take gives the next message; nil if there is none, and then somebody else may run.
+// take returns the next message; nil if there is none, and then another goroutine may run.
 func (m *grainMailbox) take() (message any, system bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -106,7 +106,7 @@ func (m *grainMailbox) take() (message any, system bool) {
 	}
 }
 
-// handSystem notices when the actor has stopped, and tells the placement. A stop ends
+// handSystem notices when the actor has stopped, and notifies the placement. A stop ends
 // with the actor's removal from the registry, at once or when its last child has
 // terminated; it may panic after that. An actor that has stopped is neither restarted nor
 // suspended: what is still in its mailbox must be answered.
@@ -152,7 +152,7 @@ func (m *grainMailbox) handUser(message any) {
 	}
 }
 
-// self is the actor; nil if whoever takes the messages is none.
+// self returns the actor; nil if the invoker is not one.
 func (m *grainMailbox) self() *actor.PID {
 	if context, ok := m.invoker.(interface{ Self() *actor.PID }); ok {
 		return context.Self()
@@ -160,10 +160,10 @@ func (m *grainMailbox) self() *actor.PID {
 	return nil
 }
 
-// maxSpareMails is how many messages an empty queue keeps room for.
+// maxSpareMails is how many messages an empty queue keeps capacity for.
 const maxSpareMails = 4
 
-// mailQueue is messages in the order they came, not nil.
+// mailQueue holds messages, which are not nil, in the order in which they came.
 type mailQueue struct {
 	messages []any // those before first are taken
 	first    int

@@ -10,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A queue gives what was put in, in that order, and an empty one keeps little.
+// A queue returns what was put in, in that order, and an empty one keeps little memory.
 func TestMailQueue(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

@@ -10,15 +10,15 @@ import (
 	"time"
 )
 
-// membership keeps this node in the bucket, watches the others, and evicts who falls
-// silent. Three goroutines share it: one beats, one watches, one judges.
+// membership keeps this node in the bucket, watches the others, and evicts those that fall
+// silent. Three goroutines share it: one sends heartbeats, one watches, one judges.
 type membership struct {
 	cfg   Config
 	store store
 	lease *Lease
 	log   *slog.Logger
-	// apply is told of each new view, in order; when it returns, the node answers for
-	// nothing that it does not own by that view.
+	// apply is called with each new view, in order; when it returns, the node no longer
+	// answers for anything that it does not own by that view.
 	apply func(v *view)
 	// distrust gives up every grain: another member may have activated it meanwhile.
 	distrust func()
@@ -29,8 +29,8 @@ type membership struct {
 	stop  context.CancelFunc
 	tasks sync.WaitGroup
 
-	beatNow chan struct{} // holds a token: beat at once
-	reopen  chan struct{} // holds a token: open and watch anew
+	beatNow chan struct{} // holds a token: send a heartbeat at once
+	reopen  chan struct{} // holds a token: open and watch again
 	synced  chan struct{} // closed when all records that were there have been applied
 	joined  chan struct{} // closed when this node's own record came back
 	leased  chan struct{} // closed when this node's own record was acknowledged
@@ -62,8 +62,8 @@ func newMembership(cfg Config, s store, lease *Lease, own record) *membership {
 	return m
 }
 
-// join reads who is there, says that this node is there too, and returns when that has
-// come back to it.
+// join reads the members' records, writes this node's own, and returns when that has come
+// back from the bucket.
 func (m *membership) join(ctx context.Context) error {
 	m.tasks.Go(m.watch)
 	if err := m.await(ctx, m.synced); err != nil {
@@ -106,7 +106,7 @@ func (m *membership) setState(s state) {
 	poke(m.beatNow)
 }
 
-// until waits for a view that fulfils a condition.
+// until waits for a view that satisfies a condition.
 func (m *membership) until(ctx context.Context, fulfilled func(*view) bool) error {
 	for {
 		m.mu.Lock()
@@ -121,7 +121,7 @@ func (m *membership) until(ctx context.Context, fulfilled func(*view) bool) erro
 	}
 }
 
-// leave ends the goroutines and writes the last record.
+// leave stops the goroutines and writes this node's last record.
 func (m *membership) leave(ctx context.Context) error {
 	m.stop()
 	m.tasks.Wait()
@@ -174,9 +174,10 @@ func (m *membership) beat() {
 	}
 }
 
-// say writes this node's record once. Again tells that it was not written, but that
-// the next attempt may be, at once. One that gets lost, as with the server that this node was
-// connected to, must be over soon enough for another before the others give this node up.
+// say writes this node's record once. Again is true if it was not written, but another
+// attempt may succeed at once. A lost attempt, because the server that this node was
+// connected to is gone, must end early enough for another one before the others give this
+// node up.
 func (m *membership) say(ctx context.Context) (again bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, m.cfg.BlindAfter/sayFraction)
 	defer cancel()
@@ -203,18 +204,18 @@ func (m *membership) say(ctx context.Context) (again bool, err error) {
 	return false, err
 }
 
-// acknowledged extends the lease: that the bucket took the record proves that nobody
-// had evicted this node, and nobody will before an expiry after it was sent.
+// acknowledged extends the lease: the bucket accepted the record, which proves that nobody
+// had evicted this node, and nobody will within an expiry after it was sent.
 func (m *membership) acknowledged(base, revision uint64, sent time.Time) {
 	m.mu.Lock()
-	if m.base == base { // else the bucket was lost meanwhile
+	if m.base == base { // otherwise the bucket was lost meanwhile
 		m.base = revision
 	}
 	m.mu.Unlock()
 	m.lease.extend(sent.Add(m.cfg.Expiry - m.cfg.Expiry/leaseMargin))
 	select {
 	case <-m.leased:
-	default: // only the beating goroutine comes here before leave
+	default: // only the heartbeat's goroutine comes here before leave
 		close(m.leased)
 	}
 }
@@ -246,10 +247,10 @@ func (m *membership) resolve(ctx context.Context) (again bool, err error) {
 	return true, nil
 }
 
-// lost takes note that the bucket has nothing of this node any more, not even that it
-// was evicted. If the lease is still good, nobody can have evicted it before that was
-// lost. If not, somebody may have, and taken over: then every grain is given up before
-// the lease becomes good again. The caller holds mu.
+// lost handles a bucket that has no record of this node any more, not even that it was
+// evicted. If the lease is still valid, nobody can have evicted it before the record was
+// lost. If not, somebody may have, and taken over: then every grain is given up before the
+// lease becomes valid again. The caller holds mu.
 func (m *membership) lost() {
 	m.base = 0
 	if !m.lease.fresh() {
@@ -257,7 +258,7 @@ func (m *membership) lost() {
 	}
 }
 
-// fence takes note that this node was evicted. The caller holds mu.
+// fence handles the eviction of this node. The caller holds mu.
 func (m *membership) fence(rec record) {
 	select {
 	case <-m.fenced:
@@ -272,7 +273,7 @@ func (m *membership) fence(rec record) {
 	close(m.fenced)
 }
 
-// records gives all members' last records; of this node, the present one.
+// records returns all members' last records, and this node's current one.
 func (m *membership) records() []record {
 	own := maps.Clone(m.census())
 	m.mu.Lock()

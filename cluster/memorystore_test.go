@@ -40,7 +40,7 @@ func (s *memoryStore) wipe() {
 	s.watches = map[*memoryWatch]bool{}
 }
 
-// state gives the state in a member's record, or "".
+// state returns the state in a member's record, or "".
 func (s *memoryStore) state(id string) state {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -9,26 +9,26 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// How fast a NATS connection that is lost is noticed and replaced.
+// How fast a lost NATS connection is noticed and replaced.
 const (
 	natsTimeout       = 2 * time.Second // one attempt to connect, one write
 	natsPing          = time.Second
-	natsPings         = 2 // unanswered, then the connection counts as lost
+	natsPings         = 2 // unanswered ones after which the connection counts as lost
 	natsReconnectWait = 50 * time.Millisecond
 	natsJitter        = 100 * time.Millisecond
 )
 
-// NATSOptions is how to connect to NATS. The zero value is good for a server without
+// NATSOptions says how to connect to NATS. The zero value is good for a server without
 // authentication.
 type NATSOptions struct {
-	Name        string      // of this client, for who looks at the server
+	Name        string      // of this client, for operators of the server
 	Credentials string      // path of a credentials file; empty: none, or in the URL
 	TLS         *tls.Config // nil: only if the server asks for it
 	Logger      *slog.Logger
 }
 
 // Connect connects to NATS. It fails if no server answers now; later it reconnects by
-// itself, for ever. While there is no connection, nothing that is published is kept.
+// itself, forever. While there is no connection, published messages are lost.
 func Connect(url string, o NATSOptions) (*nats.Conn, error) {
 	log := o.Logger
 	if log == nil {
@@ -44,7 +44,7 @@ func Connect(url string, o NATSOptions) (*nats.Conn, error) {
 		nats.ReconnectWait(natsReconnectWait),
 		nats.ReconnectJitter(natsJitter, natsJitter),
 		nats.ReconnectBufSize(-1),
-		nats.NoEcho(),               // nobody has to be told what they said themselves
+		nats.NoEcho(),               // nobody needs their own messages
 		nats.IgnoreAuthErrorAbort(), // credentials may be repaired while we run
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil {

@@ -14,7 +14,8 @@ import (
 	"google.golang.org/grpc"
 )
 
-// Node is this process as a member of the cluster. Its life is New, Start, Leave, Close.
+// Node is this process as a member of the cluster. Its methods are called in the order New,
+// Start, Leave, Close.
 type Node struct {
 	// ID is the member's, new with each Node.
 	ID string
@@ -28,7 +29,7 @@ type Node struct {
 	peers      *peers
 	membership *membership  // nil until Start
 	server     *grpc.Server // nil until Start
-	stranger   *peer        // an owner that cannot be talked to; of apply
+	stranger   *peer        // an owner that this node cannot talk to; set by apply
 
 	publications chan publication
 
@@ -38,7 +39,7 @@ type Node struct {
 	closeErr  error
 }
 
-// New makes a node that is not a member yet.
+// New returns a node that is not a member yet.
 func New(cfg Config) (*Node, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -48,7 +49,7 @@ func New(cfg Config) (*Node, error) {
 		actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger {
 			return slog.New(quiet{cfg.Logger.Handler()})
 		}),
-		// A dead letter that somebody waits for is retried, not logged.
+		// A request that becomes a dead letter is retried, not logged.
 		func(c *actor.Config) { c.DeadLetterRequestLogging = false },
 	)
 	system.ProcessRegistry.Address = system.ID // members address each other by id
@@ -74,7 +75,7 @@ func New(cfg Config) (*Node, error) {
 	return n, nil
 }
 
-// onEvent logs what an actor died of.
+// onEvent logs why an actor died.
 func (n *Node) onEvent(event any) {
 	if failure, ok := event.(*actor.SupervisorEvent); ok {
 		n.cfg.Logger.Error("panic in an actor", "actor", failure.Child.GetId(), "cause", failure.Reason,
@@ -82,13 +83,14 @@ func (n *Node) onEvent(event any) {
 	}
 }
 
-// Lease is good before Start too, as one that is not valid.
+// Lease returns the node's lease. It may be called before Start; the lease is not valid
+// then.
 func (n *Node) Lease() *Lease { return n.lease }
 
-// Start listens for the other members, joins them, and returns when this node is a
-// member with a lease; from then on it activates grains of these kinds, given by name. The
-// actor of a grain is named kind/id/n, where n tells activations apart. If it fails,
-// nothing of it is left, and the node is closed.
+// Start listens for the other members, joins them, and returns when this node is a member
+// with a lease; from then on it activates grains of these kinds, given by name. The actor
+// of a grain is named kind/id/n, where n distinguishes activations. If Start fails, the
+// node is closed and everything is cleaned up.
 func (n *Node) Start(ctx context.Context, kinds map[string]*actor.Props) error {
 	if err := n.start(ctx, kinds); err != nil {
 		return errors.Join(fmt.Errorf("start node: %w", err), n.Close())
@@ -109,8 +111,8 @@ func (n *Node) start(ctx context.Context, kinds map[string]*actor.Props) error {
 		return err
 	}
 	if wait := n.cfg.Expiry - age; wait > 0 && !n.cfg.Alone {
-		// The bucket may be new because NATS lost it. Members of before may still answer
-		// from memory; by then they are back in the bucket, or their lease has run out.
+		// The bucket may be new because NATS lost it. Earlier members may still answer from
+		// memory; by then they are back in the bucket, or their lease has run out.
 		at := n.cfg.Now().Add(wait)
 		n.placement.notSoon.Store(&at)
 	}
@@ -128,9 +130,9 @@ func (n *Node) start(ctx context.Context, kinds map[string]*actor.Props) error {
 	return m.join(ctx)
 }
 
-// apply makes a view this node's. Membership calls it, one view after the other.
+// apply makes a view this node's own. Membership calls it, with one view after the other.
 func (n *Node) apply(v *view) {
-	n.peers.adopt(v) // first, so that who is sent to another owner finds a connection
+	n.peers.adopt(v) // first, so that calls to a new owner find a connection
 	n.placement.adopt(v)
 	switch stranger := v.stranger(n.cfg.service); {
 	case stranger != nil && stranger != n.stranger:
@@ -145,14 +147,15 @@ func (n *Node) apply(v *view) {
 	}
 }
 
-// strange says why this node cannot talk with another one.
+// strange returns why this node cannot talk with another one.
 func (n *Node) strange(p *peer) error {
 	return fmt.Errorf("member %s at %s is of another release: of the service between nodes it has the versions %s, this node %s",
 		p.id, p.address, p.service, n.cfg.service)
 }
 
-// Fenced is closed when this node was evicted by the others. The process must end: they
-// have taken over its grains, and it cannot come back under the same id.
+// Fenced returns a channel that is closed when the others have evicted this node. The
+// process must end: they have taken over its grains, and it cannot come back under the same
+// id.
 func (n *Node) Fenced() <-chan struct{} {
 	if n.membership == nil {
 		return nil
@@ -164,7 +167,7 @@ func (n *Node) Fenced() <-chan struct{} {
 // with all others that own grains.
 func (n *Node) Ready() bool { return n.Health() == nil }
 
-// Health says why this node is not ready; nil: it is.
+// Health returns why this node is not ready, or nil if it is.
 func (n *Node) Health() error {
 	v := n.placement.view.Load()
 	if v == nil {
@@ -183,9 +186,9 @@ func (n *Node) Health() error {
 	}
 }
 
-// Leave gives this node's grains to the other members, who go on reaching it, and
-// returns when the last one has stopped. If there is nobody to take over, it does
-// nothing: the grains go on until Close.
+// Leave hands this node's grains over to the other members, which can still reach it, and
+// returns when the last one has stopped. If there is nobody to take over, it does nothing:
+// the grains keep running until Close.
 func (n *Node) Leave(ctx context.Context) error {
 	v := n.placement.view.Load()
 	if v == nil || !v.others() {
@@ -194,8 +197,8 @@ func (n *Node) Leave(ctx context.Context) error {
 	n.membership.setState(stateLeaving)
 	settling, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
-	// Once all know, nobody sends to our grains any more. If somebody does not tell, go on:
-	// a message to a grain that has stopped is sent again.
+	// Once all know, nobody sends to our grains any more. If somebody does not confirm, go
+	// on: a message to a grain that has stopped is sent again.
 	err := n.membership.until(settling, func(v *view) bool { return v.settled && !v.owns(n.ID) })
 	if err != nil {
 		n.cfg.Logger.Warn("leaving without word from all members", "error", err)
@@ -206,7 +209,7 @@ func (n *Node) Leave(ctx context.Context) error {
 	return nil
 }
 
-// Close stops what grains are left, says that this node has left, and stops listening.
+// Close stops the remaining grains, records that this node has left, and stops listening.
 // It can be called at any time, more than once, and takes a few seconds at most.
 func (n *Node) Close() error {
 	n.closeOnce.Do(func() { n.closeErr = n.close() })
@@ -228,14 +231,14 @@ func (n *Node) close() error {
 		cancel()
 	}
 	if v := n.placement.view.Load(); v != nil && len(v.peers) > 1 {
-		// The others still answer what we asked, and we what they sent before they knew.
+		// The others still answer our calls, and we answer what they sent before they knew.
 		linger := time.NewTimer(closeLinger)
 		<-linger.C
 	}
 	close(n.closed)
 	n.peers.close()
 	if n.server != nil {
-		n.server.Stop() // those who are served have been told
+		n.server.Stop() // everybody served has been answered
 	}
 	n.tasks.Wait()
 	return errors.Join(problems...)
@@ -250,7 +253,7 @@ type Member struct {
 	Ready       bool // owns grains
 }
 
-// Members gives the members that this node knows, the longest-serving first.
+// Members returns the members that this node knows, the longest-serving first.
 func (n *Node) Members() []Member {
 	if n.membership == nil {
 		return nil
@@ -273,8 +276,8 @@ type GrainCount struct {
 	Count  int
 }
 
-// Grains counts the active grains of all members, those of others as of their last
-// heartbeat.
+// Grains returns the numbers of active grains of all members, those of others as of their
+// last heartbeat.
 func (n *Node) Grains() []GrainCount {
 	if n.membership == nil {
 		return nil
@@ -290,7 +293,7 @@ func (n *Node) Grains() []GrainCount {
 	return counts
 }
 
-// Address gives the host:port under which the other members reach this node.
+// Address returns the host:port under which the other members reach this node.
 func (n *Node) Address() string {
 	if n.membership == nil {
 		return ""

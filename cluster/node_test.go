@@ -25,7 +25,7 @@ import (
 	"boxoffice/internal/rig"
 )
 
-// freePort gives a port on which nobody listens at the moment.
+// freePort returns a port on which nobody listens at the moment.
 func freePort(t *testing.T) int {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")

@@ -8,9 +8,10 @@ import (
 	"boxoffice/internal/failpoint"
 )
 
-// Notify sends a message to a grain and waits for nothing. It may get lost: if the grain
-// cannot be activated now, its member cannot be reached, or too many messages wait for that.
-// Those of one sender to one grain arrive in order. A message must not be changed afterwards.
+// Notify sends a message to a grain without waiting. The message may get lost: if the grain
+// cannot be activated now, its member cannot be reached, or too many messages are queued for
+// that member. Messages of one sender to one grain arrive in order. A message must not be
+// changed afterwards.
 func (n *Node) Notify(kind string, id int64, message proto.Message) {
 	failpoint.Hit(failpoint.BeforePublish)
 	pid := n.cluster.Get(strconv.FormatInt(id, 10), kind)

@@ -26,9 +26,9 @@ const (
 	// maxNotifications is how many messages wait to be sent to a member.
 	maxNotifications = 8192
 
-	// A member that does not answer a ping within lostAfter is on a connection that leads
-	// nowhere: it is closed, and dialed anew. gRPC's own pings come every 10 s at most;
-	// they are there because with them the kernel gives up unacknowledged bytes sooner.
+	// If a member does not answer a ping within lostAfter, the connection to it is closed
+	// and dialed again. gRPC's own pings come every 10 s at most; they are enabled because
+	// with them the kernel gives up unacknowledged bytes sooner.
 	pingEvery   = 500 * time.Millisecond
 	lostAfter   = 1500 * time.Millisecond
 	grpcPing    = 10 * time.Second
@@ -37,8 +37,8 @@ const (
 	maxRedial   = 250 * time.Millisecond
 )
 
-// peers are the connections to the other members, one to each that is there and speaks a
-// version of the service that this node speaks.
+// peers holds the connections to the other members, one to each that speaks a version of
+// the service that this node speaks.
 type peers struct {
 	node *Node
 
@@ -47,8 +47,8 @@ type peers struct {
 	tasks sync.WaitGroup
 }
 
-// adopt connects to who is new in a view, and ends the connections to who is not there any
-// more: what is under way on them fails at once.
+// adopt connects to the new members of a view, and ends the connections to those that are
+// gone: calls under way on them fail at once.
 func (p *peers) adopt(v *view) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -78,7 +78,7 @@ func (p *peers) adopt(v *view) {
 	}
 }
 
-// close ends all connections, and waits until nothing of them is left.
+// close ends all connections, and waits for their goroutines.
 func (p *peers) close() {
 	p.mu.Lock()
 	for _, c := range p.known {
@@ -95,7 +95,7 @@ func (p *peers) get(id string) *connection {
 	return p.known[id]
 }
 
-// call asks a grain of another member.
+// call sends a message to a grain of another member and returns its answer.
 func (p *peers) call(ctx context.Context, pid *actor.PID, message proto.Message) (proto.Message, error) {
 	c := p.get(pid.Address)
 	if c == nil {
@@ -117,7 +117,7 @@ func (p *peers) call(ctx context.Context, pid *actor.PID, message proto.Message)
 	return reply, nil
 }
 
-// notify queues a message for a grain of another member; false: it is dropped.
+// notify queues a message for a grain of another member; false: it was dropped.
 func (p *peers) notify(pid *actor.PID, message proto.Message) bool {
 	c := p.get(pid.Address)
 	if c == nil {
@@ -136,7 +136,7 @@ func (p *peers) notify(pid *actor.PID, message proto.Message) bool {
 	}
 }
 
-// missing says why there is no connection to a member.
+// missing returns why there is no connection to a member.
 func (p *peers) missing(id string) error {
 	if v := p.node.placement.view.Load(); v != nil {
 		for _, member := range v.peers {
@@ -148,7 +148,7 @@ func (p *peers) missing(id string) error {
 	return errGone
 }
 
-// connection is the way to one member.
+// connection is the connection to one member.
 type connection struct {
 	peers         *peers
 	to            *peer
@@ -162,8 +162,8 @@ type connection struct {
 	socket net.Conn // the last one that was dialed
 }
 
-// connect makes the connection to a member. Who cannot be reached now is dialed again and
-// again. The caller holds mu.
+// connect returns a connection to a member. A member that cannot be reached now is dialed
+// again and again. The caller holds mu.
 func (p *peers) connect(to *peer) (*connection, error) {
 	c := &connection{peers: p, to: to, notifications: make(chan *nodes.Notification, maxNotifications)}
 	dial := backoff.Config{BaseDelay: minRedial, Multiplier: 2, Jitter: 0.2, MaxDelay: maxRedial}
@@ -188,8 +188,8 @@ func (p *peers) connect(to *peer) (*connection, error) {
 	return c, nil
 }
 
-// meant tells the callee which member is meant. gRPC sends what credentials give along with
-// each call.
+// meant tells the callee which member the caller means. gRPC sends it with each call, as
+// credentials.
 type meant map[string]string
 
 // GetRequestMetadata implements credentials.PerRPCCredentials.
@@ -211,7 +211,7 @@ func (c *connection) dial(ctx context.Context, address string) (net.Conn, error)
 }
 
 // watch pings the member until the connection ends. A socket on which pings get lost is
-// closed, and with it fails what waits for answers on it.
+// closed, and the calls that wait for answers on it fail.
 func (c *connection) watch() {
 	tick := time.NewTicker(pingEvery)
 	defer tick.Stop()
@@ -234,7 +234,7 @@ func (c *connection) watch() {
 		}
 		select {
 		case <-c.ctx.Done():
-			_ = c.grpc.Close() // nothing can be lost that somebody waits for
+			_ = c.grpc.Close() // nobody waits for anything that could be lost
 			return
 		case <-tick.C:
 		}
@@ -249,8 +249,8 @@ func (c *connection) cut() {
 	}
 }
 
-// notify sends notifications until the connection ends. Those that were sent when a stream
-// broke may be lost.
+// notify sends notifications until the connection ends. Notifications in flight when a
+// stream breaks may be lost.
 func (c *connection) notify() {
 	var stream grpc.ClientStreamingClient[nodes.Notification, emptypb.Empty]
 	for {

@@ -14,7 +14,7 @@ import (
 	protocluster "github.com/asynkron/protoactor-go/cluster"
 )
 
-// Why a grain is not activated here and now. All pass.
+// Reasons for a grain not to be activated here and now. All are temporary.
 var (
 	errNotOwner  = errors.New("this node does not own the grain")
 	errNoLease   = errors.New("this node has no lease")
@@ -24,7 +24,7 @@ var (
 
 const shardCount = 64 // a power of two
 
-// key names a grain: the index of its kind, and its id.
+// key identifies a grain: the index of its kind, and its id.
 type key struct {
 	kind int
 	id   int64
@@ -32,16 +32,16 @@ type key struct {
 
 func (k key) shard() uint64 { return mix64(uint64(k.id)) % shardCount }
 
-// kind is a kind of grains and how to make them.
+// kind is a kind of grain and how to create one.
 type kind struct {
 	name  string
 	props *actor.Props
 	count atomic.Int64
 }
 
-// placement is the table of the grains that are active on this node, and what makes
-// them. A grain is made by whoever needs it first; it takes as long as its spawn, the
-// grain loads its state afterwards.
+// placement is the table of the grains that are active on this node, and creates them.
+// Whoever needs a grain first creates it; that takes only as long as spawning its actor,
+// which loads its state afterwards.
 type placement struct {
 	system  *actor.ActorSystem
 	lease   *Lease
@@ -52,14 +52,14 @@ type placement struct {
 	now     func() time.Time
 	workers *dispatcher
 
-	names    atomic.Uint64 // makes each activation's name its own
+	names    atomic.Uint64 // makes each activation's name unique
 	shards   [shardCount]shard
 	stopping atomic.Bool
-	notSoon  atomic.Pointer[time.Time] // nothing is activated before
+	notSoon  atomic.Pointer[time.Time] // nothing is activated before this time
 
 	mu        sync.Mutex
 	alive     int                   // grains that have not stopped
-	lingering map[string]*actor.PID // by name, those of them that have moved; each holds the lease
+	lingering map[string]*actor.PID // by name, those of them that have moved; each keeps the lease from being valid
 	emptied   chan struct{}         // closed when none is alive, once stop was called
 }
 
@@ -84,7 +84,7 @@ func newPlacement(
 	return p
 }
 
-// register makes the kinds known. It happens before anything else, once.
+// register sets the kinds. It is called once, before anything else.
 func (p *placement) register(kinds map[string]*actor.Props) error {
 	for name, props := range kinds {
 		if name == "" || strings.Contains(name, "/") {
@@ -100,7 +100,7 @@ func (p *placement) register(kinds map[string]*actor.Props) error {
 	return nil
 }
 
-// parse gives the key of an identity.
+// parse returns the key of an identity.
 func (p *placement) parse(identity *protocluster.ClusterIdentity) (key, error) {
 	kind, known := p.index[identity.GetKind()]
 	if !known {
@@ -113,7 +113,7 @@ func (p *placement) parse(identity *protocluster.ClusterIdentity) (key, error) {
 	return key{kind: kind, id: id}, nil
 }
 
-// activate gives the grain's actor; it makes one if there is none and this node may.
+// activate returns the grain's actor; if there is none, it creates one if this node may.
 func (p *placement) activate(k key) (*actor.PID, error) {
 	s := &p.shards[k.shard()]
 	s.mu.RLock()
@@ -133,7 +133,7 @@ func (p *placement) activate(k key) (*actor.PID, error) {
 	return p.spawn(s, k)
 }
 
-// reason says why a grain cannot be had now.
+// reason returns why a grain is not available now.
 func (p *placement) reason(identity *protocluster.ClusterIdentity) error {
 	k, err := p.parse(identity)
 	if err != nil {
@@ -145,10 +145,10 @@ func (p *placement) reason(identity *protocluster.ClusterIdentity) error {
 	if err := p.admit(k.id); err != nil {
 		return err
 	}
-	return errAskAgain // it has passed meanwhile
+	return errAskAgain // the reason has passed meanwhile
 }
 
-// admit tells why this node may not activate a grain now, if so.
+// admit returns why this node may not activate a grain now, or nil if it may.
 func (p *placement) admit(id int64) error {
 	v := p.view.Load()
 	switch {
@@ -186,10 +186,10 @@ func (p *placement) spawn(s *shard, k key) (*actor.PID, error) {
 	return pid, nil
 }
 
-// stopped takes a grain that has stopped out of the table.
+// stopped removes a stopped grain from the table.
 func (p *placement) stopped(pid *actor.PID) {
 	name, text := parseName(pid.Id)
-	id, _ := strconv.ParseInt(text, 10, 64) // we made the name
+	id, _ := strconv.ParseInt(text, 10, 64) // the name is our own
 	k := key{kind: p.index[name], id: id}
 	s := &p.shards[k.shard()]
 	s.mu.Lock()
@@ -209,8 +209,9 @@ func (p *placement) stopped(pid *actor.PID) {
 	p.checkEmpty()
 }
 
-// adopt makes a view the one to place by, and gives up what this node does not own by
-// it. When it returns the lease is not valid until the last of that has stopped.
+// adopt makes a view the one to place grains by, and gives up the grains that this node
+// does not own by it. After that the lease is not valid until the last of those has
+// stopped.
 func (p *placement) adopt(v *view) {
 	p.lease.hold()
 	defer p.lease.release()
@@ -221,14 +222,14 @@ func (p *placement) adopt(v *view) {
 	p.give(func(id int64) bool { return !v.owned(id) })
 }
 
-// distrust gives up every grain; all can be activated anew at once.
+// distrust gives up every grain; all can be activated again at once.
 func (p *placement) distrust() {
 	p.lease.hold()
 	defer p.lease.release()
 	p.give(func(int64) bool { return true })
 }
 
-// give takes grains out of the table and tells them that they have moved.
+// give removes grains from the table and tells them that they have moved.
 func (p *placement) give(away func(id int64) bool) {
 	for i := range p.shards {
 		s := &p.shards[i]
@@ -244,8 +245,9 @@ func (p *placement) give(away func(id int64) bool) {
 	}
 }
 
-// linger lets a grain that has moved answer what still comes, and stop. The caller
-// holds the shard's lock, and the grain was in the table, so its end is yet to be told.
+// linger lets a grain that has moved answer what still arrives, and stop. The caller holds
+// the shard's lock, and the grain was in the table, so stopped is still to be called for
+// it.
 func (p *placement) linger(pid *actor.PID) {
 	p.lease.hold()
 	p.mu.Lock()
@@ -258,11 +260,11 @@ func (p *placement) linger(pid *actor.PID) {
 	p.system.Root.Send(pid, p.moved)
 }
 
-// stop stops every grain, and lets none be made any more. Grains flush as they stop.
+// stop stops every grain and prevents new ones. Grains flush as they stop.
 func (p *placement) stop(ctx context.Context) error {
 	p.stopping.Store(true)
 	var pids []*actor.PID
-	for i := range p.shards { // whoever was admitted before has spawned when we get the lock
+	for i := range p.shards { // activations that were admitted before have spawned when we get the lock
 		s := &p.shards[i]
 		s.mu.Lock()
 		for _, pid := range s.grains {
@@ -289,7 +291,7 @@ func (p *placement) stop(ctx context.Context) error {
 	}
 }
 
-// checkEmpty tells whoever stops the grains that the last one has. The caller holds mu.
+// checkEmpty signals stop once the last grain has stopped. The caller holds mu.
 func (p *placement) checkEmpty() {
 	if p.alive > 0 || !p.stopping.Load() {
 		return
@@ -310,8 +312,8 @@ func (p *placement) census() map[string]int {
 	return counts
 }
 
-// A grain's actor is named kind/id/n, where n tells activations apart. The grain itself
-// knows its id by it: protoactor's identities take 0.3 KB for each.
+// A grain's actor is named kind/id/n, where n distinguishes activations. The grain learns
+// its id from it, because protoactor's identities take too much memory.
 
 func makeName(kind string, id int64, n uint64) string {
 	return kind + "/" + strconv.FormatInt(id, 10) + "/" + strconv.FormatUint(n, 36)
@@ -323,7 +325,7 @@ func parseName(name string) (kind, id string) {
 	return kind, id
 }
 
-// sameOwners tells whether two views place every grain alike.
+// sameOwners reports whether two views place every grain on the same members.
 func sameOwners(a, b *view) bool {
 	if len(a.owners) != len(b.owners) {
 		return false

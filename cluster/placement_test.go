@@ -57,7 +57,7 @@ func echo(ctx actor.Context) {
 	}
 }
 
-// ask sends a message and gives where its answer arrives.
+// ask sends a message and returns where its answer arrives.
 func (s *stage) ask(to *actor.PID, message any) <-chan any {
 	arrives := make(arrival, 1)
 	from, _ := s.system.ProcessRegistry.Add(arrives, s.system.ProcessRegistry.NextId())
@@ -65,7 +65,7 @@ func (s *stage) ask(to *actor.PID, message any) <-chan any {
 	return arrives
 }
 
-// answer gives what arrives next.
+// answer returns what arrives next.
 func answer[T any](t *testing.T, arrives <-chan T) (a T) {
 	t.Helper()
 	select {

@@ -157,7 +157,7 @@ func (c *child) status() int {
 	}
 }
 
-// calls ends the load and gives the calls.
+// calls ends the load and returns the calls.
 func (c *child) calls() []callAt {
 	c.t.Helper()
 	c.order(order{Do: "report"})
@@ -192,7 +192,7 @@ const (
 	loadIDs  = 200
 )
 
-// requireAnswered checks that no call failed, and gives the longest one of those that
+// requireAnswered checks that no call failed, and returns the longest one of those that
 // were under way at or after a time.
 func requireAnswered(t *testing.T, calls []callAt, after time.Time) time.Duration {
 	t.Helper()
@@ -342,8 +342,8 @@ func TestRestartedNATSWithEmptyStore(t *testing.T) {
 	t.Logf("longest answer while NATS loses everything: %s", longest.Round(time.Millisecond))
 }
 
-// requireAllGoOn checks that all nodes are still there and know each other, and that
-// all calls were answered. It gives the longest.
+// requireAllGoOn checks that all nodes are still there and know each other, and that all
+// calls were answered. It returns the longest.
 func requireAllGoOn(t *testing.T, books *ledger, nodes []*child, after time.Time) time.Duration {
 	t.Helper()
 	var calls []callAt

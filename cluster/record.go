@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// state is what a member says about itself, or what its evictor said last. One that this
-// release does not know is that of a member that owns nothing.
+// state is what a member says about itself, or what its evictor wrote last. A member in a
+// state that this release does not know owns nothing.
 type state string
 
 const (
@@ -18,9 +18,9 @@ const (
 	stateEvicted   state = "evicted"   // was found silent; must end
 )
 
-// record is a member's entry in the bucket, and its heartbeat. A member that ends, or
-// is evicted, leaves a last record rather than no record: so a key that is not there
-// at all says that the store was lost, and never that somebody was evicted.
+// record is a member's entry in the bucket, and its heartbeat. A member that ends, or is
+// evicted, leaves a last record rather than no record: so a missing key means that the
+// store was lost, and never that somebody was evicted.
 type record struct {
 	ID          string    `json:"id"`
 	Address     string    `json:"address"` // host:port for other nodes
@@ -28,19 +28,19 @@ type record struct {
 	StartedAt   time.Time `json:"startedAt"`
 	State       state     `json:"state"`
 	By          string    `json:"by,omitempty"` // who evicted it
-	// Service is absent from the records of releases from before the service had versions.
+	// Service is absent from the records of releases in which the service had no versions.
 	Service versions `json:"service"`
-	// Unable says that the member lacks what its grains need. It owns grains all the same
-	// until it is suspended.
+	// Unable is true if the member lacks what its grains need. It still owns grains until
+	// it is suspended.
 	Unable bool           `json:"unable,omitempty"`
 	Grains map[string]int `json:"grains,omitempty"`
-	// Seen is the revision of Store up to which the member has applied the records: it
-	// gave up, and will not answer for, what it does not own as of then.
+	// Seen is the revision of Store up to which the member has applied the records: it has
+	// given up, and will not answer for, what it does not own as of that revision.
 	Seen  uint64 `json:"seen"`
 	Store string `json:"store"` // which incarnation of the bucket Seen belongs to
 }
 
-// member reports whether the record is of somebody who is there.
+// member reports whether the record is that of a current member.
 func (r record) member() bool { return r.State != stateLeft && r.State != stateEvicted }
 
 func (r record) encode() ([]byte, error) {
@@ -59,15 +59,15 @@ func decodeRecord(data []byte) (record, error) {
 	return r, nil
 }
 
-// versions are those of the service between nodes that a member speaks. Zero is none: that
-// of releases that had another protocol.
+// versions are the versions of the service between nodes that a member speaks. Zero means
+// none: releases that had another protocol.
 type versions struct {
 	Min int `json:"min"`
 	Max int `json:"max"`
 }
 
-// spoken is what this release speaks: the number in the name of the service's protobuf
-// package. A release that adds a version keeps the one before, for nodes of
+// spoken returns what this release speaks: the number in the name of the service's protobuf
+// package. A release that adds a version keeps the one before, because nodes of
 // neighbouring releases work side by side.
 func spoken() versions { return versions{Min: 1, Max: 1} }
 

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// roster is who is there, by what the bucket said: a pure state machine that is told
-// of records and of time. It belongs to whoever holds membership's lock.
+// roster is the set of members according to the bucket: a pure state machine that takes
+// records and the time. Membership's lock guards it.
 //
 // Ages are by this node's monotonic clock, from when it received a record; no clock is
 // ever compared with another's.
@@ -18,7 +18,7 @@ type roster struct {
 
 	store    string // incarnation of the bucket
 	revision uint64 // of the last record applied
-	changed  uint64 // of the last record that changed who is there or who owns
+	changed  uint64 // of the last record that changed the members or the owners
 	members  map[string]*member
 
 	echoed    time.Time // when a record of ours was last received back
@@ -30,10 +30,10 @@ type roster struct {
 type member struct {
 	peer     *peer
 	record   record
-	revision uint64    // 0: this incarnation of the bucket has nothing of it yet
+	revision uint64    // 0: this incarnation of the bucket has no record of it yet
 	heard    time.Time // when its last record was received
 	behind   time.Time // since when it has not followed; zero: it has
-	able     time.Time // since when it has said that it is able; zero: it says that it is not
+	able     time.Time // since when it has said that it is able; zero: it is not
 }
 
 func newRoster(self string, expiry, blind time.Duration, now time.Time) *roster {
@@ -44,12 +44,12 @@ func newRoster(self string, expiry, blind time.Duration, now time.Time) *roster 
 	}
 }
 
-// observe applies a record, and reports whether the view is another one.
+// observe applies a record, and reports whether it changed the view.
 func (r *roster) observe(rec record, revision uint64, now time.Time) (changed bool) {
 	r.revision = max(r.revision, revision)
 	m := r.members[rec.ID]
 	if m != nil && revision <= m.revision {
-		return false // told again, by a watch that began anew
+		return false // a duplicate, from a watch that started again
 	}
 	settled := r.settled()
 	switch {
@@ -78,7 +78,7 @@ func (r *roster) observe(rec record, revision uint64, now time.Time) (changed bo
 	return changed || settled != r.settled()
 }
 
-// heed takes note of what a member says.
+// heed applies a member's record.
 func (m *member) heed(rec record, revision uint64, now time.Time) {
 	m.record, m.revision, m.heard = rec, revision, now
 	switch {
@@ -89,7 +89,7 @@ func (m *member) heed(rec record, revision uint64, now time.Time) {
 	}
 }
 
-// follow notes who has applied the last change, and since when others have not.
+// follow notes which members have applied the last change, and since when others have not.
 func (r *roster) follow(now time.Time) {
 	for _, m := range r.members {
 		switch {
@@ -116,8 +116,8 @@ func (r *roster) settled() bool {
 	return true
 }
 
-// newStore forgets revisions, but nobody: the bucket is another one, and everybody has
-// an expiry's time to appear in it.
+// newStore forgets revisions but keeps the members: the bucket is another one, and every
+// member has an expiry's time to appear in it.
 func (r *roster) newStore(store string, now time.Time) {
 	r.store, r.revision, r.changed = store, 0, 0
 	r.judgeFrom = now
@@ -128,9 +128,9 @@ func (r *roster) newStore(store string, now time.Time) {
 	r.follow(now)
 }
 
-// judge gives the members that have been silent, or have not followed, for too long.
-// It gives nobody while this node cannot tell: when it does not hear of itself either,
-// or was itself stalled, everybody's age begins anew.
+// judge returns the members that have been silent, or have not followed, for too long. It
+// returns none while this node cannot judge: if it does not receive its own heartbeats
+// either, or was itself stalled, all ages start again.
 func (r *roster) judge(now time.Time) []*member {
 	if now.Sub(r.ticked) > r.expiry/stallFraction || r.isBlind(now) {
 		r.judgeFrom = now
@@ -150,18 +150,18 @@ func (r *roster) judge(now time.Time) []*member {
 	return overdue
 }
 
-// silent reports whether a member has not been heard for an expiry, and whether that is its
-// own doing: this node must have heard of itself for most of that time. Otherwise it is
-// the store that may be silent, and only happened to be so between the other's heartbeat
-// and ours; what is asked of a store that hangs is done when it goes on, before whatever
-// the others are kept from saying.
+// silent reports whether a member has not been heard of for an expiry through its own
+// fault: this node must have received its own heartbeats for most of that time. Otherwise
+// the store may be silent, and only happened to become so between the other's heartbeat and
+// ours. A store that hangs does what it was asked when it resumes, which would put an
+// eviction before the heartbeats that it kept the others from writing.
 func (r *roster) silent(m *member, now time.Time) bool {
 	since := latest(m.heard, r.judgeFrom)
 	return now.Sub(since) >= r.expiry && r.echoed.Sub(since) >= r.expiry/silentFraction
 }
 
 // relief reports whether another member owns grains, is not silent, and has been able for so
-// long: somebody who would do better with the grains of one that is not.
+// long: a better owner for the grains of a member that is unable.
 func (r *roster) relief(now time.Time, long time.Duration) bool {
 	for _, m := range r.members {
 		if m.record.ID != r.self && m.record.State == stateReady && now.Sub(m.heard) < r.blind &&
@@ -172,8 +172,8 @@ func (r *roster) relief(now time.Time, long time.Duration) bool {
 	return false
 }
 
-// elder reports whether somebody owns grains with whom this member cannot talk, and began
-// before it: of two such the later one owns nothing.
+// elder reports whether a member that this one cannot talk with owns grains and began
+// earlier: of two such members the later one owns nothing.
 func (r *roster) elder(own record) bool {
 	for _, m := range r.members {
 		if m.record.State == stateReady && !own.Service.overlap(m.record.Service) && m.record.ID != own.ID &&
@@ -187,7 +187,7 @@ func (r *roster) elder(own record) bool {
 // isBlind reports whether this node's own records do not come back to it.
 func (r *roster) isBlind(now time.Time) bool { return now.Sub(r.echoed) > r.blind }
 
-// view gives what follows from the records.
+// view returns the view that follows from the records.
 func (r *roster) view() *view {
 	v := &view{self: r.self, settled: r.settled()}
 	for _, id := range slices.Sorted(maps.Keys(r.members)) {
@@ -200,7 +200,7 @@ func (r *roster) view() *view {
 	return v
 }
 
-// list gives the members' records, the longest-serving first.
+// list returns the members' records, the longest-serving first.
 func (r *roster) list() []record {
 	records := make([]record, 0, len(r.members))
 	for _, m := range r.members {
@@ -210,7 +210,7 @@ func (r *roster) list() []record {
 	return records
 }
 
-// byAge orders records, the longest-serving member's first.
+// byAge compares records, the longest-serving member's first.
 func byAge(a, b record) int {
 	return cmp.Or(a.StartedAt.Compare(b.StartedAt), cmp.Compare(a.ID, b.ID))
 }

@@ -18,8 +18,9 @@ const secretBytes = ed25519.SeedSize
 
 var errStranger = errors.New("the certificate is not made from a secret of this node")
 
-// tlsOf makes mutual TLS from secrets: whoever knows one has its key, and shows that in the
-// handshake as ever. Names, authorities and times mean nothing; the keys are all.
+// tlsOf returns mutual TLS by secrets: whoever knows a secret has its key, and proves that
+// in the handshake as usual. Names, authorities and times mean nothing; only the keys
+// count.
 func tlsOf(secrets [][]byte) (*TLS, error) {
 	keys := make([]ed25519.PrivateKey, len(secrets))
 	for i, secret := range secrets {

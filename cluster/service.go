@@ -24,28 +24,29 @@ import (
 )
 
 const (
-	// maxMessageBytes is what a message between nodes may take, either way.
+	// maxMessageBytes bounds a message between nodes, in either direction.
 	maxMessageBytes = 64 << 20
-	// maxCalls is how many calls of one member are under way here; more wait with it.
+	// maxCalls is how many calls of one member run here at a time; further ones wait at
+	// that member.
 	maxCalls         = 8192
 	maxHeaderBytes   = 16 << 10
 	handshakeTimeout = 2 * time.Second
-	// A member that asks nothing is pinged, so that what is kept for one that fell off the
-	// network goes.
+	// A member that asks nothing is pinged, so that the resources of one that fell off the
+	// network are freed.
 	idlePing    = 5 * time.Second
 	idleTimeout = 2 * time.Second
 
-	// memberKey is where a caller says which member it means.
+	// memberKey is the metadata in which a caller says which member it means.
 	memberKey = "member"
 )
 
-// service is what this node offers the others. It trusts nothing that it reads.
+// service is what this node offers the others. It validates everything that it reads.
 type service struct {
 	nodes.UnimplementedNodeServer
 	node *Node
 }
 
-// listen serves the other members from now on, and tells where.
+// listen starts to serve the other members, and returns its address.
 func (n *Node) listen(bind string) (string, error) {
 	listener, err := net.Listen("tcp", bind) //nolint:noctx // returns at once
 	if err != nil {
@@ -71,7 +72,7 @@ func (n *Node) listen(bind string) (string, error) {
 			n.cfg.Logger.Error("other members are not served any more", "error", err)
 		}
 	})
-	host, _, _ := net.SplitHostPort(bind) // it listens there
+	host, _, _ := net.SplitHostPort(bind) // valid, as it was listened on
 	_, port, _ := net.SplitHostPort(listener.Addr().String())
 	return net.JoinHostPort(host, port), nil
 }
@@ -92,7 +93,7 @@ func (s service) stream(server any, stream grpc.ServerStream, _ *grpc.StreamServ
 	return handle(server, stream)
 }
 
-// admit refuses what is meant for another member, as one that had this address before.
+// admit refuses calls meant for another member, such as one that had this address before.
 func (s service) admit(ctx context.Context) error {
 	if meant := metadata.ValueFromIncomingContext(ctx, memberKey); len(meant) != 1 || meant[0] != s.node.ID {
 		return status.Errorf(codes.FailedPrecondition, "this is member %s, not %q", s.node.ID, meant)
@@ -159,8 +160,8 @@ func (s service) Notify(stream grpc.ClientStreamingServer[nodes.Notification, em
 	}
 }
 
-// read finds what a message is and for which grain. What this release does not know is
-// unimplemented.
+// read decodes a message and the key of its grain. It fails with Unimplemented for types
+// that this release does not know.
 func (s service) read(kind, id string, content *anypb.Any) (key, proto.Message, error) {
 	k, err := s.node.placement.parse(protocluster.NewClusterIdentity(id, kind))
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// What a store says of a write or a read.
+// Errors of a store.
 var (
 	errConflict = errors.New("the key has another revision")
 	errMissing  = errors.New("no such key")
@@ -21,31 +21,32 @@ var (
 
 // store is where members keep their records: a bucket with compare-and-set.
 type store interface {
-	// open makes sure that the bucket is there. It gives what tells this bucket from an
-	// earlier one of the same name, and how long it has existed.
+	// open makes sure that the bucket exists. It returns what distinguishes this bucket
+	// from an earlier one of the same name, and how long it has existed.
 	open(ctx context.Context) (incarnation string, age time.Duration, err error)
-	// write puts a value if the key still has the revision (0: is not there), and gives
-	// its new one; else errConflict. errNoStore if the bucket is gone.
+	// write puts a value if the key still has the revision (0: does not exist), and returns
+	// the new revision; otherwise errConflict, or errNoStore if the bucket is gone.
 	write(ctx context.Context, key string, value []byte, revision uint64) (uint64, error)
-	// read gives a key's value and revision, or errMissing.
+	// read returns a key's value and revision, or errMissing.
 	read(ctx context.Context, key string) ([]byte, uint64, error)
-	// watch tells of every key's value, then of the end of that (complete), then of every
-	// change, in the order of revisions. It returns when ctx ends or the watch breaks.
+	// watch calls each with every key's value, then with the end of those (complete), then
+	// with every change, in the order of revisions. It returns when ctx ends or the watch
+	// breaks.
 	watch(ctx context.Context, each func(change)) error
 }
 
-// change is one thing that a watch tells.
+// change is one event of a watch.
 type change struct {
 	value    []byte
 	revision uint64
-	complete bool // all keys that were there have been told
+	complete bool // all existing keys have been reported
 }
 
 const (
-	// maxCopies is on how many servers of a NATS cluster the bucket is, if there are as many.
-	// With two both would be needed for each write, which is less than one alone gives.
+	// maxCopies is the number of servers of a NATS cluster that have the bucket, if there are
+	// as many. With two, each write would need both, which is less available than one alone.
 	maxCopies = 3
-	copyEvery = 5 * time.Second // how often it is looked whether there are
+	copyEvery = 5 * time.Second // how often this is checked
 )
 
 // natsStore is a store in a JetStream key-value bucket. The bucket is in memory: what it
@@ -65,8 +66,8 @@ func newNATSStore(conn *nats.Conn, bucket string, log *slog.Logger) (*natsStore,
 	return &natsStore{js: js, bucket: bucket, log: log}, nil
 }
 
-// config is that of the bucket's stream, as the NATS clients make it, but that everything
-// is read from the leader: another server may be behind.
+// config returns the configuration of the bucket's stream, as the NATS clients make it,
+// except that everything is read from the leader: another server may be behind.
 func (s *natsStore) config(copies int) jetstream.StreamConfig {
 	return jetstream.StreamConfig{
 		Name:              "KV_" + s.bucket,
@@ -83,8 +84,8 @@ func (s *natsStore) config(copies int) jetstream.StreamConfig {
 	}
 }
 
-// await opens the bucket as soon as JetStream can: a cluster most of whose servers have yet
-// to start cannot. It returns how long the bucket has existed.
+// await opens the bucket as soon as JetStream is able to: a cluster is not before most of
+// its servers have started. It returns how long the bucket has existed.
 func (s *natsStore) await(ctx context.Context) (age time.Duration, err error) {
 	for told := false; ; {
 		opening, opened := context.WithTimeout(ctx, natsTimeout)
@@ -119,12 +120,13 @@ func (s *natsStore) open(ctx context.Context) (string, time.Duration, error) {
 		return "", 0, fmt.Errorf("open bucket %s: %w", s.bucket, err)
 	}
 	info := stream.CachedInfo()
-	// Both times are the server's. An old one does not tell the second: then it is new.
+	// Both times are the server's. An old server does not send the second; the bucket then
+	// counts as new.
 	age := max(0, info.TimeStamp.Sub(info.Created))
 	return strconv.FormatInt(info.Created.UnixNano(), 36), age, nil
 }
 
-// create makes the bucket on several servers, or on one if there are no more.
+// create creates the bucket on several servers, or on one if there are no more.
 func (s *natsStore) create(ctx context.Context) (jetstream.Stream, error) {
 	stream, err := s.js.CreateStream(ctx, s.config(maxCopies))
 	if isTooFew(err) {
@@ -136,7 +138,7 @@ func (s *natsStore) create(ctx context.Context) (jetstream.Stream, error) {
 	return stream, err
 }
 
-// What a NATS server says when it has fewer servers beside it than a stream wants.
+// Errors of a NATS server that has fewer servers beside it than a stream requires.
 const (
 	codeNotClustered = 10074
 	codeNoPeers      = 10005
@@ -147,8 +149,8 @@ func isTooFew(err error) bool {
 	return ok && (failure.ErrorCode == codeNotClustered || failure.ErrorCode == codeNoPeers)
 }
 
-// keepCopies brings a bucket that was made while servers were missing, or by an earlier
-// release, to several of them when it can.
+// keepCopies spreads a bucket that was created while servers were missing, or by an earlier
+// release, over several servers when it can.
 func (s *natsStore) keepCopies(ctx context.Context) {
 	tick := time.NewTicker(copyEvery)
 	defer tick.Stop()

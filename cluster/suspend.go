@@ -2,28 +2,28 @@ package cluster
 
 import "time"
 
-// ability is whether this node has what its grains need.
+// ability says whether this node has what its grains need.
 type ability struct {
 	unable bool
 	since  time.Time
 }
 
-// SetAble says whether this node has what its grains need to work, a database say. It is
-// to be told of every finding, also of one that is as before. Until the first one a node
+// SetAble records whether this node has what its grains need to work, such as a database.
+// Call it after every check, even if nothing has changed. Until the first call a node
 // counts as able.
 //
-// A node that stays unable while another one is able gives its grains to the others: it is
-// suspended. It can still be reached, and calls the grains where they are now. It owns
-// grains again when it has been able for a while. Where nobody is able nobody is
-// suspended: grains that move would find nothing better elsewhere.
+// A node that stays unable while another one is able hands its grains over to the others:
+// it is suspended. It can still be reached, and calls the grains where they are now. It
+// owns grains again when it has been able for a while. If nobody is able, nobody is
+// suspended: moving the grains would not help.
 func (n *Node) SetAble(able bool) {
 	if n.membership != nil {
 		n.membership.setAble(able)
 	}
 }
 
-// setAble takes note of a finding, and tells the others at once where it is news: they
-// must know who else is unable before anybody gives its grains away for it.
+// setAble records a finding, and publishes a change at once: members must know who else is
+// unable before one of them hands its grains over.
 func (m *membership) setAble(able bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -40,12 +40,12 @@ func (m *membership) setAble(able bool) {
 	}
 }
 
-// reconsider suspends this node, or ends that. The caller holds mu.
+// reconsider suspends this node, or ends its suspension. The caller holds mu.
 func (m *membership) reconsider(now time.Time, blind bool) {
 	lasts := now.Sub(m.able.since)
 	switch {
 	case blind:
-		// It cannot tell who could take over, nor be heard.
+		// The node cannot know who could take over, and cannot be heard.
 	case m.own.State == stateReady && m.roster.elder(m.own):
 		m.own.State = stateSuspended // Node.Health says why
 		poke(m.beatNow)

@@ -2,7 +2,7 @@ package cluster
 
 import "slices"
 
-// peer is a member as the others route to it. It is the same pointer from when the
+// peer is a member as the others route to it. Its pointer stays the same from when the
 // member is first seen until it is gone.
 type peer struct {
 	id      string
@@ -11,22 +11,21 @@ type peer struct {
 	hash    uint64
 }
 
-// view is who is there, as of one revision of the bucket. It never changes.
+// view is the set of members as of one revision of the bucket. It never changes.
 type view struct {
 	self   string
 	peers  []*peer // all members, by id
 	owners []*peer // those that own grains, by id
-	// settled: all other members have said that they applied what this view is of. Until
-	// then one of them may still answer for a grain that it does not own any more, so
-	// nobody activates what it has gained.
+	// settled is true if all other members have confirmed that they applied this view.
+	// Until then one of them may still answer for a grain that it no longer owns, so no
+	// member activates what it has gained.
 	settled bool
 }
 
-// owner gives the member that owns an id, by rendezvous hashing (Thaler and
-// Ravishankar, 1998): of all members, the one whose hash together with the id's is
-// highest. A member that comes or goes moves only the ids that it gains or had. The
-// kind is not hashed, so both grains of a schedule live on one node. nil: nobody is
-// ready.
+// owner returns the member that owns an id, by rendezvous hashing (Thaler and Ravishankar,
+// 1998): of all members, the one whose hash together with the id's is highest. A member
+// that comes or goes moves only the ids that it gains or had. The kind is not hashed, so
+// both grains of a schedule live on one node. It returns nil if nobody is ready.
 func (v *view) owner(id int64) *peer {
 	var (
 		best  *peer
@@ -47,7 +46,7 @@ func (v *view) owned(id int64) bool {
 	return owner != nil && owner.id == v.self
 }
 
-// stranger gives an owner with which one that speaks these versions cannot talk; nil: none.
+// stranger returns an owner that a member with these versions cannot talk with; nil: none.
 func (v *view) stranger(service versions) *peer {
 	for _, p := range v.owners {
 		if p.id != v.self && !service.overlap(p.service) {

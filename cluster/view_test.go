@@ -18,7 +18,7 @@ func viewOf(ids ...string) *view {
 	return v
 }
 
-// memberIDs gives ids as nodes have them, and ids that differ in a port only.
+// memberIDs returns ids as nodes have them, and ids that differ in a port only.
 func memberIDs(n int, ports bool) []string {
 	ids := make([]string, n)
 	for i := range ids {

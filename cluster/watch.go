@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// watch follows the bucket, and begins anew when it must.
+// watch follows the bucket, and starts again when it has to.
 func (m *membership) watch() {
 	pause := time.NewTimer(0)
 	defer pause.Stop()
@@ -38,7 +38,7 @@ func (m *membership) watchOnce() error {
 		return err
 	}
 	select {
-	case <-m.reopen: // what was asked for is done
+	case <-m.reopen: // the request is already fulfilled
 	default:
 	}
 	m.open(incarnation)
@@ -56,7 +56,7 @@ func (m *membership) watchOnce() error {
 	return err
 }
 
-// open takes note of which bucket it is.
+// open records which incarnation of the bucket it is.
 func (m *membership) open(incarnation string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -104,7 +104,7 @@ func (m *membership) observe(c change) {
 			attributes = append(attributes, "by", rec.By)
 		}
 		m.log.Info("members changed", attributes...)
-		poke(m.beatNow) // tell that it was applied
+		poke(m.beatNow) // publish that it was applied
 	}
 	if rec.ID == m.own.ID {
 		select {
@@ -115,12 +115,12 @@ func (m *membership) observe(c change) {
 	}
 }
 
-// publish makes what the roster says the node's view. The caller holds mu.
+// publish makes the roster's view the node's. The caller holds mu.
 func (m *membership) publish() {
 	select {
 	case <-m.synced:
 	default:
-		return // half a view is none
+		return // the view is not complete yet
 	}
 	v := m.roster.view()
 	m.apply(v)

@@ -60,13 +60,13 @@ func (a *api) addAdmin() {
 	}, a.createSchedule)
 	handle(a, operation{
 		method: http.MethodPatch, pattern: "/api/v1/admin/schedules/{scheduleId}/queue", access: adminsOnly,
-		id: "configureQueue", tag: tagAdmin, summary: "Change a waiting room, in force at once",
+		id: "configureQueue", tag: tagAdmin, summary: "Change a waiting room at once",
 		request: map[string]any{"capacity": 200, "paused": false},
 		example: exampleQueue(),
 	}, a.configureQueue)
 	handle(a, operation{
 		method: http.MethodGet, pattern: "/api/v1/admin/cluster", access: adminsOnly,
-		id: "getCluster", tag: tagAdmin, summary: "See the nodes and which of them has how many grains",
+		id: "getCluster", tag: tagAdmin, summary: "List the nodes and their numbers of grains",
 		example: map[string]any{
 			"members": []any{map[string]any{"id": "7YTdZ1", "address": "10.0.0.5:9090", "startedAt": "2026-11-21T09:00:00.000Z", "ready": true}},
 			"grains":  []any{map[string]any{"kind": "schedule", "count": 120, "member": "7YTdZ1"}},
@@ -131,8 +131,8 @@ func (a *api) createSchedule(ctx context.Context, req *request, body newSchedule
 	return renderSchedule(schedule), nil
 }
 
-// givenTime is zero for a time that is absent, and so must not be zero for one that is
-// given.
+// givenTime returns zero if the time is absent. A time that is given must not be zero,
+// therefore.
 func givenTime(t *timestamp, location string) (time.Time, error) {
 	if t == nil {
 		return time.Time{}, nil

@@ -14,7 +14,7 @@ import (
 	"boxoffice"
 )
 
-// api is the whole API: what its calls need, and what New makes of them.
+// api is the whole API: what its calls need, and what New derives from that.
 type api struct {
 	Config
 
@@ -42,7 +42,7 @@ type api struct {
 	assets     map[string]asset
 }
 
-// API is the handler of all calls.
+// API is the http.Handler of all calls.
 type API struct {
 	http.Handler
 
@@ -54,10 +54,10 @@ type API struct {
 // does not end by itself.
 func (a *API) Drain() { a.streams.drain() }
 
-// OpenStreams is how many streams of events are open.
+// OpenStreams returns how many streams of events are open.
 func (a *API) OpenStreams() int { return int(a.streams.open.Load()) }
 
-// New makes the API. It fails only for a configuration that lacks something.
+// New returns the API. It fails only if the configuration is incomplete.
 func New(config Config) (*API, error) {
 	a, err := newAPI(config)
 	if err != nil {
@@ -69,7 +69,7 @@ func New(config Config) (*API, error) {
 	return &API{Handler: a.router, streams: a.streams}, nil
 }
 
-// newAPI makes the calls.
+// newAPI returns the API without its document.
 func newAPI(config Config) (*api, error) {
 	config, err := config.withDefaults()
 	if err != nil {

@@ -22,8 +22,8 @@ import (
 // maxBody bounds the bytes of a body.
 const maxBody = 64 << 10
 
-// readInput reads everything that a client says beside its path and its tokens. What is
-// wrong with that is for [api.tellMistake].
+// readInput reads everything in a request besides its path and its tokens. Mistakes in that
+// are left to [api.tellMistake].
 func (a *api) readInput(w http.ResponseWriter, r *http.Request, req *request) error {
 	value, err := a.readValue(w, r, req.op)
 	if err == nil {
@@ -36,7 +36,7 @@ func (a *api) readInput(w http.ResponseWriter, r *http.Request, req *request) er
 	return nil
 }
 
-// tellMistake refuses a request that is wrong in itself.
+// tellMistake refuses a request that is invalid in itself.
 func (a *api) tellMistake(_ http.ResponseWriter, r *http.Request, req *request) error {
 	if req.mistake != nil && req.op.guarded {
 		return a.afterGuard(r.Context(), req, req.mistake)
@@ -45,8 +45,8 @@ func (a *api) tellMistake(_ http.ResponseWriter, r *http.Request, req *request) 
 }
 
 // readValue reads the one JSON value that a request is about: its body, or the parameters of
-// its query as an object. Members that are null are left out, because the contract takes
-// them for absent. Nil: there is no value, or it is null.
+// its query as an object. Members that are null are left out, because by the contract they
+// are absent. Nil: there is no value, or it is null.
 func (a *api) readValue(w http.ResponseWriter, r *http.Request, op *operation) (any, error) {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	switch {
@@ -61,7 +61,7 @@ func (a *api) readValue(w http.ResponseWriter, r *http.Request, op *operation) (
 	}
 }
 
-// readQuery makes an object of the parameters that a call has. Others are ignored.
+// readQuery returns an object of the parameters that the call defines. Others are ignored.
 func readQuery(schema *huma.Schema, query url.Values) (any, error) {
 	object := map[string]any{}
 	var wrong []boxoffice.FieldError
@@ -98,7 +98,7 @@ func readQuery(schema *huma.Schema, query url.Values) (any, error) {
 
 // readBody reads and decodes a body.
 func (a *api) readBody(w http.ResponseWriter, r *http.Request, rule bodyRule) (any, error) {
-	// Some clients name a type where there is nothing to have one.
+	// Some clients send a content type without a body.
 	bodyless := rule == bodyEmpty && r.ContentLength == 0
 	if !bodyless && !isJSON(r.Header.Get("Content-Type")) {
 		return nil, boxoffice.Errorf(boxoffice.CodeUnsupportedMediaType, "send the body as application/json")
@@ -117,7 +117,7 @@ func (a *api) readBody(w http.ResponseWriter, r *http.Request, rule bodyRule) (a
 	return decodeValue(data, a.exact)
 }
 
-// isJSON reports whether a content type is JSON. None counts as JSON.
+// isJSON reports whether a content type is JSON. A missing one counts as JSON.
 func isJSON(contentType string) bool {
 	if contentType == "" || contentType == jsonType {
 		return true
@@ -143,7 +143,8 @@ func decodeValue(data []byte, numbers json.Options) (any, error) {
 	return withoutNulls(value), nil
 }
 
-// exactNumbers makes numbers what [exactNumber] reads them as. It is dear to make anew.
+// exactNumbers returns the option to read numbers by [exactNumber]. It is expensive, so
+// make it once.
 func exactNumbers() json.Options { return json.WithUnmarshalers(json.UnmarshalFromFunc(exactNumber)) }
 
 // exactNumber reads a number whose value is whole and fits as an int64, however it is spelt:
@@ -151,7 +152,7 @@ func exactNumbers() json.Options { return json.WithUnmarshalers(json.UnmarshalFr
 // has a member that it would be right for.
 func exactNumber(decoder *jsontext.Decoder, value *any) error {
 	if decoder.PeekKind() != '0' {
-		return errors.ErrUnsupported // and so read as usual
+		return errors.ErrUnsupported // and so it is read as usual
 	}
 	text, err := decoder.ReadValue()
 	if err != nil {

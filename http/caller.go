@@ -13,8 +13,8 @@ import (
 	"boxoffice"
 )
 
-// Bounds of what a node remembers to exist. Nothing of it is ever deleted, so that a
-// remembered id is right for ever; one that is not remembered is looked up.
+// Bounds of the ids that a node remembers to exist. Nothing is ever deleted, so a
+// remembered id stays valid; other ids are looked up.
 const (
 	maxKnownUsers     = 200_000
 	maxKnownSchedules = 50_000
@@ -30,7 +30,7 @@ const (
 	paymentParam     = "paymentId"
 )
 
-// findConcert reads the concert of a path, which must exist.
+// findConcert reads the concert of the path, which must exist.
 func (a *api) findConcert(_ http.ResponseWriter, r *http.Request, req *request) error {
 	id, ok := parseID(pathValue(r.Context(), concertParam))
 	if !ok {
@@ -43,7 +43,7 @@ func (a *api) findConcert(_ http.ResponseWriter, r *http.Request, req *request) 
 	})
 }
 
-// findSchedule reads the schedule of a path, which must exist.
+// findSchedule reads the schedule of the path, which must exist.
 func (a *api) findSchedule(_ http.ResponseWriter, r *http.Request, req *request) error {
 	id, ok := parseID(pathValue(r.Context(), scheduleParam))
 	if !ok {
@@ -56,7 +56,7 @@ func (a *api) findSchedule(_ http.ResponseWriter, r *http.Request, req *request)
 	})
 }
 
-// known looks up what this node does not remember to exist.
+// known looks key up unless this node remembers that it exists.
 func known[K comparable](memory *recent[K, struct{}], key K, lookUp func() error) error {
 	if _, ok := memory.get(key); ok {
 		return nil
@@ -68,7 +68,8 @@ func known[K comparable](memory *recent[K, struct{}], key K, lookUp func() error
 	return nil
 }
 
-// identify finds out who is calling by their access token, and whether they may.
+// identify determines the caller by the access token, and checks that they may make the
+// call.
 func (a *api) identify(_ http.ResponseWriter, r *http.Request, req *request) error {
 	token, err := bearerToken(r.Header)
 	if err != nil {
@@ -95,7 +96,7 @@ func (a *api) identify(_ http.ResponseWriter, r *http.Request, req *request) err
 	return a.knowUser(r.Context(), req.caller.UserID)
 }
 
-// findUser reads the user that a path names: the caller, or anybody who is registered if an
+// findUser reads the user that the path names: the caller, or any registered user if an
 // admin reads.
 func (a *api) findUser(r *http.Request, req *request) error {
 	id, ok := parseUUID(pathValue(r.Context(), userParam))
@@ -112,7 +113,7 @@ func (a *api) findUser(r *http.Request, req *request) error {
 	return nil
 }
 
-// knowUser fails with user-not-found for a user who was never registered.
+// knowUser fails with user-not-found if no such user was ever registered.
 func (a *api) knowUser(ctx context.Context, id uuid.UUID) error {
 	return known(a.knownUsers, id, func() error {
 		_, err := a.Users.User(ctx, id)
@@ -124,7 +125,7 @@ func forbidden(detail string) error {
 	return boxoffice.Errorf(boxoffice.CodeForbidden, "%s", detail)
 }
 
-// bearerToken reads an access token.
+// bearerToken returns the access token of a request.
 func bearerToken(header http.Header) (string, error) {
 	scheme, token, _ := strings.Cut(header.Get("Authorization"), " ")
 	token = strings.Trim(token, " ")
@@ -134,7 +135,7 @@ func bearerToken(header http.Header) (string, error) {
 	return token, nil
 }
 
-// pathValue returns a path parameter as it is meant: chi routes by the escaped path.
+// pathValue returns a path parameter, unescaped: chi routes by the escaped path.
 func pathValue(ctx context.Context, name string) string {
 	text := chi.URLParamFromCtx(ctx, name)
 	if plain, err := url.PathUnescape(text); err == nil {
@@ -143,19 +144,19 @@ func pathValue(ctx context.Context, name string) string {
 	return text
 }
 
-// pathID returns the id in a path; zero for what is no id, which names nothing.
+// pathID returns an id in the path; zero, which identifies nothing, if it is not valid.
 func pathID(ctx context.Context, name string) uuid.UUID {
 	id, _ := parseUUID(pathValue(ctx, name))
 	return id
 }
 
-// parseID reads the id of a concert or a schedule: a positive number in its only form.
+// parseID parses the id of a concert or a schedule: a positive number in canonical form.
 func parseID(text string) (int64, bool) {
 	id, err := strconv.ParseInt(text, 10, 64)
 	return id, err == nil && id > 0 && strconv.FormatInt(id, 10) == text
 }
 
-// parseUUID reads an id in the form of RFC 9562; package uuid reads others as well.
+// parseUUID parses an id in the form of RFC 9562; package uuid accepts other forms as well.
 func parseUUID(text string) (uuid.UUID, bool) {
 	if len(text) != len("xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx") {
 		return uuid.Nil, false

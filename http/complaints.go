@@ -9,12 +9,11 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// maxComplaints is how many of the requests that were not answered a node logs in a second.
-// When nothing can be answered they are all alike, and would fill the disk; the metrics
-// count every one.
+// maxComplaints is how many unanswered requests a node logs per second. When nothing can be
+// answered they are all alike, and would fill the disk; the metrics count every one.
 const maxComplaints = 20
 
-// complaints paces the log.
+// complaints limits the rate of the log.
 type complaints struct {
 	pace   *rate.Limiter
 	silent atomic.Int64 // not logged since the last that was
@@ -24,7 +23,7 @@ func newComplaints() *complaints {
 	return &complaints{pace: rate.NewLimiter(rate.Every(time.Second/maxComplaints), maxComplaints)}
 }
 
-// complain logs a request that was not answered, unless many are.
+// complain logs a request that was not answered, unless there are too many.
 func (a *api) complain(r *http.Request, err error) {
 	if !a.complaints.pace.AllowN(a.Stopwatch(), 1) {
 		a.complaints.silent.Add(1)

@@ -13,22 +13,22 @@ import (
 	"boxoffice"
 )
 
-// The interfaces below are all that this package knows of the rest of the program.
-// Their methods fail with a [boxoffice.Error] where the contract has a word for it
-// (unavailable included); any other error is told as internal, but for a context's: that is
+// The interfaces below are all that this package knows of the rest of the program. Their
+// methods fail with a [boxoffice.Error] if the contract has a code for it (unavailable
+// included); any other error is answered as internal, except for a context's, which is
 // unavailable. A context ends with [requestTimeout]; a stream's also with its client.
 
-// Clock tells the time that everything is decided by: the database's, in UTC and whole
+// Clock returns the time by which everything is decided: the database's, in UTC and whole
 // milliseconds.
 type Clock interface{ Now() time.Time }
 
-// Health tells whether the node can serve, and if not, why: the detail of a
-// [boxoffice.Error] is shown to whoever asks, other errors are for the log.
+// Health reports whether the node can serve, and if not, why: the detail of a
+// [boxoffice.Error] is shown to the client, other errors are only logged.
 type Health interface {
 	Ready(ctx context.Context) error
 }
 
-// Users are everybody who was ever registered.
+// Users are all users ever registered.
 type Users interface {
 	CreateUser(ctx context.Context, user boxoffice.User) error
 	// User fails with user-not-found.
@@ -61,7 +61,7 @@ type Organiser interface {
 	CreateSchedule(ctx context.Context, schedule boxoffice.NewSchedule, now time.Time) (boxoffice.ScheduleInfo, error)
 }
 
-// Reservations are all there ever were, as they stand at now.
+// Reservations are all reservations ever made, as of now.
 type Reservations interface {
 	// Reservation fails with reservation-not-found.
 	Reservation(ctx context.Context, id uuid.UUID, now time.Time) (boxoffice.Reservation, error)
@@ -69,7 +69,7 @@ type Reservations interface {
 	UserReservations(ctx context.Context, userID uuid.UUID, status boxoffice.ReservationStatus, now time.Time, page boxoffice.PageRequest) (boxoffice.Page[boxoffice.Reservation], error)
 }
 
-// Payments are all there ever were.
+// Payments are all payments ever made.
 type Payments interface {
 	// Payment fails with payment-not-found.
 	Payment(ctx context.Context, id uuid.UUID) (boxoffice.Payment, error)
@@ -78,13 +78,13 @@ type Payments interface {
 
 // Answers are the stored answers of requests that came with an idempotency key.
 type Answers interface {
-	// StoredAnswer tells the answer that this very request got, if it was ever stored. It
+	// StoredAnswer returns the answer that this very request got, if one is stored. It
 	// fails with idempotency-key-reused if the key belongs to another request.
 	StoredAnswer(ctx context.Context, key boxoffice.IdempotencyKey) (outcome boxoffice.Outcome, found bool, err error)
 }
 
-// Seats decide what happens to the seats of a schedule. A refusal comes as an error or
-// in the outcome. Whoever has no answer gives up within 5 s, without being told to.
+// Seats decide what happens to the seats of a schedule. A refusal comes as an error or in
+// the outcome. A call without an answer gives up within 5 s by itself.
 type Seats interface {
 	// Hold makes a new reservation, and sets its time to live itself.
 	Hold(ctx context.Context, scheduleID int64, op boxoffice.Operation, admission boxoffice.Admission, seatNumber int) (boxoffice.Outcome, error)
@@ -94,24 +94,24 @@ type Seats interface {
 	CancelSale(ctx context.Context, scheduleID int64, op boxoffice.Operation, paymentID, userID uuid.UUID) (boxoffice.Outcome, error)
 }
 
-// SeatMaps show the seats of a schedule to who may see them.
+// SeatMaps shows the seats of a schedule to those who may see them.
 type SeatMaps interface {
-	// SeatMap fails with queue-token-expired if the admission has ended. A nil admission
-	// is an admin's. The map is shared: nobody changes it.
+	// SeatMap fails with queue-token-expired if the admission has ended. A nil admission is
+	// an admin's. The map is shared and must not be changed.
 	SeatMap(ctx context.Context, scheduleID int64, admission *boxoffice.Admission) (*boxoffice.SeatMap, error)
-	// FollowSeats gives the seats to somebody who saw them at version since (< 0: never),
-	// and when to ask again. It fails like SeatMap.
+	// FollowSeats returns what is new after version since (< 0: everything), and when to
+	// ask again. It fails like SeatMap.
 	FollowSeats(ctx context.Context, scheduleID int64, admission *boxoffice.Admission, since int64) (boxoffice.SeatNews, error)
 }
 
 // WaitingRooms are the lines in front of the schedules.
 type WaitingRooms interface {
-	// Join gives the user's live place, or a new one at the end of the line.
+	// Join returns the user's live place, or a new one at the end of the line.
 	Join(ctx context.Context, scheduleID int64, userID uuid.UUID) (place boxoffice.Place, created bool, err error)
-	// Place tells where a place stands, and that its holder was seen. It fails with
-	// queue-token-expired if it has ended.
+	// Place returns the current state of a place, whose holder then counts as seen. It
+	// fails with queue-token-expired if the place has ended.
 	Place(ctx context.Context, scheduleID int64, ref boxoffice.PlaceRef) (boxoffice.Place, error)
-	// FollowPlace does the same, and gives a channel that is closed when it is worth
+	// FollowPlace does the same, and also returns a channel that is closed when it is worth
 	// asking again.
 	FollowPlace(ctx context.Context, scheduleID int64, ref boxoffice.PlaceRef) (place boxoffice.Place, changed <-chan struct{}, err error)
 	// Leave ends a place.
@@ -124,7 +124,7 @@ type Queues interface {
 	ConfigureQueue(ctx context.Context, scheduleID int64, configure boxoffice.Configure) (boxoffice.QueueStatus, error)
 }
 
-// Cluster tells which nodes there are and what each of them has, as far as this one knows.
+// Cluster returns the nodes and the grains of each, as far as this node knows.
 type Cluster interface {
 	Members() []Member
 	Grains() []GrainCount
@@ -138,14 +138,14 @@ type Member struct {
 	Ready     bool // takes grains
 }
 
-// GrainCount is how many grains of a kind a member has active.
+// GrainCount is the number of active grains of a kind on a member.
 type GrainCount struct {
 	Kind   string `json:"kind" enum:"schedule,gatekeeper"`
 	Count  int    `json:"count"`
 	Member string `json:"member" doc:"its id"`
 }
 
-// Config is what the API is made of. Everything is required unless it says otherwise.
+// Config is what the API needs. Every field is required unless it says otherwise.
 type Config struct {
 	Log   *slog.Logger
 	Clock Clock
@@ -156,9 +156,9 @@ type Config struct {
 	Health    Health
 	// Metrics answers GET /metrics.
 	Metrics http.Handler
-	// Observe is told of every request that was answered: its route's pattern
-	// ("unmatched" if there is none), method ("other" if nobody uses it), status, and how
-	// long the answer took: of a stream, until it was open. Nil: nobody is.
+	// Observe, if not nil, is called for every answered request: its route's pattern
+	// ("unmatched" if there is none), method ("other" if it is not a usual one), status,
+	// and how long the answer took, for a stream until it was open.
 	Observe func(route, method string, status int, duration time.Duration)
 
 	Users        Users
@@ -174,16 +174,17 @@ type Config struct {
 	Queues       Queues
 	Cluster      Cluster
 
-	// RateLimit is how many requests per second one client address may make, with a
-	// burst of one second. 0: any number. The calls of operations do not count.
+	// RateLimit is how many requests per second one client address may make, with a burst
+	// of one second. 0: any number. Requests to the operations' routes do not count.
 	RateLimit int
-	// TrustedProxies are the networks of the load balancers whose X-Forwarded-For tells who
-	// the client is, for the limit and the log. Empty: the peer of the connection is.
+	// TrustedProxies are the networks of the load balancers whose X-Forwarded-For
+	// identifies the client, for the limit and the log. Empty: the client is the
+	// connection's peer.
 	TrustedProxies []netip.Prefix
 	// MaxStreams bounds the streams of events that are open at a time; further ones are
-	// told unavailable. 0: 20 000.
+	// refused as unavailable. 0: 20 000.
 	MaxStreams int
-	// AccessTokenTTL is how long the token of a registration is good for. 0: 24 hours.
+	// AccessTokenTTL is how long the token of a registration is valid. 0: 24 hours.
 	AccessTokenTTL time.Duration
 	// Version is the program's, for the OpenAPI document. Empty: "development".
 	Version string
@@ -191,7 +192,8 @@ type Config struct {
 
 const defaultAccessTokenTTL = 24 * time.Hour
 
-// withDefaults completes a configuration, or names what it lacks.
+// withDefaults returns the configuration with defaults filled in, or an error that names
+// what is missing.
 func (c Config) withDefaults() (Config, error) {
 	required := map[string]bool{
 		"Log": c.Log != nil, "Clock": c.Clock != nil, "Stopwatch": c.Stopwatch != nil,

@@ -8,9 +8,9 @@ import (
 	"boxoffice"
 )
 
-// guard lets a call marked (Q) in the contract go on if its queue token is of an
-// admitted place of the caller, or if the request has an answer. Whether the place has ended
-// since is for the schedule to say, when the call reaches it or through [api.afterGuard].
+// guard lets a call marked (Q) in the contract go on if its queue token is of an admitted
+// place of the caller, or if the request has an answer. The schedule decides whether the
+// place has ended since, when the call reaches it or through [api.afterGuard].
 func (a *api) guard(_ http.ResponseWriter, r *http.Request, req *request) error {
 	if req.caller.Admin { // other than GET was refused before
 		return nil
@@ -21,8 +21,8 @@ func (a *api) guard(_ http.ResponseWriter, r *http.Request, req *request) error 
 	return nil
 }
 
-// checkPlace looks a waiting token up: its place may have ended, and its holder counts as
-// seen.
+// checkPlace looks up the place of a waiting token: it may have ended, and its holder
+// counts as seen.
 func (a *api) checkPlace(r *http.Request, req *request) error {
 	if err := a.readQueueToken(r, req); err != nil {
 		return err
@@ -42,9 +42,9 @@ func (a *api) checkPlace(r *http.Request, req *request) error {
 	}
 }
 
-// afterGuard returns the error to tell where a guarded call is wrong in a way that comes
-// after the guard, but never reaches the schedule that would say that its place has
-// ended: that refusal if it has, else err.
+// afterGuard returns the error to answer a guarded call with, if err comes after the guard
+// but keeps the call from reaching the schedule, which would refuse an ended place: that
+// refusal if the place has ended, otherwise err.
 func (a *api) afterGuard(ctx context.Context, req *request, err error) error {
 	if _, refusal := a.SeatMaps.SeatMap(ctx, req.scheduleID, req.admission()); refusal != nil {
 		return refusal
@@ -52,7 +52,7 @@ func (a *api) afterGuard(ctx context.Context, req *request, err error) error {
 	return err
 }
 
-// admission is what seats are looked at with; an admin's is nil.
+// admission returns the admission to look at seats with; nil for an admin.
 func (req *request) admission() *boxoffice.Admission {
 	if req.caller.Admin {
 		return nil
@@ -60,7 +60,7 @@ func (req *request) admission() *boxoffice.Admission {
 	return new(req.place.admission())
 }
 
-// identifyPlace is for the place's own routes, which ask for nothing but its token.
+// identifyPlace is for the place's own routes, which require only its token.
 func (a *api) identifyPlace(_ http.ResponseWriter, r *http.Request, req *request) error {
 	if err := a.readQueueToken(r, req); err != nil {
 		return err
@@ -87,7 +87,7 @@ func queueTokenInvalid() error {
 	return boxoffice.Errorf(boxoffice.CodeQueueTokenInvalid, "this is not a queue token of yours for this schedule")
 }
 
-// placePath is where the holder of a place asks for it.
+// placePath returns the path at which the holder of a place asks for it.
 func placePath(scheduleID int64) string {
 	return fmt.Sprintf("/api/v1/schedules/%d/queue-tokens/me", scheduleID)
 }

@@ -18,15 +18,15 @@ import (
 // none is the input of a call that takes nothing, and the output of one that answers 204.
 type none struct{}
 
-// handle adds a call: a function of what its body holds, or for GET its query, whose result
-// is encoded as JSON.
+// handle adds a call: a function of its decoded body, or for GET its query, whose result is
+// encoded as JSON.
 func handle[In, Out any](a *api, op operation, fn func(ctx context.Context, req *request, in In) (Out, error)) {
 	op.input = inputOf[In](a, op.method)
 	if op.status != http.StatusNoContent {
 		op.content = jsonContent(schemaOf[Out](a), op.example)
 	}
 	a.add(&op, func(w http.ResponseWriter, r *http.Request, req *request) error {
-		in, _ := req.in.(In) // zero where the call was sent nothing
+		in, _ := req.in.(In) // zero if the request has no input
 		out, err := fn(r.Context(), req, in)
 		if err != nil {
 			return err
@@ -36,7 +36,7 @@ func handle[In, Out any](a *api, op operation, fn func(ctx context.Context, req 
 	})
 }
 
-// handleRaw adds a call that writes its own answer, of the content that is given.
+// handleRaw adds a call that writes its own answer, of the given content.
 func (a *api) handleRaw(op operation, content map[string]*huma.MediaType, answer step) {
 	op.content = content
 	a.add(&op, answer)
@@ -48,7 +48,7 @@ func (a *api) add(op *operation, answer step) {
 	a.router.With(a.middleware(op)...).Method(op.method, op.pattern, a.last(answer))
 }
 
-// jsonType is the content type of everything that is no problem.
+// jsonType is the content type of everything but problems.
 const jsonType = "application/json"
 
 // writeOutput answers with what a call's function returned.
@@ -71,9 +71,9 @@ func writeOutput(w http.ResponseWriter, r *http.Request, req *request, out any) 
 	write(w, status, jsonType, body)
 }
 
-// encode encodes a type of this package, which cannot fail but for a bug.
+// encode encodes a type of this package; only a bug can make it fail.
 func encode(value any) []byte {
-	// A text that is no UTF-8 is shown as well as can be.
+	// Invalid UTF-8 is shown as well as possible.
 	body, err := json.Marshal(value, jsontext.AllowInvalidUTF8(true))
 	if err != nil {
 		panic(fmt.Errorf("encode a %T: %w", value, err))
@@ -84,7 +84,7 @@ func encode(value any) []byte {
 // line encodes an answer, which ends its line: for people at a terminal.
 func line(value any) []byte { return append(encode(value), '\n') }
 
-// write answers with bytes, and tells their length, so that none of them is sent in chunks.
+// write answers with bytes, and sets their length, so that they are not sent in chunks.
 func write(w http.ResponseWriter, status int, contentType string, body []byte) {
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
@@ -92,14 +92,14 @@ func write(w http.ResponseWriter, status int, contentType string, body []byte) {
 	_, _ = w.Write(body) // fails only if the client is gone
 }
 
-// etagOf is a strong entity tag of bytes.
+// etagOf returns a strong entity tag of body.
 func etagOf(body []byte) string {
 	hash := sha256.Sum256(body)
 	return `"` + hex.EncodeToString(hash[:16]) + `"`
 }
 
-// matches reports whether If-None-Match names the entity tag, or any. The comparison is
-// weak, as RFC 9110 has it for this header.
+// matches reports whether If-None-Match names the entity tag, or is "*". The comparison is
+// weak, as RFC 9110 requires for this header.
 func matches(header http.Header, etag string) bool {
 	for _, field := range header["If-None-Match"] {
 		for candidate := range strings.SplitSeq(field, ",") {

@@ -51,13 +51,13 @@ func readKey(r *http.Request, req *request, value any) error {
 	return nil
 }
 
-// decided gives the answer to an operation: the one that the request got before, or what
-// do makes of it. A refusal comes as an error.
+// decided returns the answer to an operation: the one that the request got before, or the
+// result of do. A refusal is returned as an error.
 //
-// Whether a key has an answer is for the commit to find out that would store one; nothing
-// is asked of the database before, unless this node has had the key before: a commit that
-// is refused costs more than a look. So the answers that are not stored, which no commit
-// stands behind, must be the ones that nobody got another for: see [api.unlessAnswered].
+// The commit that would store an answer finds out whether the key already has one. The
+// database is asked beforehand only if this node has seen the key before, because a refused
+// commit costs more than a look-up. Answers that are not stored, and so have no commit,
+// must therefore not contradict an earlier answer: see [api.unlessAnswered].
 func (a *api) decided(ctx context.Context, req *request, do func() (boxoffice.Outcome, error)) (boxoffice.Outcome, error) {
 	var outcome boxoffice.Outcome
 	if req.stored == nil {
@@ -88,11 +88,11 @@ func (a *api) decided(ctx context.Context, req *request, do func() (boxoffice.Ou
 	return outcome, nil
 }
 
-// maxSeenKeys bounds the keys that a node remembers to have had.
+// maxSeenKeys bounds the keys that a node remembers having seen.
 const maxSeenKeys = 50_000
 
-// recall looks for the answer of a request whose key this node has had before, or one with
-// the same hash. Whatever it does not find, the commit will.
+// recall looks for the answer to a request whose key, or one with the same hash, this node
+// has seen before. The commit finds whatever recall does not.
 func (a *api) recall(ctx context.Context, req *request) {
 	if req.operation.Key.IsZero() {
 		return
@@ -107,11 +107,12 @@ func (a *api) recall(ctx context.Context, req *request) {
 	}
 }
 
-// unlessAnswered gives the refusal of a request, unless that very request got an answer
-// before: then it fills req.stored and gives nil. A key that is another request's is told
-// in the refusal's place, except where the guard refuses, which comes before keys.
+// unlessAnswered returns the refusal of a request, unless that very request got an answer
+// before: then it sets req.stored and returns nil. If the key belongs to another request,
+// it returns that error instead of the refusal, except if the guard refuses, which comes
+// before keys.
 //
-// What may be sent again is not looked up: it will be answered then.
+// A retryable refusal is not looked up: the next attempt will find the answer.
 func (a *api) unlessAnswered(ctx context.Context, req *request, refusal error) error {
 	code := boxoffice.CodeOf(refusal)
 	if req.operation.Key.IsZero() || code == boxoffice.CodeUnavailable || code == boxoffice.CodeInternal {
@@ -130,7 +131,7 @@ func (a *api) unlessAnswered(ctx context.Context, req *request, refusal error) e
 	return nil
 }
 
-// guards tells the refusals of the guard.
+// guards reports whether a refusal is one of the guard's.
 func guards(code boxoffice.Code) bool {
 	switch code {
 	case boxoffice.CodeQueueTokenRequired, boxoffice.CodeQueueTokenInvalid, boxoffice.CodeNotAdmitted, boxoffice.CodeQueueTokenExpired:
@@ -140,9 +141,9 @@ func guards(code boxoffice.Code) bool {
 	}
 }
 
-// digest is what makes two requests of one route the same: the ids of the path and the
-// value of the body, however they are spelt. Stored answers are found by it, those of earlier
-// releases too: its form stays.
+// digest returns what identifies a request within its route: the ids of the path and the
+// value of the body, however they are spelt. Stored answers are compared by it, those of
+// earlier releases too, so its form must not change.
 func digest(ctx context.Context, value any) ([sha256.Size]byte, error) {
 	hash := sha256.New()
 	for _, name := range []string{concertParam, scheduleParam, userParam, reservationParam, paymentParam} {
@@ -153,7 +154,7 @@ func digest(ctx context.Context, value any) ([sha256.Size]byte, error) {
 		fmt.Fprintf(hash, "%q\n", text)
 	}
 	if value == nil {
-		value = map[string]any{} // a call that has no members may be sent with or without a body
+		value = map[string]any{} // a call without members may be sent with or without a body
 	}
 	// Package json sorts the members of maps, and numbers that are equal have one form
 	// unless they are wrong values anyway: see [exactNumber].

@@ -16,9 +16,9 @@ func notFound() error {
 	return boxoffice.Errorf(boxoffice.CodeNotFound, "there is nothing at this path")
 }
 
-// methodNotAllowed answers methods that the path does not have: OPTIONS with those that
-// it has, anything else with a problem. chi comes here for methods that it does not
-// know, too, whatever the path.
+// methodNotAllowed answers methods that the path does not have: OPTIONS with those that it
+// has, anything else with a problem. chi also calls it for methods that it does not know,
+// whatever the path.
 func (a *api) methodNotAllowed(w http.ResponseWriter, r *http.Request) {
 	allowed := a.methodsOf(r)
 	if len(allowed) == 0 {
@@ -33,7 +33,7 @@ func (a *api) methodNotAllowed(w http.ResponseWriter, r *http.Request) {
 	a.writeProblem(w, r, boxoffice.Errorf(boxoffice.CodeMethodNotAllowed, "this path has no such method"))
 }
 
-// methodsOf lists the methods of a path.
+// methodsOf returns the methods of a path.
 func (a *api) methodsOf(r *http.Request) []string {
 	path := cmp.Or(r.URL.RawPath, r.URL.Path) // as the router has it
 	var allowed []string

@@ -17,12 +17,12 @@ import (
 	"boxoffice"
 )
 
-// requestTimeout is how long a request may be under way behind the interfaces before
-// it is told unavailable. It leaves time to write that before [writeTimeout].
+// requestTimeout is how long a request may spend behind the interfaces before it is
+// answered as unavailable. It leaves time to write that before [writeTimeout].
 const requestTimeout = 8 * time.Second
 
-// newRouter makes the router and the middleware that every request goes through, also one
-// without a route.
+// newRouter returns the router with the middleware that every request goes through, even
+// one without a route.
 func (a *api) newRouter() *chi.Mux {
 	router := chi.NewRouter()
 	router.Use(a.begin, a.observed, a.recovered)
@@ -39,8 +39,8 @@ func (a *api) newRouter() *chi.Mux {
 // that the contract sets for mistakes: unknown concert or schedule, headers that are given
 // twice, who is calling and what they may do, the guard, what is wrong with the request itself.
 //
-// What the client sends is read before the guard and told after it: a request whose key has
-// an answer gets it before the guard looks at its queue token.
+// The request's input is read before the guard, and mistakes in it are reported after it: a
+// request whose key has an answer gets it before the guard checks its queue token.
 func (a *api) middleware(op *operation) chi.Middlewares {
 	all := chi.Middlewares{a.enter(op)}
 	add := func(when bool, do step) {
@@ -59,11 +59,11 @@ func (a *api) middleware(op *operation) chi.Middlewares {
 	return all
 }
 
-// step does a part of what a request asks for. An error is told as a problem; nothing was
-// written before it.
+// step handles one part of a request. An error is answered as a problem; nothing may have
+// been written before it.
 type step func(w http.ResponseWriter, r *http.Request, req *request) error
 
-// first makes a step the middleware of what comes after it.
+// first returns middleware that runs a step before the next handler.
 func (a *api) first(do step) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -76,7 +76,7 @@ func (a *api) first(do step) func(http.Handler) http.Handler {
 	}
 }
 
-// last makes a step the handler that a request ends in.
+// last returns a handler that runs a step.
 func (a *api) last(do step) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if err := do(w, r, requestOf(r.Context())); err != nil {
@@ -85,7 +85,7 @@ func (a *api) last(do step) http.HandlerFunc {
 	}
 }
 
-// begin gives a request its id and its trace.
+// begin assigns a request its id and its trace.
 func (a *api) begin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		req := &request{
@@ -101,7 +101,7 @@ func (a *api) begin(next http.Handler) http.Handler {
 	})
 }
 
-// unmatched is the route that requests without one are counted under.
+// unmatched is the route under which requests without one are counted.
 const unmatched = "unmatched"
 
 // observed counts and logs a request.
@@ -113,14 +113,14 @@ func (a *api) observed(next http.Handler) http.Handler {
 		duration := a.Stopwatch().Sub(start)
 
 		req, answered, pattern := requestOf(r.Context()), duration, unmatched
-		if !req.opened.IsZero() { // how long a stream is read says nothing of how fast this node is
+		if !req.opened.IsZero() { // how long a stream is read says nothing about this node's speed
 			answered = req.opened.Sub(start)
 		}
 		if req.op != nil {
 			pattern = req.op.pattern
 		}
 		a.Observe(pattern, countedMethod(r.Method), recorder.Status(), answered)
-		// A failure was logged with its cause, where that was seen.
+		// A failure was logged with its cause where it occurred.
 		if a.Log.Enabled(r.Context(), slog.LevelDebug) {
 			a.Log.LogAttrs(r.Context(), slog.LevelDebug, "request", append(req.attributes(),
 				slog.Int("status", recorder.Status()), slog.Duration("duration", duration),
@@ -129,8 +129,8 @@ func (a *api) observed(next http.Handler) http.Handler {
 	})
 }
 
-// countedMethod is what a request's method is counted under: clients may make up methods,
-// and whoever counts keeps what they count for ever.
+// countedMethod returns the label of a request's method: clients may invent methods, and
+// metrics keep every label forever.
 func countedMethod(method string) string {
 	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
@@ -140,8 +140,8 @@ func countedMethod(method string) string {
 	}
 }
 
-// recovered makes a panic an internal problem, or cuts the answer short where it is too late
-// to say so.
+// recovered turns a panic into an internal problem, or aborts the answer if it has already
+// begun.
 func (a *api) recovered(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
@@ -163,7 +163,7 @@ func (a *api) recovered(next http.Handler) http.Handler {
 	})
 }
 
-// paced refuses clients that ask too often.
+// paced refuses clients that exceed the rate limit.
 func (a *api) paced(next http.Handler) http.Handler {
 	return a.first(func(_ http.ResponseWriter, r *http.Request, _ *request) error {
 		wait := a.limit.wait(r, a.Stopwatch())
@@ -176,8 +176,9 @@ func (a *api) paced(next http.Handler) http.Handler {
 	})(next)
 }
 
-// plainPath knows no path that another program could take for a different one: the router
-// would take an empty segment, or one with an escaped slash in it, for a parameter.
+// plainPath answers not-found for paths that another program could read as different ones:
+// the router would take an empty segment, or one with an escaped slash in it, for a
+// parameter.
 func (a *api) plainPath(next http.Handler) http.Handler {
 	return a.first(func(_ http.ResponseWriter, r *http.Request, _ *request) error {
 		if !isPlain(r.URL.EscapedPath()) {
@@ -201,8 +202,8 @@ func isPlain(escaped string) bool {
 	return rooted
 }
 
-// enter begins a call: from here on the request is the operation's, and goes on for
-// [requestTimeout] at most, whether its client waits or not.
+// enter begins a call: from here on the request belongs to the operation, and runs for
+// [requestTimeout] at most, whether or not its client waits.
 func (a *api) enter(op *operation) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -29,13 +29,13 @@ const (
 
 func documentTags() []*huma.Tag {
 	return []*huma.Tag{
-		{Name: tagUsers, Description: "Register, charge points, see where they went."},
+		{Name: tagUsers, Description: "Register, charge points, and see the history of points."},
 		{Name: tagCatalogue, Description: "What is played and when. Public and cacheable."},
 		{Name: tagQueue, Description: "Each schedule has a line in front of its seats: join, ask where you stand, and use the token of an admitted place."},
 		{Name: tagSeats, Description: "50 seats per schedule, one per user. A hold lasts a few minutes."},
 		{Name: tagPayments, Description: "Pay a held seat with points; cancel until the day of the performance."},
 		{Name: tagAdmin, Description: "For tokens with the role admin."},
-		{Name: tagOperations, Description: "For who runs a node."},
+		{Name: tagOperations, Description: "For operators of a node."},
 	}
 }
 
@@ -45,7 +45,7 @@ func documentInfo(version string) *huma.Info {
 		Version: version,
 		Description: "Sells the seats of concerts. Times are RFC 3339 in UTC with milliseconds, points are whole numbers, " +
 			"lists are pages (`items`, `next`). Every refusal is a problem (RFC 9457) whose `code` never changes; " +
-			"a problem with `retryable` may be sent again, with the same `Idempotency-Key` and without fear of doing it twice.",
+			"a problem with `retryable` may be sent again, with the same `Idempotency-Key` and without the risk of doing it twice.",
 	}
 }
 
@@ -62,12 +62,12 @@ func securitySchemes() map[string]*huma.SecurityScheme {
 	}
 }
 
-// schemaName drops the JSON that the names of the types of this package end with.
+// schemaName drops the suffix JSON of this package's type names.
 func schemaName(t reflect.Type, hint string) string {
 	return strings.ReplaceAll(huma.DefaultSchemaNamer(t, hint), "JSON", "")
 }
 
-// newDocument makes a document without operations.
+// newDocument returns a document without operations.
 func newDocument(version string) *huma.OpenAPI {
 	return &huma.OpenAPI{
 		OpenAPI: "3.1.0",
@@ -80,8 +80,8 @@ func newDocument(version string) *huma.OpenAPI {
 	}
 }
 
-// describe adds a call to the document. What follows from its route (parameters of the path,
-// tokens, and the problems that these bring) need not be said by the operation.
+// describe adds a call to the document. The operation need not list what follows from its
+// route (parameters of the path, tokens, and their problems).
 func (a *api) describe(op *operation) {
 	described := &huma.Operation{
 		OperationID: op.id,
@@ -107,7 +107,7 @@ func (a *api) describe(op *operation) {
 	}
 	if slices.Contains(op.headers, "ETag") {
 		described.Responses["304"] = &huma.Response{
-			Description: "What the client has (If-None-Match) is current",
+			Description: "The client's copy (If-None-Match) is current",
 			Headers:     responseHeaders([]string{"ETag", requestIDHeader}),
 		}
 	}
@@ -133,7 +133,7 @@ func (op *operation) security() []map[string][]string {
 	}
 }
 
-// codes lists every problem of a call, those that follow from its route included.
+// codes returns every problem of a call, those that follow from its route included.
 func (op *operation) codes() []boxoffice.Code {
 	codes := slices.Clone(op.refusals)
 	if !op.isAPI() {
@@ -221,7 +221,7 @@ func jsonContent(schema *huma.Schema, example any) map[string]*huma.MediaType {
 	return map[string]*huma.MediaType{jsonType: {Schema: schema, Example: example}}
 }
 
-// writeDocument finishes the document and what shows it.
+// writeDocument completes the document and the page that shows it.
 func (a *api) writeDocument() error {
 	data, err := stdjson.Marshal(a.openapi)
 	if err != nil {
@@ -236,7 +236,7 @@ func (a *api) writeDocument() error {
 	return err
 }
 
-// pathParams finds the parameters of a pattern.
+// pathParams returns the parameters of a pattern.
 func pathParams(pattern string) []string {
 	var names []string
 	for _, match := range regexp.MustCompile(`\{(\w+)\}`).FindAllStringSubmatch(pattern, -1) {

@@ -9,7 +9,7 @@ import (
 	"boxoffice"
 )
 
-// operation is a call: its route, who may make it, and what the document says of it.
+// operation is a call: its route, who may make it, and its description in the document.
 type operation struct {
 	method  string
 	pattern string // as chi and OpenAPI write it
@@ -25,7 +25,7 @@ type operation struct {
 	summary     string
 	description string
 	status      int // of a success; 0: 200
-	// repeated is the status of a success that changed nothing new; 0: there is none.
+	// repeated is the status of a success that changed nothing; 0: there is none.
 	repeated int
 	headers  []string         // of a success
 	params   []*huma.Param    // of this call in particular
@@ -42,7 +42,7 @@ const (
 	signedIn           // users and admins
 	usersOnly          // users; an admin only reads
 	adminsOnly         // admins
-	placeHolder        // who has the queue token, whoever they are
+	placeHolder        // whoever has the queue token
 )
 
 // keyRule says what a call does with an idempotency key.
@@ -79,5 +79,5 @@ func (op *operation) bodyRule() bodyRule {
 // hasPath reports whether the path has the parameter.
 func (op *operation) hasPath(name string) bool { return strings.Contains(op.pattern, "{"+name+"}") }
 
-// isAPI reports whether the call is one of the contract's, not of the node's operations.
+// isAPI reports whether the call is part of the contract, and not one for operators.
 func (op *operation) isAPI() bool { return strings.HasPrefix(op.pattern, "/api/") }

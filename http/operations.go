@@ -14,7 +14,7 @@ type healthJSON struct {
 	Status string `json:"status" enum:"ok"`
 }
 
-// indexJSON is what somebody finds who types the address of a node.
+// indexJSON is the answer at the root of a node.
 type indexJSON struct {
 	Name    string `json:"name"`
 	Docs    string `json:"docs" format:"uri-reference"`
@@ -40,12 +40,12 @@ func (a *api) addOperations() {
 	healthy := map[string]any{"status": "ok"}
 	handle(a, operations("/livez", "getLiveness", "Whether the process runs", healthy, boxoffice.CodeInternal), a.getLiveness)
 	handle(a, operations("/readyz", "getReadiness", "Whether the node can serve", healthy, boxoffice.CodeUnavailable), a.getReadiness)
-	handle(a, operations("/.well-known/jwks.json", "getKeySet", "The keys that access tokens are checked with", nil, boxoffice.CodeInternal),
+	handle(a, operations("/.well-known/jwks.json", "getKeySet", "The keys that verify access tokens", nil, boxoffice.CodeInternal),
 		func(_ context.Context, req *request, _ none) (jwkSet, error) {
 			req.header.Set("Cache-Control", "public, max-age=300")
 			return a.Keys.jwks(), nil
 		})
-	handle(a, operations("/", "getIndex", "Where to go on from here", nil, boxoffice.CodeInternal),
+	handle(a, operations("/", "getIndex", "Where to find the documentation", nil, boxoffice.CodeInternal),
 		func(context.Context, *request, none) (indexJSON, error) {
 			return indexJSON{Name: "boxoffice", Docs: "/docs", OpenAPI: "/openapi.json"}, nil
 		})
@@ -58,11 +58,11 @@ func (a *api) addOperations() {
 		return op
 	}
 	a.handleRaw(file("/openapi.json", "getDocument", "This document"), contentOf(jsonType), a.getDocument)
-	a.handleRaw(file("/docs", "getDocs", "This document, to read"), contentOf("text/html"), a.getDocs)
-	a.handleRaw(file("/docs/{asset}", "getDocsAsset", "What the page is made of", boxoffice.CodeNotFound), contentOf("*/*"), a.getDocsAsset)
+	a.handleRaw(file("/docs", "getDocs", "This document as a page"), contentOf("text/html"), a.getDocs)
+	a.handleRaw(file("/docs/{asset}", "getDocsAsset", "The files of that page", boxoffice.CodeNotFound), contentOf("*/*"), a.getDocsAsset)
 }
 
-// contentOf is content that has no schema.
+// contentOf returns content without a schema.
 func contentOf(contentType string) map[string]*huma.MediaType {
 	return map[string]*huma.MediaType{contentType: {}}
 }

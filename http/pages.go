@@ -13,8 +13,8 @@ import (
 	"strings"
 )
 
-// swagger is Swagger UI 5.35.0 with its licences, as swagger/update takes it from its npm
-// package, and the page that starts it.
+// swagger is Swagger UI 5.35.0 with its licences, as swagger/update extracts it from its
+// npm package, and the page that starts it.
 //
 //go:embed swagger/*.gz swagger/index.html swagger/start.js swagger/favicon-32x32.png
 //go:embed swagger/LICENSE swagger/NOTICE swagger/swagger-ui-bundle.js.LICENSE.txt
@@ -29,12 +29,12 @@ const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'uns
 type asset struct {
 	contentType string
 	plain       []byte
-	compressed  []byte // gzip; nil if it is not worth it
-	// Each coding is a representation with a tag of its own.
+	compressed  []byte // gzip; nil if it saves too little
+	// Each encoding is a representation with a tag of its own.
 	plainETag, compressedETag string
 }
 
-// loadAssets reads what is embedded.
+// loadAssets returns the embedded files.
 func loadAssets() (map[string]asset, error) {
 	entries, err := swagger.ReadDir("swagger")
 	if err != nil {

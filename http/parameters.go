@@ -16,7 +16,7 @@ const (
 	examplePayment     = "01939d3a-5c6e-7d44-8f00-5b2f6d1c9e04"
 )
 
-// parameters are those of the path, of headers and of the query.
+// parameters returns the parameters in the path, the headers and the query.
 func (op *operation) parameters() []*huma.Param {
 	var params []*huma.Param
 	for _, name := range pathParams(op.pattern) {
@@ -25,13 +25,13 @@ func (op *operation) parameters() []*huma.Param {
 	if op.key != keyIgnored {
 		params = append(params, &huma.Param{
 			Name: idempotencyKeyHeader, In: "header", Required: op.key == keyRequired,
-			Description: "A new one for each thing that you want done, the same one whenever you ask for it again.",
+			Description: "A new key for each operation, and the same key whenever it is sent again.",
 			Schema:      &huma.Schema{Type: huma.TypeString, MinLength: new(1), MaxLength: new(maxKeyLength), Pattern: `^[ -~]+$`},
 		})
 	}
 	if slices.Contains(op.headers, "ETag") {
 		params = append(params, &huma.Param{
-			Name: "If-None-Match", In: "header", Description: "ETags of what the client has.",
+			Name: "If-None-Match", In: "header", Description: "ETags of the client's copies.",
 			Schema: &huma.Schema{Type: huma.TypeString},
 		})
 	}
@@ -42,7 +42,7 @@ func (op *operation) parameters() []*huma.Param {
 	return params
 }
 
-// queryParams are the members of an input, in the order of its fields.
+// queryParams returns the members of an input, in the order of its fields.
 func queryParams(in *input) []*huma.Param {
 	var params []*huma.Param
 	for _, name := range in.names {
@@ -65,16 +65,16 @@ func pathParam(name string) *huma.Param {
 	return param
 }
 
-// responseHeaders describes headers by name.
+// responseHeaders returns descriptions of headers by name.
 func responseHeaders(names []string) map[string]*huma.Header {
 	text := &huma.Schema{Type: huma.TypeString}
 	seconds := &huma.Schema{Type: huma.TypeInteger, Minimum: new(0.0)}
 	known := map[string]*huma.Header{
 		requestIDHeader:           {Description: "The request's own, or a new one.", Schema: text},
-		"Location":                {Description: "Where what was made can be read.", Schema: text},
-		"ETag":                    {Description: "What to send as If-None-Match.", Schema: text},
-		"Cache-Control":           {Description: "How long the answer may be kept.", Schema: text},
-		"Retry-After":             {Description: "Seconds after which to ask again.", Schema: seconds},
+		"Location":                {Description: "Where the new resource can be read.", Schema: text},
+		"ETag":                    {Description: "The value to send as If-None-Match.", Schema: text},
+		"Cache-Control":           {Description: "How long the answer may be cached.", Schema: text},
+		"Retry-After":             {Description: "Seconds after which to try again.", Schema: seconds},
 		"Link":                    {Description: "rel=status: where to ask for the place in line.", Schema: text},
 		"WWW-Authenticate":        {Description: "Which token is asked for.", Schema: text},
 		bufferingHeader:           {Description: "no: proxies are to pass events on at once.", Schema: text},

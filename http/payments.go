@@ -51,7 +51,7 @@ func (a *api) addPayments() {
 	handle(a, operation{
 		method: http.MethodPost, pattern: "/api/v1/payments", access: signedIn, key: keyRequired,
 		id: "pay", tag: tagPayments, summary: "Pay a held seat",
-		description: "Takes the points, confirms the seat, writes the history and ends the place in line: all of it or nothing.",
+		description: "Takes the points, confirms the seat, writes the history and ends the place in line: all or nothing.",
 		status:      http.StatusCreated, headers: []string{"Location", idempotencyReplayedHeader},
 		refusals: []boxoffice.Code{
 			boxoffice.CodeForbidden, boxoffice.CodeReservationNotFound, boxoffice.CodeInsufficientPoints,
@@ -74,7 +74,7 @@ func (a *api) addPayments() {
 	handle(a, operation{
 		method: http.MethodPost, pattern: "/api/v1/payments/{paymentId}/cancellation", access: signedIn, key: keyRequired,
 		id: "cancelPayment", tag: tagPayments, summary: "Cancel a payment",
-		description: "Gives the points back and frees the seat.",
+		description: "Refunds the points and frees the seat.",
 		status:      http.StatusCreated, headers: []string{"Location", idempotencyReplayedHeader},
 		refusals: []boxoffice.Code{
 			boxoffice.CodeForbidden, boxoffice.CodePaymentNotFound, boxoffice.CodeAlreadyCancelled, boxoffice.CodeCancellationClosed,
@@ -103,7 +103,7 @@ func (a *api) cancelPayment(ctx context.Context, req *request, _ none) (paymentJ
 	})
 }
 
-// paid answers a payment or its cancellation.
+// paid returns the answer to a payment or its cancellation.
 func (a *api) paid(ctx context.Context, req *request, do func() (boxoffice.Outcome, error)) (paymentJSON, error) {
 	outcome, err := a.decided(ctx, req, do)
 	if err != nil {

@@ -10,14 +10,14 @@ import (
 func (a *api) addPlaceEvents() {
 	a.handleStream(operation{
 		method: http.MethodGet, pattern: placePattern + "/events", access: placeHolder,
-		id: "followPlace", tag: tagQueue, summary: "Be told where the place stands",
+		id: "followPlace", tag: tagQueue, summary: "Follow a place in line",
 		description: "Server-sent events: `place`, whose data is a place, at once and on every change, at most one a second. " +
 			"The stream ends after the event whose status is `admitted` or, where the place has ended, `expired`.",
 		refusals: []boxoffice.Code{boxoffice.CodeQueueTokenExpired},
 	}, "event: place\ndata: {\"token\":\"eyJ…\",\"scheduleId\":1,\"status\":\"waiting\",\"position\":128,…}\n\n", a.followPlace)
 }
 
-// followPlace tells a place until it is let in or has ended.
+// followPlace streams a place until it is let in or has ended.
 func (a *api) followPlace(w http.ResponseWriter, r *http.Request, req *request) error {
 	place, changed, err := a.WaitingRooms.FollowPlace(r.Context(), req.scheduleID, req.place.ref())
 	if boxoffice.CodeOf(err) == boxoffice.CodeQueueTokenExpired {
@@ -42,7 +42,7 @@ func (a *api) followPlace(w http.ResponseWriter, r *http.Request, req *request) 
 	return nil
 }
 
-// nextPlace waits until the place differs from what was told. False: the stream is over.
+// nextPlace waits until the place differs from what was sent. False: the stream is over.
 func (s *stream) nextPlace(told boxoffice.Place, changed <-chan struct{}) (boxoffice.Place, <-chan struct{}, bool) {
 	if !s.pause(placeSpacing) {
 		return told, nil, false

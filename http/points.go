@@ -49,7 +49,7 @@ func (a *api) addPoints() {
 	}, a.chargePoints)
 	handle(a, operation{
 		method: http.MethodGet, pattern: "/api/v1/users/{userId}/points/history", access: signedIn,
-		id: "listPointsHistory", tag: tagUsers, summary: "List where points came from and went, newest first",
+		id: "listPointsHistory", tag: tagUsers, summary: "List the history of points, newest first",
 		example: map[string]any{"items": []any{map[string]any{
 			"entryId": exampleEntry, "type": "charge", "amount": 50_000, "balanceAfter": 50_000, "createdAt": "2026-11-21T09:01:00.000Z",
 		}}, "next": nil},

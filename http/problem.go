@@ -16,21 +16,21 @@ type problemKind struct {
 	code    boxoffice.Code
 	status  int
 	title   string
-	meaning string // what a client can make of it
+	meaning string // what it means and what a client can do
 }
 
-// problemKinds is the table. A code that is not in it is told as internal.
+// problemKinds returns the table. A code that is not in it is answered as internal.
 func problemKinds() []problemKind {
 	return []problemKind{
-		{boxoffice.CodeMalformedRequest, 400, "Malformed request", "The body is not exactly one JSON value in UTF-8 with no member given twice, or a header that counts once was sent twice."},
-		{boxoffice.CodeIdempotencyKeyRequired, 400, "Idempotency key required", "Send an Idempotency-Key of 1–255 printable ASCII characters, a new one for each thing you want done."},
+		{boxoffice.CodeMalformedRequest, 400, "Malformed request", "The body is not exactly one JSON value in UTF-8 without duplicate members, or a header that may be sent once was sent twice."},
+		{boxoffice.CodeIdempotencyKeyRequired, 400, "Idempotency key required", "Send an Idempotency-Key of 1–255 printable ASCII characters, a new one for each operation."},
 		{boxoffice.CodeUnauthenticated, 401, "Unauthenticated", "The access token is missing, malformed, expired or forged."},
-		{boxoffice.CodeQueueTokenRequired, 401, "Queue token required", "Join the schedule's waiting room and send the newest token that it gave you as Queue-Token."},
-		{boxoffice.CodeQueueTokenInvalid, 401, "Queue token invalid", "The queue token is forged, or of another user or schedule."},
+		{boxoffice.CodeQueueTokenRequired, 401, "Queue token required", "Join the schedule's waiting room and send the newest token from there as Queue-Token."},
+		{boxoffice.CodeQueueTokenInvalid, 401, "Queue token invalid", "The queue token is forged, or belongs to another user or schedule."},
 		{boxoffice.CodeInsufficientPoints, 402, "Insufficient points", "The account has balance points and the seat costs amount; charge points and pay again while the hold lasts."},
 		{boxoffice.CodeForbidden, 403, "Forbidden", "The caller may not do this, or names another user."},
-		{boxoffice.CodeNotAdmitted, 403, "Not admitted yet", "The place in line still waits, or its newer token was not fetched; see the link with rel=status."},
-		{boxoffice.CodeQueueTokenExpired, 403, "Queue token expired", "The place in line has ended; join again. Guarded calls say this with 403, the place's own routes with 410."},
+		{boxoffice.CodeNotAdmitted, 403, "Not admitted yet", "The place in line still waits, or you have not fetched its newer token; see the link with rel=status."},
+		{boxoffice.CodeQueueTokenExpired, 403, "Queue token expired", "The place in line has ended; join again. Guarded calls answer this with 403, the place's own routes with 410."},
 		{boxoffice.CodeNotFound, 404, "Not found", "There is nothing at this path."},
 		{boxoffice.CodeUserNotFound, 404, "User not found", "No such user was ever registered."},
 		{boxoffice.CodeConcertNotFound, 404, "Concert not found", "There is no such concert."},
@@ -42,13 +42,13 @@ func problemKinds() []problemKind {
 		{boxoffice.CodeSalesClosed, 409, "Sales closed", "The schedule is not, or no longer, on sale."},
 		{boxoffice.CodeSeatTaken, 409, "Seat taken", "Somebody else has the seat; availableSeats lists those that are free."},
 		{boxoffice.CodeAlreadyReserved, 409, "Already reserved", "The user holds another seat of this schedule, or owns one."},
-		{boxoffice.CodeAlreadyPaid, 409, "Already paid", "The reservation is paid."},
-		{boxoffice.CodeAlreadyCancelled, 409, "Already cancelled", "The payment was cancelled before."},
+		{boxoffice.CodeAlreadyPaid, 409, "Already paid", "The reservation is already paid."},
+		{boxoffice.CodeAlreadyCancelled, 409, "Already cancelled", "The payment is already cancelled."},
 		{boxoffice.CodeCancellationClosed, 409, "Cancellation closed", "Payments cannot be cancelled from 00:00 of the performance's day at the venue."},
 		{boxoffice.CodeHoldExpired, 410, "Hold expired", "The seat is no longer held; nothing was charged."},
-		{boxoffice.CodeBodyTooLarge, 413, "Body too large", "A body may have 64 KiB."},
+		{boxoffice.CodeBodyTooLarge, 413, "Body too large", "A body may have at most 64 KiB."},
 		{boxoffice.CodeUnsupportedMediaType, 415, "Unsupported media type", "Bodies are JSON."},
-		{boxoffice.CodeInvalidRequest, 422, "Invalid request", "Values of the request are wrong; errors lists where and how."},
+		{boxoffice.CodeInvalidRequest, 422, "Invalid request", "Some values of the request are invalid; errors lists them."},
 		{boxoffice.CodeBalanceLimit, 422, "Balance limit", "An account holds 1 000 000 000 points at most."},
 		{boxoffice.CodeIdempotencyKeyReused, 422, "Idempotency key reused", "This key was used for another request."},
 		{boxoffice.CodeRateLimited, 429, "Too many requests", "Wait for as many seconds as Retry-After says."},
@@ -79,16 +79,16 @@ type valueError struct {
 	Message  string `json:"message" doc:"what is wrong with it, for people"`
 }
 
-// problemURI is where a kind of problem is described.
+// problemURI returns where a kind of problem is described.
 func problemURI(code boxoffice.Code) string { return "/problems/" + string(code) }
 
 const problemType = "application/problem+json"
 
-// defaultRetryAfter is told where a refusal that may be repeated does not say when.
+// defaultRetryAfter is sent if a retryable refusal does not say when to try again.
 const defaultRetryAfter = time.Second
 
-// ended marks a queue-token-expired refusal of the place's own routes: the place is
-// gone (410), where the guard of other routes says that it does not let in (403).
+// ended marks a queue-token-expired refusal of the place's own routes: there the place is
+// gone (410), while the guard of other routes refuses admission (403).
 type ended struct{ error }
 
 func (e ended) Unwrap() error { return e.error }
@@ -101,8 +101,8 @@ type linked struct {
 
 func (e linked) Unwrap() error { return e.error }
 
-// writeProblem answers a request with an error. It is the one place where errors that the
-// client must not see are logged.
+// writeProblem answers a request with an error. It is the only place that logs errors that
+// the client must not see.
 func (a *api) writeProblem(w http.ResponseWriter, r *http.Request, err error) {
 	refusal, kind := a.classify(r, err)
 	p := problem{
@@ -143,7 +143,8 @@ func (a *api) writeProblem(w http.ResponseWriter, r *http.Request, err error) {
 	write(w, p.Status, problemType, line(p))
 }
 
-// classify finds the row of an error, and logs it if the fault is not the client's.
+// classify returns the row of an error, and logs the error if the fault is not the
+// client's.
 func (a *api) classify(r *http.Request, err error) (*boxoffice.Error, problemKind) {
 	refusal, ok := errors.AsType[*boxoffice.Error](err)
 	switch {
@@ -164,12 +165,12 @@ func (a *api) classify(r *http.Request, err error) (*boxoffice.Error, problemKin
 	return refusal, kind
 }
 
-// logFailure logs an error that is told as internal.
+// logFailure logs an error that is answered as internal.
 func (a *api) logFailure(r *http.Request, err error) {
 	a.Log.LogAttrs(r.Context(), slog.LevelError, "request failed", append(requestOf(r.Context()).attributes(), slog.Any("error", err))...)
 }
 
-// wholeSeconds rounds up, as everything does that says how long to wait.
+// wholeSeconds rounds a waiting time up to whole seconds.
 func wholeSeconds(d time.Duration) int {
 	return int((d + time.Second - 1) / time.Second)
 }

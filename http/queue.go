@@ -20,9 +20,9 @@ type placeJSON struct {
 	Status           boxoffice.PlaceStatus `json:"status" enum:"waiting,admitted"`
 	Position         int                   `json:"position" minimum:"0" doc:"from 1 among those who wait; 0 once admitted"`
 	Ahead            int                   `json:"ahead" minimum:"0" doc:"how many wait before this place"`
-	Waiting          int                   `json:"waiting" minimum:"0" doc:"how many wait in all"`
+	Waiting          int                   `json:"waiting" minimum:"0" doc:"how many wait in total"`
 	ETASeconds       *etaJSON              `json:"etaSeconds" doc:"null while there is no measured rate"`
-	PollAfterMS      int64                 `json:"pollAfterMs" minimum:"0" doc:"when it is worth asking again"`
+	PollAfterMS      int64                 `json:"pollAfterMs" minimum:"0" doc:"how long to wait before asking again"`
 	JoinedAt         timestamp             `json:"joinedAt"`
 	AdmittedAt       *timestamp            `json:"admittedAt" nullable:"true"`
 	ExpiresAt        timestamp             `json:"expiresAt"`
@@ -36,7 +36,7 @@ type etaJSON struct {
 	Max int `json:"max"`
 }
 
-// Schema says that it may be null, which huma cannot say of other objects.
+// Schema says that it may be null, which huma cannot express for other objects.
 func (etaJSON) Schema(huma.Registry) *huma.Schema {
 	seconds := &huma.Schema{Type: huma.TypeInteger, Minimum: new(0.0)}
 	return &huma.Schema{
@@ -68,19 +68,19 @@ func (a *api) addQueues() {
 	}, a.joinQueue)
 	handle(a, operation{
 		method: http.MethodGet, pattern: placePattern, access: placeHolder,
-		id: "getPlace", tag: tagQueue, summary: "Ask where the place stands",
+		id: "getPlace", tag: tagQueue, summary: "Read a place in line",
 		headers:  []string{"Retry-After"},
 		refusals: []boxoffice.Code{boxoffice.CodeQueueTokenExpired},
 		example:  examplePlace(),
 	}, a.getPlace)
 	handle(a, operation{
 		method: http.MethodDelete, pattern: placePattern, access: placeHolder,
-		id: "leaveQueue", tag: tagQueue, summary: "Leave the waiting room, as often as you like",
+		id: "leaveQueue", tag: tagQueue, summary: "Leave the waiting room (safe to repeat)",
 		status: http.StatusNoContent,
 	}, a.leaveQueue)
 	handle(a, operation{
 		method: http.MethodGet, pattern: "/api/v1/schedules/{scheduleId}/queue", access: public,
-		id: "getQueue", tag: tagQueue, summary: "Look at the line",
+		id: "getQueue", tag: tagQueue, summary: "Read the state of the waiting room",
 		headers: []string{"Cache-Control"},
 		example: exampleQueue(),
 	}, a.getQueue)
@@ -131,7 +131,7 @@ func (a *api) leaveQueue(ctx context.Context, req *request, _ none) (none, error
 	return none{}, err
 }
 
-// tellPlace shows a place to its holder, and those who wait when to ask again.
+// tellPlace returns a place as its holder sees it, and sets when to ask again if it waits.
 func (a *api) tellPlace(req *request, place boxoffice.Place) placeJSON {
 	rendered := a.renderPlace(req, place)
 	if place.Status == boxoffice.PlaceWaiting {
@@ -140,7 +140,7 @@ func (a *api) tellPlace(req *request, place boxoffice.Place) placeJSON {
 	return rendered
 }
 
-// renderPlace shows a place with the token that its holder sent where that is still its
+// renderPlace returns a place with the token that its holder sent if that is still its
 // token.
 func (a *api) renderPlace(req *request, place boxoffice.Place) placeJSON {
 	token := req.queueToken
@@ -151,8 +151,8 @@ func (a *api) renderPlace(req *request, place boxoffice.Place) placeJSON {
 	return renderPlace(place, token, jitter(place.PollAfter), a.Clock.Now())
 }
 
-// jitterShare is how far a poll may be told sooner or later than the room said, so that
-// people who joined together do not come back together.
+// jitterShare is the share by which the time of the next poll varies, so that people who
+// joined together do not come back together.
 const jitterShare = 0.1
 
 func jitter(d time.Duration) time.Duration {

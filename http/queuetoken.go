@@ -14,15 +14,15 @@ import (
 	"boxoffice"
 )
 
-// queueClaims is what a queue token says. It is a JWT with one header and one order of
-// claims, so that the same place has the same token, byte for byte, on every node, and that
-// a check needs no parser that could be talked into another algorithm or type:
+// queueClaims are the claims of a queue token. The token is a JWT with one header and one
+// order of claims, so that a place has the same token, byte for byte, on every node, and no
+// parser is needed that could be tricked into another algorithm or type:
 //
 //	{"alg":"HS256","typ":"queue+jwt"} . {"iss","sub","schedule","sequence","joinedAt"[,"admittedUntil"]} . MAC
 //
-// It has no "exp": whether a place has ended is for its waiting room and its schedule to
-// say (a live hold lengthens an admission). What it says of its place is all that the
-// answer to a poll needs beside the line itself.
+// It has no "exp": its waiting room and its schedule decide whether a place has ended (a
+// live hold lengthens an admission). Its claims are all that the answer to a poll needs
+// besides the line itself.
 type queueClaims struct {
 	UserID     uuid.UUID `json:"sub"`
 	ScheduleID int64     `json:"schedule"`
@@ -33,7 +33,7 @@ type queueClaims struct {
 	AdmittedUntil int64 `json:"admittedUntil,omitzero"`
 }
 
-// issuedClaims are claims as a token has them.
+// issuedClaims are the claims as they stand in a token.
 type issuedClaims struct {
 	Issuer string `json:"iss"`
 	queueClaims
@@ -41,18 +41,18 @@ type issuedClaims struct {
 
 const (
 	queueTokenHead = `{"alg":"HS256","typ":"queue+jwt"}`
-	// maxQueueToken bounds what is looked at. The longest token has 355 bytes.
+	// maxQueueToken bounds the length of a token, in bytes. The longest valid one has 355.
 	maxQueueToken = 360
 )
 
 func (q queueClaims) admitted() bool { return q.AdmittedUntil != 0 }
 
-// admission is what the schedule is asked with.
+// admission returns the admission to ask the schedule with.
 func (q queueClaims) admission() boxoffice.Admission {
 	return boxoffice.Admission{UserID: q.UserID, Sequence: q.Sequence, EndsAt: time.UnixMilli(q.AdmittedUntil).UTC()}
 }
 
-// ref is what the waiting room is asked with.
+// ref returns the reference to ask the waiting room with.
 func (q queueClaims) ref() boxoffice.PlaceRef {
 	ref := boxoffice.PlaceRef{UserID: q.UserID, Sequence: q.Sequence, JoinedAt: time.UnixMilli(q.JoinedAt).UTC()}
 	if q.admitted() {
@@ -61,7 +61,7 @@ func (q queueClaims) ref() boxoffice.PlaceRef {
 	return ref
 }
 
-// claimsOf is what the token of a place says.
+// claimsOf returns the claims of a place's token.
 func claimsOf(p boxoffice.Place) queueClaims {
 	claims := queueClaims{ScheduleID: p.ScheduleID, UserID: p.UserID, Sequence: p.Sequence, JoinedAt: p.JoinedAt.UnixMilli()}
 	if p.Status != boxoffice.PlaceWaiting {
@@ -70,24 +70,24 @@ func claimsOf(p boxoffice.Place) queueClaims {
 	return claims
 }
 
-// signQueue makes the token of a place.
+// signQueue returns the token of a place.
 func (k *Keys) signQueue(q queueClaims) string {
 	payload := encode(issuedClaims{issuer, q})
 	signed := k.queueHead + base64.RawURLEncoding.EncodeToString(payload)
 	return signed + "." + k.queueMAC(signed)
 }
 
-// queueMAC is the third part of a token. It is compared in this form, because decoders take
-// more than one spelling.
+// queueMAC returns the third part of a token. It is compared in this form, because decoders
+// accept more than one spelling.
 func (k *Keys) queueMAC(signed string) string {
 	mac := hmac.New(sha256.New, k.queueKey)
 	mac.Write([]byte(signed))
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// verifyQueue reads a token that signQueue made, and nothing else. Tokens of admitted
-// places are remembered: their holders look at seats again and again. Those who wait are
-// too many, and ask too seldom.
+// verifyQueue returns the claims of a token if signQueue made it. Tokens of admitted places
+// are remembered, because their holders look at seats again and again; waiting users are
+// too many, and ask too rarely.
 func (k *Keys) verifyQueue(token string) (queueClaims, bool) {
 	if claims, ok := k.admitted.get(token); ok {
 		return claims, true
@@ -108,7 +108,7 @@ func (k *Keys) readQueue(token string) (queueClaims, bool) {
 	if subtle.ConstantTimeCompare([]byte(mac), []byte(k.queueMAC(signed))) == 0 {
 		return queueClaims{}, false
 	}
-	// What follows cannot fail for a token of ours, unless it is of another version.
+	// The rest cannot fail for a genuine token, unless it is of another version.
 	payload, ok := strings.CutPrefix(signed, k.queueHead)
 	if !ok {
 		return queueClaims{}, false

@@ -16,12 +16,12 @@ const (
 	// maxAddresses bounds the client addresses whose pace is remembered. One that is
 	// forgotten starts again with a full burst.
 	maxAddresses = 100_000
-	// addressBits is how much of an IPv6 address is one client's: the rest is theirs to
-	// choose.
+	// addressBits is how much of an IPv6 address is one client's: the client can choose the
+	// rest.
 	addressBits = 64
 )
 
-// rateLimit paces client addresses.
+// rateLimit limits the rate of requests by client address.
 type rateLimit struct {
 	perSecond int
 	proxies   proxies
@@ -36,7 +36,7 @@ func newRateLimit(perSecond int, trusted proxies) (*rateLimit, error) {
 	return &rateLimit{perSecond: perSecond, proxies: trusted, clients: clients}, nil
 }
 
-// wait tells how long a client has to wait before it may ask again; 0: it may ask now.
+// wait returns how long a client has to wait before it may ask again; 0: it may ask now.
 func (l *rateLimit) wait(r *http.Request, now time.Time) time.Duration {
 	if isOperations(r.URL.Path) {
 		return 0
@@ -45,7 +45,7 @@ func (l *rateLimit) wait(r *http.Request, now time.Time) time.Duration {
 	limiter, ok := l.clients.Get(address)
 	if !ok {
 		limiter = rate.NewLimiter(rate.Limit(l.perSecond), l.perSecond)
-		// Of two first requests at once, both must be counted by one limiter.
+		// Two simultaneous first requests must be counted by one limiter.
 		if earlier, found, _ := l.clients.PeekOrAdd(address, limiter); found {
 			limiter = earlier
 		}
@@ -57,7 +57,7 @@ func (l *rateLimit) wait(r *http.Request, now time.Time) time.Duration {
 	return max(time.Millisecond, time.Duration(missing/float64(l.perSecond)*float64(time.Second)))
 }
 
-// network is what of an address is one client's.
+// network returns the part of an address that is one client's.
 func network(address netip.Addr) netip.Addr {
 	if !address.Is6() {
 		return address
@@ -66,16 +66,16 @@ func network(address netip.Addr) netip.Addr {
 	return prefix.Addr()
 }
 
-// proxies are the networks of load balancers that are believed what they say of their
-// clients. What anybody else says could be said by anybody.
+// proxies are the networks of the load balancers that are trusted to name their clients.
+// Anybody else could name anybody.
 type proxies []netip.Prefix
 
-// forwardedHeader lists a request's addresses, each added by whoever was asked by it.
+// forwardedHeader lists a request's addresses, each added by the proxy that it connected
+// to.
 const forwardedHeader = "X-Forwarded-For"
 
-// client is who is asking: the peer of the connection or, behind proxies that are trusted,
-// the last of the forwarded addresses that is none of theirs. The zero address if nobody
-// can tell.
+// client returns the address of the client: the peer of the connection or, behind trusted
+// proxies, the last forwarded address that is not one of theirs. It is zero if unknown.
 func (p proxies) client(r *http.Request) netip.Addr {
 	client := addressOf(r.RemoteAddr)
 	for _, line := range slices.Backward(r.Header[forwardedHeader]) {
@@ -85,7 +85,7 @@ func (p proxies) client(r *http.Request) netip.Addr {
 			}
 			comma := strings.LastIndexByte(line, ',')
 			next := addressOf(strings.TrimSpace(line[comma+1:]))
-			if !next.IsValid() { // nonsense: the proxy that passed it on is all that is known
+			if !next.IsValid() { // invalid: the proxy that passed it on is all that is known
 				return client
 			}
 			client, line = next, line[:max(0, comma)]
@@ -98,7 +98,7 @@ func (p proxies) contains(address netip.Addr) bool {
 	return slices.ContainsFunc(p, func(network netip.Prefix) bool { return network.Contains(address) })
 }
 
-// addressOf reads an address with or without a port.
+// addressOf parses an address with or without a port.
 func addressOf(text string) netip.Addr {
 	endpoint, err := netip.ParseAddrPort(text)
 	address := endpoint.Addr()
@@ -110,7 +110,8 @@ func addressOf(text string) netip.Addr {
 	return address.Unmap().WithZone("")
 }
 
-// isOperations tells the paths for who runs the node: they must answer when it is busy.
+// isOperations reports whether a path is for operators: it must answer even when the node
+// is busy.
 func isOperations(path string) bool {
 	switch path {
 	case "/livez", "/readyz", "/metrics", "/openapi.json", "/docs", "/.well-known/jwks.json":

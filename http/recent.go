@@ -4,13 +4,13 @@ import "sync"
 
 // recent remembers values by key, in two generations: what is asked for or added goes to
 // the young one, and when that is full it becomes the old one, whose values are forgotten.
-// So it keeps the half of its bound that was used last for sure.
+// So the half of its bound that was used last is certain to be kept.
 //
-// It is no list of entries, as a cache that forgets strictly by last use would be, because
-// the garbage collector looks through all that a node remembers, again and again: here
-// that is two maps, and nothing at all if neither keys nor values have pointers.
+// It is not a list of entries, as a strict LRU cache would be, because the garbage
+// collector scans everything that a node remembers again and again: here that is two maps,
+// and nothing if neither keys nor values have pointers.
 type recent[K comparable, V any] struct {
-	half int // of the values that are remembered at most
+	half int // half of the most values remembered
 
 	mu         sync.Mutex
 	young, old map[K]V
@@ -20,7 +20,7 @@ func newRecent[K comparable, V any](most int) *recent[K, V] {
 	return &recent[K, V]{half: most / 2, young: make(map[K]V), old: make(map[K]V)}
 }
 
-// get gives the value of a key; false if it is not remembered.
+// get returns the value of a key, and reports whether it is remembered.
 func (r *recent[K, V]) get(key K) (V, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -34,7 +34,7 @@ func (r *recent[K, V]) get(key K) (V, bool) {
 	return value, ok
 }
 
-// add remembers a value, and tells whether there was one of its key.
+// add remembers a value, and reports whether its key was already known.
 func (r *recent[K, V]) add(key K, value V) (known bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

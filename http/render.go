@@ -10,7 +10,7 @@ import (
 	"boxoffice"
 )
 
-// timeFormat is how all times are told: RFC 3339 in UTC with milliseconds.
+// timeFormat is the format of all times: RFC 3339 in UTC with milliseconds.
 const timeFormat = "2006-01-02T15:04:05.000Z"
 
 // timestamp is a time in a JSON body.
@@ -26,7 +26,7 @@ func (t timestamp) MarshalText() ([]byte, error) {
 	return time.Time(t).UTC().AppendFormat(nil, timeFormat), nil
 }
 
-// UnmarshalText takes any zone, and cuts to milliseconds.
+// UnmarshalText accepts any zone, and truncates to milliseconds.
 func (t *timestamp) UnmarshalText(text []byte) error {
 	parsed, err := time.Parse(time.RFC3339, string(text))
 	if err != nil {
@@ -36,7 +36,7 @@ func (t *timestamp) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// optionalTime is null for the zero time.
+// optionalTime returns nil for the zero time.
 func optionalTime(t time.Time) *timestamp {
 	if t.IsZero() {
 		return nil
@@ -44,7 +44,7 @@ func optionalTime(t time.Time) *timestamp {
 	return new(timestamp(t))
 }
 
-// optionalID is null for the zero id.
+// optionalID returns nil for the zero id.
 func optionalID(id uuid.UUID) *uuid.UUID {
 	if id == uuid.Nil {
 		return nil
@@ -52,7 +52,7 @@ func optionalID(id uuid.UUID) *uuid.UUID {
 	return &id
 }
 
-// remaining tells how many whole seconds are left until t: never more than there are.
+// remaining returns the whole seconds left until t, rounded down.
 func remaining(t, now time.Time) int {
 	return int(max(0, t.Sub(now)/time.Second))
 }
@@ -74,7 +74,7 @@ type listJSON[T any] struct {
 	Next  *string `json:"next" doc:"the cursor of the next page; null on the last"`
 }
 
-// listOf renders a page.
+// listOf returns a page with its items rendered.
 func listOf[S, T any](page boxoffice.Page[S], render func(S) T) listJSON[T] {
 	list := listJSON[T]{Items: make([]T, len(page.Items))}
 	for i, item := range page.Items {

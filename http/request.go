@@ -19,13 +19,13 @@ const (
 	requestIDHeader           = "X-Request-Id"
 )
 
-// request is what is known of a request so far: [api.begin] makes it, each middleware adds
-// what it finds out, and the call's handler reads it.
+// request is what is known of a request so far: [api.begin] creates it, each middleware
+// adds to it, and the call's handler reads it.
 type request struct {
 	id     string // X-Request-Id
 	method string // as it was sent
 	trace  trace
-	// client is net/http's own context: over when the client is gone, or has closed its half
+	// client is net/http's own context: done when the client is gone, or has closed its half
 	// of the connection. Only streams end with it.
 	client context.Context //nolint:containedctx // the context of the request has another end
 
@@ -38,14 +38,14 @@ type request struct {
 	place      queueClaims // of the queue token
 	queueToken string      // as it was sent
 
-	in        any // what the call takes, decoded
+	in        any // the call's input, decoded
 	mistake   error
 	operation boxoffice.Operation
 	stored    *boxoffice.Outcome // the answer that this request got before
 
 	header http.Header // of the response
 	status int         // of the response; 0: the call's usual one
-	opened time.Time   // when its stream began; zero: it is none
+	opened time.Time   // when its stream began; zero: it is not a stream
 }
 
 type requestKey struct{}
@@ -53,7 +53,8 @@ type requestKey struct{}
 // requestOf returns the request that a context belongs to.
 func requestOf(ctx context.Context) *request { return ctx.Value(requestKey{}).(*request) }
 
-// attributes is what every log line of a request says. Tokens are no part of it.
+// attributes returns the attributes of every log line of a request. They do not include
+// tokens.
 func (req *request) attributes() []slog.Attr {
 	attributes := []slog.Attr{slog.String("requestId", req.id), slog.String("method", req.method)}
 	if req.trace.valid() {

@@ -53,7 +53,7 @@ func (a *api) addReservations() {
 		method: http.MethodPost, pattern: "/api/v1/schedules/{scheduleId}/reservations",
 		access: usersOnly, guarded: true, key: keyHonoured,
 		id: "holdSeat", tag: tagSeats, summary: "Hold a seat",
-		description: "201 with a new hold; the same seat again while the caller holds it: 200 with the same one.",
+		description: "201 with a new hold; 200 with the same hold if the caller already holds the seat.",
 		status:      http.StatusCreated, repeated: http.StatusOK, headers: []string{"Location", idempotencyReplayedHeader},
 		refusals: []boxoffice.Code{boxoffice.CodeSeatTaken, boxoffice.CodeAlreadyReserved, boxoffice.CodeSalesClosed},
 		request:  map[string]any{"seatNumber": 17},
@@ -61,13 +61,13 @@ func (a *api) addReservations() {
 	}, a.holdSeat)
 	handle(a, operation{
 		method: http.MethodGet, pattern: reservationPattern, access: signedIn,
-		id: "getReservation", tag: tagSeats, summary: "Read a reservation, also one that is over",
+		id: "getReservation", tag: tagSeats, summary: "Read a reservation, even an ended one",
 		refusals: []boxoffice.Code{boxoffice.CodeReservationNotFound},
 		example:  exampleHold(),
 	}, a.getReservation)
 	handle(a, operation{
 		method: http.MethodDelete, pattern: reservationPattern, access: signedIn,
-		id: "releaseReservation", tag: tagSeats, summary: "Give a held seat back",
+		id: "releaseReservation", tag: tagSeats, summary: "Release a held seat",
 		status:   http.StatusNoContent,
 		refusals: []boxoffice.Code{boxoffice.CodeForbidden, boxoffice.CodeReservationNotFound, boxoffice.CodeAlreadyPaid},
 	}, a.releaseReservation)
@@ -109,7 +109,7 @@ func (a *api) releaseReservation(ctx context.Context, req *request, _ none) (non
 	}
 	switch reservation.Status {
 	case boxoffice.ReservationExpired, boxoffice.ReservationReleased, boxoffice.ReservationCancelled:
-		return none{}, nil // it is over for good; the schedule may have forgotten it
+		return none{}, nil // it has ended for good; the schedule may have forgotten it
 	default:
 	}
 	id, err := uuid.NewV7()
@@ -131,8 +131,8 @@ func (a *api) listReservations(ctx context.Context, req *request, query reservat
 	}), err
 }
 
-// reservationOf reads a reservation that is the caller's; an admin may see anybody's,
-// where reading is all that is asked. Every other one is not found.
+// reservationOf returns a reservation of the caller; an admin may read anybody's. Every
+// other one is not found.
 func (a *api) reservationOf(ctx context.Context, req *request, id uuid.UUID, reads bool) (boxoffice.Reservation, error) {
 	if id == uuid.Nil {
 		return boxoffice.Reservation{}, reservationNotFound()
@@ -147,14 +147,14 @@ func (a *api) reservationOf(ctx context.Context, req *request, id uuid.UUID, rea
 // maxKnownReservations bounds the reservations whose holder and schedule are remembered.
 const maxKnownReservations = 100_000
 
-// claim is what never changes of a reservation.
+// claim is the part of a reservation that never changes.
 type claim struct {
 	scheduleID int64
 	userID     uuid.UUID
 }
 
-// scheduleOf finds the schedule of a reservation that is the caller's to pay. The
-// reservations that this node gave out are remembered: they are paid next.
+// scheduleOf returns the schedule of a reservation that the caller may pay. The
+// reservations that this node made are remembered, because they are paid next.
 func (a *api) scheduleOf(ctx context.Context, req *request, id uuid.UUID) (int64, error) {
 	known, ok := a.knownReservations.get(id)
 	if !ok {
@@ -175,7 +175,8 @@ func reservationNotFound() error {
 	return boxoffice.Errorf(boxoffice.CodeReservationNotFound, "you have no such reservation")
 }
 
-// mayTouch gives notFound for what is somebody else's, except that an admin may read it.
+// mayTouch returns notFound if owner is not the caller, except that an admin may read
+// anything.
 func (req *request) mayTouch(owner uuid.UUID, reads bool, notFound error) error {
 	switch {
 	case reads && req.caller.Admin:
@@ -189,7 +190,7 @@ func (req *request) mayTouch(owner uuid.UUID, reads bool, notFound error) error 
 	}
 }
 
-// renderReservation tells a reservation as it is at now.
+// renderReservation returns a reservation as of now.
 func renderReservation(reservation boxoffice.Reservation, now time.Time) reservationJSON {
 	rendered := reservationJSON{
 		ReservationID: reservation.ID,

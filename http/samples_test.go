@@ -321,7 +321,7 @@ func operationSamples() []sample {
 	}
 }
 
-// right gives the headers that make a sample's request right.
+// right returns the headers that make a sample's request right.
 func (f *fixture) right(s sample) []option {
 	options := []option{key("k-1"), f.queue(admittedClaims())}
 	switch {

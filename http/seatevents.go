@@ -16,24 +16,25 @@ type seatChangeJSON struct {
 	Status     string `json:"status"`
 }
 
-// lastEventHeader is where a client says what it has seen of a stream that broke off.
+// lastEventHeader is the header in which a client says what it has seen of an interrupted
+// stream.
 const lastEventHeader = "Last-Event-Id"
 
 func (a *api) addSeatEvents() {
 	op := operation{
 		method: http.MethodGet, pattern: seatsPattern + "/events", access: signedIn, guarded: true,
-		id: "followSeats", tag: tagSeats, summary: "Be told when a seat changes",
+		id: "followSeats", tag: tagSeats, summary: "Follow the changes of the seats",
 		description: "Server-sent events: `seats`, whose data is the seat map, at once; then `seat` with `version`, `seatNumber` and `status` " +
 			"for each change. The ids are versions. The stream ends when the admission does, which a comment says. An admin needs no queue token.",
 		params: []*huma.Param{{
-			Name: "Last-Event-ID", In: "header", Description: "The last id that was seen: what changed since is told, or the whole map where that is not known.",
+			Name: "Last-Event-ID", In: "header", Description: "The last id that was seen: the changes since then follow, or the whole map if they are not known.",
 			Schema: &huma.Schema{Type: huma.TypeString},
 		}},
 	}
 	a.handleStream(op, "event: seat\nid: 8\ndata: {\"version\":8,\"seatNumber\":17,\"status\":\"held\"}\n\n", a.followSeats)
 }
 
-// followSeats tells the changes of the seats for as long as the reader may see them.
+// followSeats streams the changes of the seats for as long as the reader may see them.
 func (a *api) followSeats(w http.ResponseWriter, r *http.Request, req *request) error {
 	admission := req.admission()
 	seen := lastEvent(r.Header)
@@ -74,8 +75,8 @@ func (a *api) followSeats(w http.ResponseWriter, r *http.Request, req *request) 
 	}
 }
 
-// seats appends what is new to somebody who saw a version, and gives the version that they
-// see then.
+// seats appends what is new since version seen, and returns the version that the reader
+// then has.
 func (s *stream) seats(news boxoffice.SeatNews, seen int64) int64 {
 	if !news.Complete || seen > news.Map.Version {
 		s.event("seats", news.Map.Version, s.api.encodeSeats(news.Map).body)
@@ -87,7 +88,7 @@ func (s *stream) seats(news boxoffice.SeatNews, seen int64) int64 {
 	return news.Map.Version
 }
 
-// lastEvent reads the version that a client saw; -1 for none, or what is no version.
+// lastEvent returns the version that a client saw; -1 if there is none or it is invalid.
 func lastEvent(header http.Header) int64 {
 	version, err := strconv.ParseInt(header.Get(lastEventHeader), 10, 64)
 	if err != nil || version < 0 {

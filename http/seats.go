@@ -27,13 +27,13 @@ func (a *api) addSeats() {
 	}}
 	a.handleRaw(operation{
 		method: http.MethodGet, pattern: seatsPattern, access: signedIn, guarded: true,
-		id: "getSeats", tag: tagSeats, summary: "Look at the 50 seats",
+		id: "getSeats", tag: tagSeats, summary: "Read the 50 seats",
 		description: "At most 1 s old. An admin needs no queue token.",
 		headers:     []string{"ETag", "Cache-Control"},
 	}, jsonContent(schemaOf[seatMapJSON](a), example), a.getSeats)
 }
 
-// getSeats writes bytes that are kept: crowds look at the same seats.
+// getSeats writes cached bytes: crowds look at the same seats.
 func (a *api) getSeats(w http.ResponseWriter, r *http.Request, req *request) error {
 	seatMap, err := a.SeatMaps.SeatMap(r.Context(), req.scheduleID, req.admission())
 	if err != nil {
@@ -54,7 +54,7 @@ func (a *api) getSeats(w http.ResponseWriter, r *http.Request, req *request) err
 const maxEncodedSeats = 4096
 
 // encodedSeats is a seat map as it is sent: one version of a schedule's seats is the same
-// everywhere and for ever.
+// everywhere and forever.
 type encodedSeats struct {
 	version int64
 	etag    string

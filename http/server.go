@@ -12,8 +12,8 @@ import (
 	"golang.org/x/net/netutil"
 )
 
-// Limits of a connection. A client that is too slow for them is cut off within 10 s, and
-// nobody else waits for it.
+// Limits of a connection. A client that is too slow for them is cut off within 10 s, and no
+// other client waits for it.
 const (
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = 8 * time.Second  // header and body together
@@ -29,8 +29,8 @@ type Server struct {
 	open           atomic.Int64 // connections
 }
 
-// NewServer makes a server of at most maxConnections at a time: further ones wait to be
-// accepted.
+// NewServer returns a server with at most maxConnections open at a time: further ones wait
+// to be accepted.
 func NewServer(handler http.Handler, maxConnections int, log *slog.Logger) *Server {
 	s := &Server{maxConnections: maxConnections}
 	s.server = http.Server{
@@ -66,15 +66,15 @@ func (s *Server) Serve(listener net.Listener) error {
 	return err
 }
 
-// Connections is how many connections are open.
+// Connections returns how many connections are open.
 func (s *Server) Connections() int { return int(s.open.Load()) }
 
-// Shutdown stops accepting, waits until what was accepted is answered, and closes what
-// is left when ctx is over.
+// Shutdown stops accepting, waits until accepted requests are answered, and closes what is
+// left when ctx is done.
 func (s *Server) Shutdown(ctx context.Context) error {
 	err := s.server.Shutdown(ctx)
 	if err != nil {
-		_ = s.server.Close() // Shutdown's error says all
+		_ = s.server.Close() // Shutdown's error is enough
 	}
 	return err
 }

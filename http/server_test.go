@@ -83,7 +83,7 @@ func read(t *testing.T, conn net.Conn) *http.Response {
 	return response
 }
 
-// closedAfter tells how long the server keeps a connection open.
+// closedAfter returns how long the server keeps a connection open.
 func closedAfter(conn net.Conn, since time.Time) time.Duration {
 	_, _ = io.Copy(io.Discard, conn)
 	return time.Since(since)

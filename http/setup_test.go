@@ -123,7 +123,7 @@ func setup(t testing.TB, configure ...func(*Config)) *fixture {
 	return f
 }
 
-// in gives the fixture to a subtest that runs alone.
+// in passes the fixture to a subtest that runs alone.
 func (f *fixture) in(t *testing.T) *fixture {
 	t.Helper()
 	inner := *f

@@ -17,24 +17,24 @@ import (
 
 // Bounds of one stream of events.
 const (
-	// heartbeat is how long a stream may say nothing, so that those in between see that it
-	// lives, and this end sees that nobody reads any more.
+	// heartbeat is how long a stream may be silent, so that proxies see that it is alive,
+	// and this end notices that nobody reads any more.
 	heartbeat = 15 * time.Second
-	// streamWriteTimeout is how long a reader may hold up what is written to them. What is
-	// told meanwhile is not kept: a stream has no queue, it asks what is new when it can.
+	// streamWriteTimeout is how long a write to a reader may block. Nothing is queued
+	// meanwhile: a stream asks for what is new when it can write.
 	streamWriteTimeout = 5 * time.Second
-	// placeSpacing keeps the events of a place apart, seatSpacing those of seats: what
-	// changes meanwhile is told together. Events of a place are also a second apart where
-	// they arrive, though one is under way for longer than the next.
+	// placeSpacing keeps the events of a place apart, seatSpacing those of seats: changes
+	// in between are sent together. Events of a place also arrive a second apart, even if
+	// one takes longer on its way than the next.
 	placeSpacing = 1050 * time.Millisecond
 	seatSpacing  = 100 * time.Millisecond
 	// guardEvery is how often a stream of seats asks whether its reader may see them.
 	guardEvery = 500 * time.Millisecond
-	// A stream asks again where nobody can answer, and then ends: its client may find a
+	// A stream asks again while nobody can answer, and then ends: its client may find a
 	// node that can.
 	streamPatience  = 10
 	streamTryAgain  = time.Second
-	reconnectAfter  = time.Second     // what clients are told, at least
+	reconnectAfter  = time.Second     // at least, as sent to clients
 	reconnectWithin = 3 * time.Second // and at most: not all at once
 )
 
@@ -68,21 +68,21 @@ func (s *streams) isDrained() bool {
 	}
 }
 
-// Why a node opens no stream.
+// Reasons for a node to open no stream.
 var (
 	errStopping = errors.New("the node is stopping")
 	errStreams  = errors.New("the node has as many streams as it may")
 )
 
-// Why a stream ends before its client wants it to.
+// Reasons for a stream to end before its client wants it to.
 const (
 	whyStopping  = "this node stops"
 	whyNoAnswers = "this node gets no answers"
 	whyNotInside = "the admission has ended"
 )
 
-// stream is one response that tells events. Its client is the only one who waits for it:
-// it has no queue, and asks what is new when it has time.
+// stream is one response of events. Only its own client waits for it: it has no queue, and
+// asks for what is new when it can write.
 type stream struct {
 	api     *api
 	req     *request
@@ -90,11 +90,11 @@ type stream struct {
 	control *http.ResponseController
 	timer   *time.Timer
 	written time.Time // the last time
-	events  []byte    // that are told next
+	events  []byte    // to be written next
 }
 
-// openStream answers with the header of a stream, or fails where there are too many. Close
-// it. It is false where the header is all that the client wants.
+// openStream answers with the header of a stream, which the caller must close, or fails if
+// there are too many. ok is false if the client wants only the header.
 func (a *api) openStream(w http.ResponseWriter, req *request) (s *stream, ok bool, err error) {
 	if a.streams.isDrained() {
 		return nil, false, boxoffice.Unavailable(errStopping)
@@ -127,7 +127,8 @@ func (s *stream) close() {
 	s.api.streams.open.Add(-1)
 }
 
-// event appends an event to what is told next: a name, an id unless it is below 0, and JSON.
+// event appends an event to what is written next: a name, an id unless it is below 0, and
+// JSON.
 func (s *stream) event(name string, id int64, data []byte) {
 	s.events = fmt.Appendf(s.events, "event: %s\n", name)
 	if id >= 0 {
@@ -136,8 +137,8 @@ func (s *stream) event(name string, id int64, data []byte) {
 	s.events = fmt.Appendf(s.events, "data: %s\n\n", data)
 }
 
-// flush writes what there is to tell. False: the reader is gone or too slow, and the
-// connection is broken off.
+// flush writes the pending events. False: the reader is gone or too slow, and the
+// connection is closed.
 func (s *stream) flush() bool {
 	if len(s.events) == 0 {
 		return true
@@ -160,7 +161,7 @@ func (s *stream) send(data []byte) bool {
 // wait waits for changed (nil: for nothing), for most at a time, with heartbeats. False:
 // the stream is over, because its client is gone or the node stops.
 func (s *stream) wait(changed <-chan struct{}, most time.Duration) bool {
-	if s.api.streams.isDrained() { // before a change that is always there
+	if s.api.streams.isDrained() { // before changed, which may always be ready
 		s.stop(whyStopping)
 		return false
 	}
@@ -181,8 +182,8 @@ func (s *stream) wait(changed <-chan struct{}, most time.Duration) bool {
 	return true
 }
 
-// stop tells why the stream ends, in a comment: to whoever looks at it, not to programs,
-// which connect again and are told by the answer.
+// stop writes why the stream ends, in a comment: for people who look at it. Programs
+// connect again and learn the reason from the answer.
 func (s *stream) stop(why string) { s.send([]byte(": " + why + "\n\n")) }
 
 // pause keeps events apart: it waits until spacing after the last one.
@@ -198,7 +199,7 @@ func (s *stream) pause(spacing time.Duration) bool {
 	}
 }
 
-// ask returns the context of one question of a stream.
+// ask returns a context for one question of a stream.
 func (s *stream) ask() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(s.req.client, requestTimeout)
 }

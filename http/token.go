@@ -19,18 +19,19 @@ import (
 const (
 	issuer          = "boxoffice"
 	accessTokenType = "at+jwt"
-	// maxAccessToken bounds what is looked at; the program's own have about 350 bytes.
+	// maxAccessToken bounds the length of a token, in bytes; the program's own have about
+	// 350.
 	maxAccessToken = 2048
 	// maxVerified bounds the tokens of each kind whose signature is not checked again. A
-	// cache finds a token by a hash that nobody outside can compute, so that how long it
-	// takes tells nothing of how much of a guess is right.
+	// cache finds a token by a hash that nobody outside can compute, so its timing does not
+	// reveal how much of a guess is right.
 	maxVerified = 20_000
 
 	roleUser  = "user"
 	roleAdmin = "admin"
 )
 
-// Caller is who an access token names.
+// Caller is the user or admin that an access token names.
 type Caller struct {
 	UserID uuid.UUID
 	Admin  bool
@@ -47,7 +48,7 @@ type Keys struct {
 	queueHead string // what every queue token begins with, its first dot included
 	parser    *jwt.Parser
 	verified  *recent[string, verifiedToken]
-	admitted  *recent[string, queueClaims] // by genuine token
+	admitted  *recent[string, queueClaims] // by verified token
 }
 
 type verifiedToken struct {
@@ -55,7 +56,7 @@ type verifiedToken struct {
 	expiresAt time.Time
 }
 
-// NewKeys makes the keys of a node, the same for the same private key.
+// NewKeys returns the keys of a node, the same for the same private key.
 func NewKeys(private ed25519.PrivateKey) (*Keys, error) {
 	if len(private) != ed25519.PrivateKeySize {
 		return nil, fmt.Errorf("an Ed25519 private key has %d bytes, not %d", ed25519.PrivateKeySize, len(private))
@@ -71,7 +72,7 @@ func NewKeys(private ed25519.PrivateKey) (*Keys, error) {
 		parser: jwt.NewParser(
 			jwt.WithValidMethods([]string{jwt.SigningMethodEdDSA.Alg()}),
 			jwt.WithStrictDecoding(),
-			jwt.WithoutClaimsValidation(), // verifyAccess does it, by the right clock
+			jwt.WithoutClaimsValidation(), // verifyAccess validates them, by the right clock
 		),
 		verified: newRecent[string, verifiedToken](maxVerified),
 		admitted: newRecent[string, queueClaims](maxVerified),
@@ -81,7 +82,7 @@ func NewKeys(private ed25519.PrivateKey) (*Keys, error) {
 	return k, nil
 }
 
-// x is the public key as JWKs write it.
+// x returns the public key in the form of a JWK.
 func (k *Keys) x() string {
 	return base64.RawURLEncoding.EncodeToString(k.private.Public().(ed25519.PublicKey))
 }
@@ -112,7 +113,7 @@ type accessClaims struct {
 	Role string `json:"role"`
 }
 
-// SignAccess makes an access token that is good for ttl, in whole seconds, from now on.
+// SignAccess returns an access token that is valid for ttl, in whole seconds, from now on.
 func (k *Keys) SignAccess(caller Caller, now time.Time, ttl time.Duration) (token string, expiresAt time.Time, err error) {
 	now = now.UTC().Truncate(time.Second)
 	expiresAt = now.Add(ttl.Truncate(time.Second))
@@ -138,7 +139,8 @@ func (k *Keys) SignAccess(caller Caller, now time.Time, ttl time.Duration) (toke
 	return token, expiresAt, nil
 }
 
-// verifyAccess tells who an access token names, or fails with unauthenticated.
+// verifyAccess returns the caller that an access token names, or fails with
+// unauthenticated.
 func (k *Keys) verifyAccess(token string, now time.Time) (Caller, error) {
 	if known, ok := k.verified.get(token); ok {
 		if !now.Before(known.expiresAt) {
@@ -146,7 +148,7 @@ func (k *Keys) verifyAccess(token string, now time.Time) (Caller, error) {
 		}
 		return known.caller, nil
 	}
-	// Package base64 skips line breaks, which would give a token many spellings.
+	// Package base64 skips line breaks, so a token would have many spellings.
 	if len(token) > maxAccessToken || strings.ContainsAny(token, "\r\n") {
 		return Caller{}, boxoffice.Errorf(boxoffice.CodeUnauthenticated, "the access token is not one of ours")
 	}
@@ -167,7 +169,7 @@ func (k *Keys) verifyAccess(token string, now time.Time) (Caller, error) {
 	return caller, nil
 }
 
-// keyOf gives the key for a token whose header is that of our access tokens.
+// keyOf returns the key for a token whose header is that of our access tokens.
 func (k *Keys) keyOf(token *jwt.Token) (any, error) {
 	_, critical := token.Header["crit"]
 	if token.Header["typ"] != accessTokenType || token.Header["kid"] != k.id || critical {

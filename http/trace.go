@@ -10,10 +10,10 @@ import (
 	"github.com/google/uuid"
 )
 
-// maxRequestID bounds an id that a client gives.
+// maxRequestID bounds an id sent by a client.
 const maxRequestID = 128
 
-// requestID takes the client's id if it is fit for logs, else makes one.
+// requestID returns the client's id if it is fit for logs, otherwise a new one.
 func requestID(header http.Header) string {
 	given := header.Get(requestIDHeader)
 	if given != "" && len(given) <= maxRequestID && !strings.ContainsFunc(given, unfitForID) {
@@ -22,7 +22,7 @@ func requestID(header http.Header) string {
 	return randomID()
 }
 
-// randomID makes a UUIDv4 that nobody must be kept from guessing.
+// randomID returns a UUIDv4 that may be guessable.
 func randomID() string {
 	var id uuid.UUID
 	binary.BigEndian.PutUint64(id[:8], rand.Uint64())
@@ -49,13 +49,13 @@ type trace struct {
 
 func (t trace) valid() bool { return t.traceID != "" }
 
-// child is the trace context of what this node does in the trace.
+// child returns the trace context of this node's own span.
 func (t trace) child(span uint64) string {
 	return fmt.Sprintf("00-%s-%016x-%s", t.traceID, max(1, span), t.flags)
 }
 
-// parseTrace reads a traceparent header. What is wrong with one is not the client's to
-// hear: tracing must not break a request.
+// parseTrace parses a traceparent header. An invalid one is ignored: tracing must not break
+// a request.
 func parseTrace(header http.Header) trace {
 	values := header["Traceparent"]
 	if len(values) != 1 {

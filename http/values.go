@@ -19,19 +19,19 @@ import (
 const (
 	// maxValueErrors bounds how many wrong values one answer lists.
 	maxValueErrors = 50
-	// maxEcho bounds how much of what a client sent is told back to it, in bytes.
+	// maxEcho bounds how much of a client's input an answer repeats, in bytes.
 	maxEcho = 64
 )
 
-// input is what a call takes: of which form, and how that becomes the call's own type.
+// input describes a call's input: its schema, and how it is decoded as the call's own type.
 type input struct {
 	schema *huma.Schema // as the document has it
 	names  []string     // of its members, in order
 	decode func(data []byte) (any, error)
 }
 
-// inputOf describes a T; nil if that has no fields. Parameters of a query are described one
-// by one, so they have no name in the document's components.
+// inputOf returns the description of a T; nil if that has no fields. Parameters of a query
+// are described one by one, so they have no name in the document's components.
 func inputOf[T any](a *api, method string) *input {
 	t := reflect.TypeFor[T]()
 	in := &input{decode: decodeAs[T]}
@@ -49,14 +49,15 @@ func inputOf[T any](a *api, method string) *input {
 	return in
 }
 
-// decodeAs reads JSON as a T, names in their exact case and no others.
+// decodeAs decodes JSON as a T, with names in their exact case and no others.
 func decodeAs[T any](data []byte) (any, error) {
 	var v T
 	err := json.Unmarshal(data, &v, json.RejectUnknownMembers(true))
 	return v, err
 }
 
-// valid returns a call's input, or tells every value that is wrong by its schema.
+// valid returns a call's input, or an error that lists every value that violates its
+// schema.
 func (a *api) valid(op *operation, value any) (any, error) {
 	if value == nil && op.bodyRule() != bodyObject {
 		return nil, nil
@@ -81,7 +82,7 @@ func (a *api) valid(op *operation, value any) (any, error) {
 	in, err := op.input.decode(encode(value))
 	if wrong, ok := errors.AsType[*json.SemanticError](err); ok {
 		message := "cannot be read"
-		if errors.Is(wrong, json.ErrUnknownName) { // but for its case, which the schema does not see
+		if errors.Is(wrong, json.ErrUnknownName) { // it differs only in case, which the schema does not see
 			message = "unexpected property"
 		}
 		return nil, boxoffice.Invalid(location+locationOf(wrong.JSONPointer), "%s", message)
@@ -89,7 +90,7 @@ func (a *api) valid(op *operation, value any) (any, error) {
 	return in, err
 }
 
-// locationOf spells a pointer into JSON as the contract does: .member and [index].
+// locationOf returns a pointer into JSON in the contract's form: .member and [index].
 func locationOf(pointer jsontext.Pointer) string {
 	var b strings.Builder
 	for token := range pointer.Tokens() {
@@ -102,8 +103,8 @@ func locationOf(pointer jsontext.Pointer) string {
 	return b.String()
 }
 
-// fieldErrors puts what huma found into the words of the contract: a member that is
-// missing is wrong itself, not the object around it, and values are not told back.
+// fieldErrors translates huma's errors into the contract's: a missing member is itself
+// wrong, not the object around it, and values are not repeated.
 func fieldErrors(errs []error) []boxoffice.FieldError {
 	fields := make([]boxoffice.FieldError, 0, len(errs))
 	for _, err := range errs {
@@ -121,7 +122,7 @@ func fieldErrors(errs []error) []boxoffice.FieldError {
 	return fields
 }
 
-// invalid is the refusal of wrong values, nil if there are none.
+// invalid returns the refusal of wrong values; nil if there are none.
 func invalid(fields []boxoffice.FieldError) error {
 	if len(fields) == 0 {
 		return nil

@@ -7,7 +7,7 @@
 // fails is run again as a whole. Several processes that migrate at once wait for each
 // other (a Postgres advisory lock).
 //
-// Migrations run beside nodes of the release before: they add, and what locks a table
-// says for how long it waits for the lock (lock_timeout), because everybody else waits
+// Migrations run beside nodes of the release before: they only add, and a statement that
+// locks a table bounds its wait for the lock (lock_timeout), because everybody else waits
 // behind it.
 package migrations

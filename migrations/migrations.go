@@ -28,14 +28,14 @@ const (
 	lockAttempts      = 120
 )
 
-// ErrBehind tells that the database lacks migrations of this program.
+// ErrBehind means that the database lacks migrations of this program.
 var ErrBehind = errors.New("the database is older than this program: run `boxoffice migrate`")
 
-// ErrAhead tells that a newer program has migrated the database.
+// ErrAhead means that a newer program has migrated the database.
 var ErrAhead = errors.New("the database is newer than this program: run the program that migrated it, or a newer one")
 
 // Up brings the database at url to the newest version. It is safe to run in several
-// processes at once; whoever comes second finds nothing to do.
+// processes at once; the second finds nothing to do.
 func Up(ctx context.Context, url string) (err error) {
 	db, err := sql.Open("pgx", url)
 	if err != nil {
@@ -57,9 +57,9 @@ func Up(ctx context.Context, url string) (err error) {
 	return nil
 }
 
-// Check tells whether the database at url is at the version of this program: nil, or an
-// error that wraps ErrBehind or ErrAhead, or why it could not be found out. It changes
-// nothing.
+// Check reports whether the database at url is at the version of this program: nil, an
+// error that wraps ErrBehind or ErrAhead, or the error that kept it from finding out. It
+// changes nothing.
 func Check(ctx context.Context, url string) (err error) {
 	db, err := sql.Open("pgx", url)
 	if err != nil {
@@ -82,7 +82,7 @@ func Check(ctx context.Context, url string) (err error) {
 	return nil
 }
 
-// Version is the number of the newest migration of this program.
+// Version returns the number of this program's newest migration.
 func Version() (int64, error) {
 	names, err := fs.Glob(FS, "*.sql")
 	if err != nil {
@@ -100,8 +100,8 @@ func Version() (int64, error) {
 	return newest, nil
 }
 
-// databaseVersion is the newest migration that was applied, 0 for an empty database.
-// (goose's own answer would create its table.)
+// databaseVersion returns the newest applied migration, 0 for an empty database. (goose's
+// own answer would create its table.)
 func databaseVersion(ctx context.Context, db *sql.DB) (int64, error) {
 	var migrated bool
 	err := db.QueryRowContext(ctx, "SELECT to_regclass($1) IS NOT NULL", goose.DefaultTablename).Scan(&migrated)

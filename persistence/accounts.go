@@ -35,7 +35,7 @@ const (
 	accountSales   = "sales"
 )
 
-// toldBy reports whether an outcome tells the balance after the movement.
+// toldBy reports whether an outcome contains the balance after the movement.
 func (m *movementRow) toldBy(o boxoffice.Outcome) bool {
 	if p := o.Payment; p != nil {
 		return p.ID == m.PaymentID && (p.Status == boxoffice.PaymentCancelled) == (m.Type == boxoffice.EntryRefund)
@@ -43,12 +43,12 @@ func (m *movementRow) toldBy(o boxoffice.Outcome) bool {
 	return o.Entry != nil && o.Entry.ID == m.TransactionID
 }
 
-// told is the id under which a commit is told the balance: the payment's, or of a charge
+// told returns the id under which a commit gets the balance: the payment's, or for a charge
 // the entry's.
 func (m *movementRow) told() uuid.UUID { return cmp.Or(m.PaymentID, m.TransactionID) }
 
-// accountRow is what becomes of an account by all of its movements, which are in their
-// order. None may leave it with less than nothing, and no charge with more than the limit.
+// accountRow is the effect on an account of all of its movements, in their order. None may
+// leave it below zero, and no charge above the limit.
 type accountRow struct {
 	UserID  uuid.UUID `db:"user_id"`
 	Total   int64     `db:"total"`
@@ -59,7 +59,7 @@ type accountRow struct {
 	Last    int64     `db:"last"`
 }
 
-// lockedAccount is what the row of an account says.
+// lockedAccount is the locked row of an account.
 type lockedAccount struct {
 	UserID  uuid.UUID `db:"user_id"`
 	Balance int64     `db:"balance"`
@@ -70,9 +70,10 @@ type accountStatements struct {
 	lockAccounts [lockings]*statement
 }
 
-// newAccountStatements makes what moves points. The accounts that have enough are updated
-// once each, and what their movements write follows from the balance and the number of
-// entries that they had. Both entries of a transaction are inserted by one statement.
+// newAccountStatements returns the statements that move points. The accounts that have
+// enough are updated once each, and what their movements write follows from the balance and
+// the number of entries that they had. Both entries of a transaction are inserted by one
+// statement.
 func newAccountStatements() accountStatements {
 	return accountStatements{
 		move: newStatement("move points", fmt.Sprintf(`
@@ -122,8 +123,8 @@ func newAccountStatements() accountStatements {
 	}
 }
 
-// write queues movements, those of an account in their order, and tells the balance after
-// each by its transaction.
+// write queues movements, those of an account in their order, and adds the balance after
+// each to balances, by transaction.
 func (s *accountStatements) write(ctx context.Context, b *batch, c *changes, balances map[uuid.UUID]int64) {
 	type movedRow struct {
 		Sound         bool
@@ -193,7 +194,7 @@ func rounds(movements []movementRow) [][]movementRow {
 
 func compareIDs(a, b uuid.UUID) int { return cmp.Compare(string(a[:]), string(b[:])) }
 
-// Balance is how many points a user has. It fails with user-not-found.
+// Balance returns how many points a user has. It fails with user-not-found.
 func (d *Database) Balance(ctx context.Context, userID uuid.UUID) (int64, error) {
 	return readOne(ctx, d.pool, "read balance", userNotFound(), pgx.RowTo[int64],
 		"SELECT balance FROM accounts WHERE user_id = $1", userID)
@@ -203,7 +204,7 @@ func userNotFound() *boxoffice.Error {
 	return boxoffice.Errorf(boxoffice.CodeUserNotFound, "there is no such user")
 }
 
-// PointsHistory lists the movements of a user's points, newest first.
+// PointsHistory returns the movements of a user's points, newest first.
 func (d *Database) PointsHistory(
 	ctx context.Context, userID uuid.UUID, page boxoffice.PageRequest,
 ) (boxoffice.Page[boxoffice.LedgerEntry], error) {

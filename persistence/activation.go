@@ -20,14 +20,14 @@ import (
 // longer than any other statement may.
 const roomLoadTimeout = 30 * time.Second
 
-// barMargin is how long after its end an admission is still refused by name: a grain's
-// clock may be behind the database's by less than this.
+// barMargin is how long after its end an admission is still remembered and refused: a
+// grain's clock may be behind the database's by less than this.
 const barMargin = time.Minute
 
 // ActivateSchedule takes a new epoch of a schedule's grain for owner, which fences every
-// older activation, and restores the schedule. A commit of the old owner that is under way
-// is waited for, a second at most, and is then part of what is restored. ended are the
-// places whose rows have ended while their tokens would still be good. The error wraps
+// older activation, and restores the schedule. It waits, a second at most, for a commit of
+// the old owner that is under way, which is then part of what is restored. ended are the
+// places whose rows have ended while their tokens would still be valid. The error wraps
 // boxoffice.ErrNoGrain if there is no such schedule.
 func (j *Journal) ActivateSchedule(
 	ctx context.Context, id int64, owner string,
@@ -48,9 +48,9 @@ func (j *Journal) ActivateSchedule(
 }
 
 // ActivateWaitingRoom does the same for the waiting room of a schedule, from its snapshot
-// and the rows of its live places. The news are of what the schedule did since the room
-// last heard of it, and were read before the rows: what happened in between is told twice
-// rather than not at all.
+// and the rows of its live places. The news are what the schedule did since the room last
+// heard of it, read before the rows: what happens in between is reported twice rather than
+// not at all.
 func (j *Journal) ActivateWaitingRoom(
 	ctx context.Context, id int64, owner string, limits waitingroom.Limits,
 ) (activation boxoffice.Activation, room *waitingroom.Room, news boxoffice.ScheduleNews, err error) {
@@ -128,8 +128,8 @@ func (j *Journal) activate(
 	return failure(what, err)
 }
 
-// restore makes the state of its snapshot and the events after it, or of all events
-// where the snapshot is damaged or cannot be read.
+// restore returns the state by its snapshot and the events after it, or by all events if
+// the snapshot is damaged or cannot be read.
 func restore[S any](
 	ctx context.Context, j *Journal, tx pgx.Tx, taken takenGrain,
 	rebuild func(snapshot []byte, events []boxoffice.Event) (S, error),
@@ -150,7 +150,7 @@ func restore[S any](
 	return rebuild(nil, events)
 }
 
-// errBadSnapshot tells that a snapshot is not what was written, or not understood.
+// errBadSnapshot means that a snapshot is damaged or cannot be decoded.
 var errBadSnapshot = errors.New("bad snapshot")
 
 func restoreFromSnapshot[S any](
@@ -222,7 +222,7 @@ func DecodeEvent(kind boxoffice.Kind, eventType string, data []byte) (boxoffice.
 	}
 }
 
-// valueOf reads a nullable column: null is the zero value.
+// valueOf returns the value of a nullable column: null is the zero value.
 func valueOf[T any](p *T) T {
 	if p == nil {
 		var zero T
@@ -231,7 +231,7 @@ func valueOf[T any](p *T) T {
 	return *p
 }
 
-// selectEndedPlaces lists the places whose tokens would be good if they had not ended.
+// selectEndedPlaces returns the ended places whose tokens would otherwise still be valid.
 func selectEndedPlaces(ctx context.Context, tx pgx.Tx, scheduleID int64) ([]boxoffice.EndedPlace, error) {
 	rows, err := tx.Query(ctx, `
 		SELECT sequence, ends_at FROM queue_places
@@ -248,9 +248,9 @@ func selectEndedPlaces(ctx context.Context, tx pgx.Tx, scheduleID int64) ([]boxo
 	return ended, nil
 }
 
-// restorePlaces puts the live places back into a room, row by row as they arrive. It
-// reads the binary values itself: scanning a million rows by reflection would take most
-// of a recovery, and a list of them more memory than the room.
+// restorePlaces puts the live places back into a room, row by row as they arrive. It reads
+// the binary values itself: scanning a million rows by reflection would take most of the
+// recovery, and a list of them more memory than the room.
 func restorePlaces(ctx context.Context, tx pgx.Tx, scheduleID int64, room *waitingroom.Room) error {
 	rows, err := tx.Query(ctx, `
 		SELECT sequence, user_id, status, joined_at, admitted_at, ends_at, claimed, held_until, operation_id
@@ -287,8 +287,8 @@ func restorePlaces(ctx context.Context, tx pgx.Tx, scheduleID int64, room *waiti
 	return nil
 }
 
-// restoreAdmissions tells a room when places that have ended were admitted, as far back
-// from the newest admission as estimates go.
+// restoreAdmissions reports to a room when places that have ended were admitted, as far
+// back from the newest admission as estimates go.
 func restoreAdmissions(ctx context.Context, tx pgx.Tx, scheduleID int64, room *waitingroom.Room) error {
 	rows, err := tx.Query(ctx, `
 		SELECT admitted_at FROM queue_places

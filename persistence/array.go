@@ -11,10 +11,9 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// array is a one-dimensional Postgres array in the binary format, built element by
-// element: one column of the rows that a statement is given. It is written by hand
-// because pgx encodes an array through an interface value per element, which was the
-// dearest part of a group on the client.
+// array is a one-dimensional Postgres array in the binary format, built element by element:
+// one column of the rows that a statement is given. It is written by hand because pgx
+// encodes an array through an interface value per element, which is expensive for groups.
 type array struct {
 	buf   []byte
 	count uint32
@@ -24,10 +23,10 @@ type array struct {
 // arrayHeader is dimensions, has-nulls flag, element type, length, lower bound.
 const arrayHeader = 5 * 4
 
-// firstArray is the memory of an array at first, in bytes: a charge fills one element.
+// firstArray is the initial capacity of an array, in bytes: a charge fills one element.
 const firstArray = 128
 
-// reset begins an array of elements of the type oid; its memory is used again.
+// reset begins an array of elements of the type oid; its memory is reused.
 func (a *array) reset(oid uint32) {
 	if cap(a.buf) < arrayHeader {
 		a.buf = make([]byte, arrayHeader, firstArray)
@@ -39,7 +38,7 @@ func (a *array) reset(oid uint32) {
 	a.count, a.nulls = 0, false
 }
 
-// bytes returns the array; it is good until the next reset.
+// bytes returns the array, which is valid until the next reset.
 func (a *array) bytes() []byte {
 	if a.count == 0 {
 		// An empty array has no dimensions.

@@ -12,8 +12,8 @@ import (
 	"boxoffice/waitingroom"
 )
 
-// CreateConcert announces a concert. It fails with invalid-request and every value that
-// is wrong.
+// CreateConcert announces a concert. It fails with an invalid-request that lists every
+// wrong value.
 func (d *Database) CreateConcert(ctx context.Context, n boxoffice.NewConcert) (boxoffice.Concert, error) {
 	concert, refusal := n.Validate()
 	if refusal != nil {
@@ -32,8 +32,8 @@ func (d *Database) CreateConcert(ctx context.Context, n boxoffice.NewConcert) (b
 }
 
 // CreateSchedule puts a concert on sale at a time: its terms, and both of its grains at
-// their first event. It fails with concert-not-found, and with invalid-request and every
-// value that is wrong.
+// their first event. It fails with concert-not-found, and with an invalid-request that
+// lists every wrong value.
 func (d *Database) CreateSchedule(
 	ctx context.Context, n boxoffice.NewSchedule, now time.Time,
 ) (boxoffice.ScheduleInfo, error) {
@@ -70,7 +70,7 @@ func (d *Database) CreateSchedule(
 	return info, nil
 }
 
-// insertSchedule inserts terms and gives them their id.
+// insertSchedule inserts terms and sets their id.
 func insertSchedule(ctx context.Context, tx pgx.Tx, t *boxoffice.Terms, now time.Time) error {
 	zone, err := boxoffice.LoadZone(t.TimeZone)
 	if err != nil {
@@ -113,7 +113,7 @@ func selectConcert(ctx context.Context, q querier, id int64) (boxoffice.Concert,
 		"SELECT id, title, artist, description, price FROM concerts WHERE id = $1", id)
 }
 
-// Concerts lists all concerts in the order in which they were announced.
+// Concerts returns all concerts in the order in which they were announced.
 func (d *Database) Concerts(ctx context.Context, page boxoffice.PageRequest) (boxoffice.Page[boxoffice.Concert], error) {
 	return listPage(ctx, d, listConcerts, page, oldest(), func(after position, limit int) (string, []any) {
 		return `
@@ -144,8 +144,8 @@ func (d *Database) Schedule(ctx context.Context, id int64) (boxoffice.ScheduleIn
 		scheduleOfRow, selectSchedules+" WHERE s.id = $2", (*time.Time)(nil), id)
 }
 
-// Schedules lists the schedules that a filter chooses, by start. What is free and on
-// sale is as of now.
+// Schedules returns the schedules that a filter selects, by start. Free seats and sales are
+// as of now.
 func (d *Database) Schedules(
 	ctx context.Context, filter boxoffice.ScheduleFilter, now time.Time, page boxoffice.PageRequest,
 ) (boxoffice.Page[boxoffice.ScheduleInfo], error) {

@@ -28,7 +28,7 @@ type changes struct {
 }
 
 // changesOf returns the rows that a commit implies. It fails on events that cannot be
-// stored, which is a mistake of the caller.
+// stored, which is a bug of the caller.
 func changesOf(c boxoffice.Commit) (*changes, error) {
 	rows := &changes{scheduleID: c.Grain.ID, events: make([]eventRow, 0, len(c.Events))}
 	for i, e := range c.Events {
@@ -59,7 +59,7 @@ func changesOf(c boxoffice.Commit) (*changes, error) {
 		Kind: c.Grain.Kind, ID: c.Grain.ID, Epoch: c.Epoch, Version: c.Version, Next: c.Version + int64(len(c.Events)),
 	}
 	if len(c.Events) == 0 && len(c.Answers) == 0 && c.Snapshot == nil {
-		rows.confirmed = []grainRow{grain} // it asks whether its epoch is still the newest
+		rows.confirmed = []grainRow{grain} // the commit asks whether its epoch is still the newest
 		return rows, nil
 	}
 	if c.Snapshot != nil {
@@ -69,7 +69,7 @@ func changesOf(c boxoffice.Commit) (*changes, error) {
 	return rows, nil
 }
 
-// size is how many rows there are, roughly: what a group is bounded by.
+// size returns roughly how many rows there are, by which groups are bounded.
 func (r *changes) size() int {
 	return 1 + len(r.events) + len(r.reservations) + len(r.joined) + len(r.places) + 4*len(r.movements) +
 		len(r.answers) + 2*len(r.users)
@@ -146,7 +146,7 @@ func (r *changes) endHold(sequence uint64) {
 	r.changePlace(placeRow{Sequence: sequence, Rule: ruleLive, SetsHold: true})
 }
 
-// end takes a reservation out of a status. endedAt is zero if it stays live.
+// end moves a reservation from one status to another. endedAt is zero if it stays live.
 func (r *changes) end(id uuid.UUID, from, to boxoffice.ReservationStatus, endedAt time.Time) error {
 	for i := len(r.reservations) - 1; i >= 0; i-- {
 		c := &r.reservations[i]

@@ -11,13 +11,13 @@ import (
 	"boxoffice"
 )
 
-// Charge adds points to a user's account, once per idempotency key: of concurrent calls
-// with one key all get the same outcome, and all but one of them Replayed. It is written
-// in a group with the commits of grains. It fails with user-not-found and
-// idempotency-key-reused; what the domain refuses is in the outcome, and not stored.
+// Charge adds points to a user's account, once per idempotency key: concurrent calls with
+// one key all get the same outcome, and all but one of them as Replayed. It is written in a
+// group with the commits of grains. It fails with user-not-found and
+// idempotency-key-reused; refusals of the domain are in the outcome, and not stored.
 //
-// If nobody knows whether it was written it fails with unavailable: the same charge with
-// its key can be sent again, for it waits for the account's row, which the lost one may
+// If it is unknown whether it was written it fails with unavailable: the same charge can be
+// sent again with its key, because it waits for the account's row, which the lost one may
 // still lock, before it looks for the key.
 func (j *Journal) Charge(
 	ctx context.Context, op boxoffice.Operation, userID uuid.UUID, amount int64, now time.Time,
@@ -62,8 +62,8 @@ func (j *Journal) Charge(
 	}
 }
 
-// wait puts something into a group and waits until it is written, or ctx ends. What
-// nobody knows of is unavailable.
+// wait puts p into a group and waits until it is written, or ctx ends. An unknown result
+// becomes unavailable.
 func (j *Journal) wait(ctx context.Context, p *pending) boxoffice.CommitResult {
 	results := make(chan boxoffice.CommitResult, 1)
 	p.done = func(r boxoffice.CommitResult) { results <- r }

@@ -14,19 +14,19 @@ import (
 	"boxoffice/waitingroom"
 )
 
-// Violation is something that must never be, found in the database.
+// Violation is a violated invariant found in the database.
 type Violation struct {
 	Invariant string // what must hold
 	Detail    string // where it does not
 }
 
-// maxViolations bounds how many violations of one invariant are told.
+// maxViolations bounds how many violations of one invariant are reported.
 const maxViolations = 20
 
-// invariant is a query that names what violates it, in one text column.
+// invariant is a query for what violates it, in one text column.
 type invariant struct{ name, sql string }
 
-// salesInvariants are those of points and seats.
+// salesInvariants returns the invariants of points and seats.
 func salesInvariants() []invariant {
 	return []invariant{
 		{"every ledger transaction sums to zero", `
@@ -62,7 +62,7 @@ func salesInvariants() []invariant {
 	}
 }
 
-// journalInvariants are those of operations, events and places in line.
+// journalInvariants returns the invariants of operations, events and places in line.
 func journalInvariants() []invariant {
 	return []invariant{
 		{"an operation has one effect", `
@@ -108,8 +108,8 @@ func journalInvariants() []invariant {
 	}
 }
 
-// Check looks for everything that must never be, in one snapshot of the database. It
-// reads all of it: it is for tests and for operators who suspect something.
+// Check looks for violations of all invariants, in one snapshot of the database. It reads
+// everything: it is for tests and for operators who suspect damage.
 func (d *Database) Check(ctx context.Context) ([]Violation, error) {
 	var violations []Violation
 	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
@@ -178,7 +178,7 @@ func checkGrains(ctx context.Context, tx pgx.Tx) ([]Violation, error) {
 	return violations, nil
 }
 
-// checkSnapshot wants a snapshot to be what its events make.
+// checkSnapshot checks that a snapshot is what its events make.
 func checkSnapshot(g takenGrain, events []boxoffice.Event) []Violation {
 	if g.snapshot == nil {
 		return nil
@@ -197,8 +197,8 @@ func checkSnapshot(g takenGrain, events []boxoffice.Event) []Violation {
 	return nil
 }
 
-// encodeReplay encodes what the events make, all places of a waiting room included. How
-// much of its schedule's journal the room has heard is no event of its own.
+// encodeReplay encodes what the events make, all places of a waiting room included. The
+// version of its schedule's journal that the room knows is not among its events.
 func encodeReplay(g takenGrain, events []boxoffice.Event) ([]byte, error) {
 	if g.grain.Kind == boxoffice.KindSchedule {
 		schedule, err := seatmap.Restore(nil, events)
@@ -219,7 +219,7 @@ func encodeReplay(g takenGrain, events []boxoffice.Event) ([]byte, error) {
 	return room.Snapshot()
 }
 
-// checkReservations wants the rows of a schedule's reservations to be what its events
+// checkReservations checks that the rows of a schedule's reservations are what its events
 // make.
 func checkReservations(
 	ctx context.Context, tx pgx.Tx, scheduleID int64, events []boxoffice.Event,
@@ -228,7 +228,7 @@ func checkReservations(
 	folded := &changes{scheduleID: scheduleID}
 	for _, e := range events {
 		if err := folded.project(e); err != nil {
-			return []Violation{{invariant, err.Error()}}, nil //nolint:nilerr // it is what was found
+			return []Violation{{invariant, err.Error()}}, nil //nolint:nilerr // the error is the violation
 		}
 	}
 	made := make(map[uuid.UUID]reservationRow, len(folded.reservations))
@@ -264,7 +264,7 @@ func checkReservations(
 	return violations, nil
 }
 
-// checkAdmissions wants a waiting room to have let in places in the order in which they
+// checkAdmissions checks that a waiting room has admitted places in the order in which they
 // joined, none twice, and never more than its capacity.
 func checkAdmissions(events []boxoffice.Event) []Violation {
 	const invariant = "places are let in first come first served, once, up to the capacity"

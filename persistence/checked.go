@@ -57,14 +57,14 @@ func (w *groupWriter) writeChecked(ctx context.Context, group []*pending, lock l
 	return nil
 }
 
-// facts are what the rows say that a group of commits depends on. All but the keys are
-// locked until the transaction ends; a key that somebody else takes meanwhile is found
+// facts are the contents of the rows that a group of commits depends on. All but the keys
+// are locked until the transaction ends; a key that somebody else takes meanwhile is found
 // when the answers are inserted.
 type facts struct {
 	locking locking
 	grains  map[boxoffice.Grain]lockedGrain
 	places  map[placeKey]lockedPlace
-	// balances are of the accounts that there are, after the commits that have passed.
+	// balances are those of the existing accounts, after the commits that have passed.
 	balances map[uuid.UUID]int64
 	keys     map[answerKey]storedAnswer
 	// answers are those of the commits that have passed.
@@ -107,7 +107,7 @@ func (f *facts) missesRows(p *pending) bool {
 		slices.ContainsFunc(p.rows.movements, func(m movementRow) bool { _, ok := f.balances[m.userID]; return !ok })
 }
 
-// decision is what becomes of the commits of a group.
+// decision is the result of deciding the commits of a group.
 type decision struct {
 	facts *facts
 
@@ -119,8 +119,7 @@ type decision struct {
 	balances map[uuid.UUID]int64 // by transaction, once those that passed are written
 }
 
-// failedCommit is a commit that comes to nothing: it is fenced, refused as a charge, or a
-// mistake.
+// failedCommit is a commit that failed: it is fenced, a refused charge, or a bug.
 type failedCommit struct {
 	*pending
 	err error
@@ -131,14 +130,14 @@ type refusedCommit struct {
 	refusals []refusal
 }
 
-// refusal is one operation that is not taken.
+// refusal is one refused operation.
 type refusal struct {
 	boxoffice.CommitRefusal
 	// first is the answer of the same group that has the key; nil: there is none.
 	first *answerRow
 }
 
-// told completes a refusal, after the group was written.
+// told returns the completed refusal, after the group was written.
 func (r refusal) told(balances map[uuid.UUID]int64) boxoffice.CommitRefusal {
 	if r.first != nil {
 		r.Stored = r.first.told
@@ -191,7 +190,7 @@ func (d *decision) decide(p *pending) {
 
 func (d *decision) fail(p *pending, err error) { d.failed = append(d.failed, failedCommit{p, err}) }
 
-// pass takes a commit in: what it does is a fact for those after it.
+// pass accepts a commit: its effects are facts for those after it.
 func (d *decision) pass(p *pending, balances map[uuid.UUID]int64) {
 	maps.Copy(d.facts.balances, balances)
 	for i := range p.rows.answers {
@@ -200,8 +199,8 @@ func (d *decision) pass(p *pending, balances map[uuid.UUID]int64) {
 	d.passed = append(d.passed, p)
 }
 
-// refusePlaces refuses holds whose place has ended and places that are not to expire.
-// The error is about changes that only a mistake can make impossible.
+// refusePlaces refuses holds whose place has ended and places that are not to expire. The
+// error is for changes that only a bug can make impossible.
 func (d *decision) refusePlaces(p *pending) ([]refusal, error) {
 	var refusals []refusal
 	for i := range p.rows.places {
@@ -286,8 +285,9 @@ func (d *decision) move(p *pending) (map[uuid.UUID]int64, []refusal, error) {
 	return balances, refusals, nil
 }
 
-// answerDecided answers every commit of a group. err is why nobody knows whether those
-// that passed are durable; what was refused may depend on them, and is told to try again.
+// answerDecided answers every commit of a group. A non-nil err says that it is unknown
+// whether those that passed are durable; refusals may depend on them, and become
+// unavailable.
 func (w *groupWriter) answerDecided(d *decision, err error) {
 	if err == nil {
 		w.answerDurable(d.passed, d.balances)
@@ -325,5 +325,5 @@ func (w *groupWriter) answerDecided(d *decision, err error) {
 	}
 }
 
-// errRowsLocked tells that another transaction holds a lock for too long.
+// errRowsLocked means that another transaction holds a lock for too long.
 var errRowsLocked = errors.New("rows of the commit are locked by another transaction")

@@ -15,23 +15,24 @@ const (
 	DefaultClockRefresh = 10 * time.Second
 	clockSamples        = 5 // per measurement; the one with the shortest round trip counts
 	clockTimeout        = 2 * time.Second
-	// slewShare of the time that passes is what the clock loses while it is ahead: half.
+	// slewShare is the divisor of the elapsed time that the clock loses while it is ahead:
+	// half.
 	slewShare = 2
 )
 
-// ClockConfig is how a Clock is made. Now is required.
+// ClockConfig configures a Clock. Now is required.
 type ClockConfig struct {
-	// Now is the process's own clock, time.Now: only what passes between two readings of
-	// it counts, so it must be monotonic and may be wrong.
+	// Now is the process's own clock, time.Now. Only differences between readings count, so
+	// it must be monotonic but may be wrong.
 	Now func() time.Time
 	// Refresh is how often the database is asked; 0 means DefaultClockRefresh.
 	Refresh time.Duration
-	// Logger is told when the database cannot be asked; nil: nobody is.
+	// Logger logs when the database cannot be asked; nil: nothing is logged.
 	Logger *slog.Logger
 }
 
-// Clock tells the database's time without asking it each time. It is as exact as half a
-// round trip; between two measurements it runs on the process's monotonic clock. It never
+// Clock returns the database's time without asking it each time. Its error is half a round
+// trip at most; between two measurements it runs on the process's monotonic clock. It never
 // goes backwards: when the database's clock turns out to be ahead, it jumps there; when it
 // is behind, the clock runs at half speed until it is caught up with. It is safe for
 // concurrent use. Close it before its Database.
@@ -40,16 +41,16 @@ type Clock struct {
 	ask    func(context.Context) (time.Time, error) // the database's time
 
 	line atomic.Pointer[timeline]
-	last atomic.Int64 // Unix milliseconds that were told, the latest
+	last atomic.Int64 // the latest returned time, in Unix milliseconds
 
 	stop    context.CancelFunc
 	refresh sync.WaitGroup
 }
 
-// timeline maps the process's clock to the one that is told.
+// timeline maps the process's clock to the returned time.
 type timeline struct {
 	since time.Time     // of the process's clock
-	at    time.Time     // what is told at since
+	at    time.Time     // the returned time at since
 	ahead time.Duration // of the database's clock, at since; to be lost
 }
 
@@ -58,8 +59,7 @@ func (l *timeline) now(local time.Time) time.Time {
 	return l.at.Add(passed - min(l.ahead, passed/slewShare))
 }
 
-// NewClock measures the database's clock for the first time and starts to keep up with
-// it.
+// NewClock measures the database's clock for the first time and starts to follow it.
 func NewClock(ctx context.Context, db *Database, config ClockConfig) (*Clock, error) {
 	return startClock(ctx, config, func(ctx context.Context) (now time.Time, err error) {
 		err = db.control.QueryRow(ctx, "SELECT clock_timestamp()").Scan(&now)
@@ -86,7 +86,7 @@ func startClock(
 	return c, nil
 }
 
-// Now is the database's time: UTC, in whole milliseconds.
+// Now returns the database's time: UTC, in whole milliseconds.
 func (c *Clock) Now() time.Time {
 	now := c.line.Load().now(c.config.Now()).UnixMilli()
 	for {
@@ -144,7 +144,7 @@ func (c *Clock) measure(ctx context.Context) error {
 	return nil
 }
 
-// correct replaces the timeline by one that leads to what was measured.
+// correct replaces the timeline by one that approaches the measured time.
 func (c *Clock) correct(measured timeline) {
 	local := c.config.Now()
 	truth := measured.now(local)

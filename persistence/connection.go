@@ -16,7 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Bounds of a session. What waits for longer fails and is told "unavailable".
+// Bounds of a session. A wait beyond them fails as unavailable.
 const (
 	connectTimeout    = 2 * time.Second
 	statementTimeout  = 3 * time.Second
@@ -32,8 +32,8 @@ const (
 	silenceTimeout = 3 * time.Second
 	keepAliveEvery = time.Second
 	pingTimeout    = time.Second
-	// idleBeforePing is how long a connection may lie unused before it is tried out: one
-	// that was dropped in the meantime costs a round trip, not an unknown result.
+	// idleBeforePing is how long a connection may be unused before it is tested: one that
+	// was dropped meanwhile then costs a round trip, not an unknown result.
 	idleBeforePing = 100 * time.Millisecond
 )
 
@@ -97,8 +97,9 @@ func newPool(
 	return pool, nil
 }
 
-// answers reports whether an idle connection is still good. Where one is silent the others
-// are as old: the pool forgets all of them, or whoever comes next would try each in turn.
+// answers reports whether an idle connection still works. If it is silent, the pool drops
+// all of its connections, which are as old: otherwise the next callers would try each in
+// turn.
 func answers(ctx context.Context, pool *pgxpool.Pool, conn *pgx.Conn) bool {
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
@@ -109,7 +110,7 @@ func answers(ctx context.Context, pool *pgxpool.Pool, conn *pgx.Conn) bool {
 	return err == nil
 }
 
-// newDialer makes connections that notice when the other end is gone.
+// newDialer returns a dialer whose connections notice when the other end is gone.
 func newDialer() *net.Dialer {
 	return &net.Dialer{
 		Timeout:         connectTimeout,
@@ -118,17 +119,18 @@ func newDialer() *net.Dialer {
 	}
 }
 
-// errGivenUp is what a session gets that wants to cancel what it was given up over.
+// errGivenUp is returned instead of a connection for cancelling a statement on a session
+// that was given up.
 var errGivenUp = errors.New("the connection is given up")
 
-// giveUpAtOnce makes a session end when a deadline passes. Otherwise pgx asks the server
-// to cancel, at the address of the connection that is silent, and the pool keeps the
-// session's place for 15 s, until that is over. Nor may a commit ever be cancelled: one
-// that waits for a standby would show what is not replicated.
+// giveUpAtOnce makes a session end when a deadline passes. Otherwise pgx asks the server to
+// cancel, at the address of the silent connection, and the pool keeps the session's place
+// for the 15 s that this may take. Nor may a commit ever be cancelled: one that waits for a
+// standby would show what is not replicated.
 //
 // An established session dials again for that purpose only.
 func giveUpAtOnce(config *pgx.ConnConfig) {
-	var conn net.Conn // that was dialed last
+	var conn net.Conn // the last one that was dialed
 	var established atomic.Bool
 	dial := config.DialFunc
 	config.DialFunc = func(ctx context.Context, network, address string) (_ net.Conn, err error) {

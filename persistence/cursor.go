@@ -17,7 +17,7 @@ import (
 // MaxPage is the most items of a page.
 const MaxPage = 100
 
-// list names a list in its cursors: one of another list is refused.
+// list identifies a list in its cursors: a cursor of another list is refused.
 type list byte
 
 // The lists.
@@ -29,8 +29,8 @@ const (
 	listPayments     list = 'p'
 )
 
-// position is the last item of a page: where the next begins. Which fields count is up
-// to the list; the others are zero.
+// position is that of the last item of a page, after which the next begins. The list
+// decides which fields count; the others are zero.
 type position struct {
 	number int64
 	at     time.Time
@@ -44,12 +44,12 @@ const cursorBytes = 1 + 8 + 8 + 16
 // lastMoment is after everything; it bounds the times of cursors.
 func lastMoment() time.Time { return time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC) }
 
-// newest is where lists begin whose newest item comes first.
+// newest returns where lists begin whose newest item comes first.
 func newest() position {
 	return position{number: math.MaxInt64, at: lastMoment(), id: uuid.Max}
 }
 
-// oldest is where lists begin whose smallest item comes first.
+// oldest returns where lists begin whose smallest item comes first.
 func oldest() position { return position{at: time.Unix(0, 0).UTC()} }
 
 func (l list) cursor(p position) string {
@@ -90,8 +90,9 @@ func (l list) read(page boxoffice.PageRequest, first position) (position, error)
 	return p, nil
 }
 
-// listPage reads a page of a list. The query gets the items after a position, in the
-// list's order, up to a number: one more than the page has, if there is another page.
+// listPage returns a page of a list. The query returns the items after a position, in the
+// list's order, up to one more than the page has, which shows whether there is another
+// page.
 func listPage[T any](
 	ctx context.Context, d *Database, l list, page boxoffice.PageRequest, first position,
 	query func(after position, limit int) (sql string, args []any), row pgx.RowToFunc[T], positionOf func(T) position,
@@ -121,7 +122,7 @@ func listPage[T any](
 	return result, nil
 }
 
-// readOne reads the one row of a query, or fails with missing if there is none.
+// readOne returns the one row of a query, or missing if there is none.
 func readOne[T any](
 	ctx context.Context, q querier, what string, missing *boxoffice.Error, row pgx.RowToFunc[T], sql string, args ...any,
 ) (one T, err error) {

@@ -14,10 +14,10 @@ import (
 // not say.
 const DefaultMaxConns = 16
 
-// controlConns is how many connections tell the time and whether Postgres is there.
+// controlConns is how many connections serve the clock and readiness.
 const controlConns = 2
 
-// Config is how a Database is used. Its zero value is good.
+// Config configures a Database. Its zero value is usable.
 type Config struct {
 	// MaxConns bounds the connections for queries, charges and activations; 0 means
 	// DefaultMaxConns. The journal has journalFlushers more, clock and readiness
@@ -25,8 +25,8 @@ type Config struct {
 	MaxConns int
 	// ApplicationName is shown in pg_stat_activity; "" means boxoffice.
 	ApplicationName string
-	// QueueCapacity and QueueAdmitPerSecond are those of a new schedule that says
-	// nothing else. 0 is no capacity: such a schedule is refused.
+	// QueueCapacity and QueueAdmitPerSecond are the defaults of a new schedule. A capacity
+	// of 0 is none: such a schedule is refused.
 	QueueCapacity       int
 	QueueAdmitPerSecond int
 }
@@ -38,18 +38,18 @@ type Database struct {
 	pool   *pgxpool.Pool // queries, charges, activations
 	// journal is a pool of its own, so that no amount of queries delays a commit.
 	journal *pgxpool.Pool
-	// control is for Ready and the clock: a node with more queries than connections must
-	// not take that for a database that is away.
+	// control is for Ready and the clock, so that a node whose connections are all busy
+	// does not conclude that the database is down.
 	control *pgxpool.Pool
 	// activations bounds how many connections wait for locks that commits hold.
 	activations chan struct{}
 	sql         *statements
-	// userReads gathers questions for users.
+	// userReads batches reads of users.
 	userReads userReads
 }
 
-// Open makes the pools of the database at url. It opens no connection: a Database can be
-// made before Postgres is there. The error tells what is wrong with url.
+// Open returns the database at url. It opens no connection, so Postgres need not be running
+// yet. The error says what is wrong with url.
 func Open(ctx context.Context, url string, c Config) (*Database, error) {
 	if err := CheckURL(url); err != nil {
 		return nil, err
@@ -89,8 +89,8 @@ func (d *Database) Close() {
 	d.userReads.tasks.Wait()
 }
 
-// Ready fails with unavailable unless the database answers and takes writes. What is under
-// way is for [Journal.Ready] to know.
+// Ready fails with unavailable unless the database answers and accepts writes.
+// [Journal.Ready] also considers the commits under way.
 func (d *Database) Ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
@@ -106,7 +106,7 @@ func (d *Database) Ready(ctx context.Context) error {
 	return nil
 }
 
-// errReadOnly tells that the server takes no writes: a standby, perhaps.
+// errReadOnly means that the server accepts no writes: a standby, perhaps.
 var errReadOnly = errors.New("the database is read-only")
 
 // PoolStats counts the connections of one pool.
@@ -114,10 +114,10 @@ type PoolStats struct {
 	Acquired int // in use
 	Idle     int
 	Max      int
-	Waited   int64 // how often somebody waited for one, since the start
+	Waited   int64 // how often a caller waited for one, since the start
 }
 
-// Stats counts the connections for queries and those of the journal.
+// Stats returns the counts of the connections for queries and of those of the journal.
 func (d *Database) Stats() (queries, journal PoolStats) {
 	return poolStats(d.pool.Stat()), poolStats(d.journal.Stat())
 }

@@ -1,4 +1,4 @@
-// Package persistence keeps everything that Boxoffice must not lose in Postgres.
+// Package persistence keeps in Postgres everything that Boxoffice must not lose.
 //
 // Postgres is authoritative, for grains and for everything that is shown. Grains write
 // through [Journal]: a commit is fenced by the grain's epoch and version, and its events
@@ -13,14 +13,13 @@
 //
 // # When something fails
 //
-// Every error is a [boxoffice.Error] in a chain of wrapped ones, or is internal.
-// Trouble with the connection, a lock that is not to be had, a full disk or a server
-// that stops become [boxoffice.Unavailable]: the same request can be sent again. What
-// became of a write whose connection broke is never guessed: the journal answers
-// [boxoffice.ErrUnknown], and the grain's next activation settles it, because its new
-// epoch waits for the row that the lost commit may still lock. Constraint violations are
-// mistakes of this program; one fails its own commit and no other, is logged with the
-// ids that it concerns, and changes nothing.
+// Every error is a [boxoffice.Error] in a chain of wrapped ones, or is internal. Connection
+// errors, a lock that cannot be taken, a full disk or a stopping server become
+// [boxoffice.Unavailable]: the same request can be sent again. The result of a write whose
+// connection broke is never guessed: the journal answers [boxoffice.ErrUnknown], and the
+// grain's next activation settles it, because its new epoch waits for the row that the lost
+// commit may still lock. Constraint violations are bugs of this program; one fails its own
+// commit and no other, is logged with the ids that it concerns, and changes nothing.
 //
 // No session is ever cancelled: one whose deadline has passed is given up. A commit that
 // waits for a synchronous standby would otherwise show what is not replicated.

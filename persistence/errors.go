@@ -21,8 +21,8 @@ const (
 	stateExpectation     = "ZB001" // expect_rows of the schema
 )
 
-// codeOfState is the one table from SQLSTATE, or its class, to the domain's codes. What
-// is not in it is internal: a mistake of this program.
+// codeOfState is the one table from SQLSTATE, or its class, to the domain's codes. Other
+// states are internal: bugs of this program.
 func codeOfState(state string) boxoffice.Code {
 	switch state {
 	case "22021", "22P05", // bytes that are no text, NUL among them
@@ -46,7 +46,7 @@ func codeOfState(state string) boxoffice.Code {
 	return boxoffice.CodeInternal
 }
 
-// failure makes of an error of Postgres what callers of this package get: one with a
+// failure translates an error of Postgres for callers of this package: the result has a
 // domain error in its chain, unless it is internal. nil stays nil.
 func failure(what string, err error) error {
 	if err == nil {
@@ -55,8 +55,8 @@ func failure(what string, err error) error {
 	if _, ok := errors.AsType[*boxoffice.Error](err); ok {
 		return fmt.Errorf("%s: %w", what, err)
 	}
-	// Whatever Postgres says to somebody whom it does not let in, or whose session it ends:
-	// there was no connection.
+	// Whatever Postgres answers when it refuses a connection or ends a session: there was
+	// no connection.
 	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok || endsSession(err) {
 		return fmt.Errorf("%s: %w", what, boxoffice.Unavailable(err))
 	}
@@ -76,7 +76,7 @@ func failure(what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// isConnectionTrouble tells whether an error that Postgres did not report itself is
+// isConnectionTrouble reports whether an error that Postgres did not report itself is
 // about reaching it.
 func isConnectionTrouble(err error) bool {
 	_, network := errors.AsType[net.Error](err)
@@ -92,16 +92,15 @@ func endsSession(err error) bool {
 	return ok && (refused.SeverityUnlocalized == "FATAL" || refused.SeverityUnlocalized == "PANIC")
 }
 
-// isState tells whether Postgres reported err with one of the states.
+// isState reports whether Postgres reported err with one of the states.
 func isState(err error, states ...string) bool {
 	refused, ok := errors.AsType[*pgconn.PgError](err)
 	return ok && slices.Contains(states, refused.Code)
 }
 
-// isDefinite tells that Postgres rolled a transaction back and said so. Everything else
-// that fails after a commit was sent is unknown: a broken connection, a timeout, and a
-// server that ends the session (FATAL), since that can be said of a session whose commit
-// is already on disk.
+// isDefinite reports whether Postgres rolled a transaction back and said so. Every other
+// failure after a commit was sent is unknown: a broken connection, a timeout, and a server
+// that ends the session (FATAL), because the commit of that session may already be on disk.
 func isDefinite(err error) bool {
 	refused, ok := errors.AsType[*pgconn.PgError](err)
 	return ok && refused.SeverityUnlocalized == "ERROR"

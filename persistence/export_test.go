@@ -9,7 +9,7 @@ import (
 	"boxoffice"
 )
 
-// WriteGroup writes commits as one group, past the queue, and gives their results.
+// WriteGroup writes commits as one group, past the queue, and returns their results.
 func (j *Journal) WriteGroup(ctx context.Context, commits ...boxoffice.Commit) ([]boxoffice.CommitResult, error) {
 	return j.Flusher().WriteGroup(ctx, commits...)
 }

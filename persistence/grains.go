@@ -13,7 +13,7 @@ import (
 	"boxoffice"
 )
 
-// grainRow is a grain that a commit is decided on, and what becomes of it.
+// grainRow is the grain that a commit is about, before and after it.
 type grainRow struct {
 	Kind     boxoffice.Kind  `db:"kind"`
 	ID       int64           `db:"id"`
@@ -35,7 +35,7 @@ type eventRow struct {
 	At          time.Time       `db:"at"`
 }
 
-// checksumOf is the CRC-32C that is kept beside a snapshot.
+// checksumOf returns the CRC-32C that is kept beside a snapshot.
 func checksumOf(snapshot []byte) int64 {
 	return int64(crc32.Checksum(snapshot, crc32.MakeTable(crc32.Castagnoli)))
 }
@@ -45,9 +45,9 @@ type grainStatements struct {
 	lockGrains                   [lockings]*statement
 }
 
-// newGrainStatements makes what fences grains and appends their events. The fence locks
-// each grain's row, so that a new activation waits for this transaction and then sees it,
-// and this transaction waits for an activation and then finds another epoch.
+// newGrainStatements returns the statements that fence grains and append their events. The
+// fence locks each grain's row, so that a new activation waits for this transaction and
+// then sees it, and this transaction waits for an activation and then finds another epoch.
 func newGrainStatements() grainStatements {
 	return grainStatements{
 		confirm: newStatement("confirm", `
@@ -92,7 +92,7 @@ type grainKey struct {
 	ID   int64          `db:"id"`
 }
 
-// lockedGrain is what the row of a grain says.
+// lockedGrain is the locked row of a grain.
 type lockedGrain struct {
 	Kind           boxoffice.Kind
 	ID             int64

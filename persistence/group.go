@@ -22,13 +22,13 @@ type groupWriter struct {
 	batch   batch
 	report  GroupReport
 	lost    bool // the group's connection, or there was none
-	// cautious is how many groups with payments will be checked first, because one
-	// before them could not be written otherwise.
+	// cautious is how many more groups with payments are checked first, because an earlier
+	// one could not be written without that.
 	cautious int
 }
 
 // cautiousGroups is how many groups with payments are checked after one that had to be:
-// people who pay with too few points seldom come alone.
+// payments without enough points tend to come together.
 const cautiousGroups = 16
 
 // write writes a group and answers each of its commits.
@@ -50,10 +50,10 @@ func (w *groupWriter) write(ctx context.Context, group []*pending) {
 	}
 }
 
-// attempt writes a group in the cheapest way that may work, and in dearer ones while
-// Postgres definitely refuses: a deadlock or a key that was taken at the same time are
-// over at the next attempt, and after that each commit is written alone, so that the one
-// that Postgres refuses fails no other.
+// attempt writes a group in the cheapest way that may work, and in more expensive ones
+// while Postgres definitely refuses: a deadlock or a key taken concurrently is over at the
+// next attempt, and after that each commit is written alone, so that a refused one fails no
+// other.
 func (w *groupWriter) attempt(ctx context.Context, group []*pending) {
 	lock := waitForLocks
 	rows := gather(group)
@@ -88,8 +88,8 @@ func (w *groupWriter) attempt(ctx context.Context, group []*pending) {
 	}
 }
 
-// presumes reports whether a group may be written without a look at what it depends on:
-// unless points move and that has just failed.
+// presumes reports whether a group may be written without checking first what it depends
+// on: unless points move and that has just failed.
 func (w *groupWriter) presumes(rows *changes) bool {
 	if len(rows.movements) == 0 || w.cautious == 0 {
 		return true
@@ -98,8 +98,8 @@ func (w *groupWriter) presumes(rows *changes) bool {
 	return false
 }
 
-// worthAnotherTry tells that Postgres rolled a transaction back for a reason that may be
-// gone or may concern one commit only.
+// worthAnotherTry reports whether Postgres rolled a transaction back for a reason that may
+// be gone or may concern one commit only.
 func worthAnotherTry(err error) bool {
 	refused, ok := errors.AsType[*pgconn.PgError](err)
 	if !ok || !isDefinite(err) {
@@ -120,8 +120,8 @@ func lockingOf(err error) locking {
 }
 
 // writeUnchecked writes a group in one round trip, expecting that every condition holds,
-// and tells the balance after each movement of points. An error that isDefinite changed
-// nothing.
+// and returns the balance after each movement of points. After an error that isDefinite
+// nothing has changed.
 func (w *groupWriter) writeUnchecked(
 	ctx context.Context, group []*pending, rows *changes, balances map[uuid.UUID]int64,
 ) error {
@@ -153,7 +153,7 @@ func (w *groupWriter) writeUnchecked(
 
 func (w *groupWriter) sql() *statements { return w.journal.db.sql }
 
-// queue queues what writes rows, table by table.
+// queue queues the statements that write rows, table by table.
 func (w *groupWriter) queue(ctx context.Context, rows *changes, balances map[uuid.UUID]int64) {
 	b, sql := &w.batch, w.sql()
 	sql.grainStatements.write(ctx, b, rows)

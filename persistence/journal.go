@@ -21,17 +21,18 @@ const (
 	// would cost as much as a larger one that begins a moment later, and two small ones
 	// at a time serve nobody sooner. Of many that wait each flusher takes its share.
 	worthAnother = 64
-	// longGroup is how long a group may be under way before those who wait get a group of
-	// their own whatever their number: a slow disk, or a row that is locked.
+	// longGroup is how long a group may be under way before waiting commits get another
+	// group whatever their number: the disk is slow, or a row is locked.
 	longGroup    = 50 * time.Millisecond
 	maxGroupRows = 20_000 // rows of one group; a commit with more is a group of its own
-	// maxWait is how long the oldest commit may have waited for its group before others
-	// are refused at once: who would wait behind it is better told to come back.
-	// Those of waiting rooms are not, for they are one per room however many ask, and a
-	// room whose commit is refused has to be restored.
+	// maxWait is how long the oldest commit may have waited for its group before further
+	// ones are refused at once, as they would wait too long. Commits of waiting rooms are
+	// not refused: there is one per room however many ask, and a room whose commit is
+	// refused has to be restored.
 	maxWait = time.Second
 	// stuckAfter is how long a commit may wait, its writing included, before the journal is
-	// not ready, and how long it is not after a group that found no connection.
+	// not ready, and how long the journal is not ready after a group that found no
+	// connection.
 	stuckAfter = 1500 * time.Millisecond
 	// DefaultMaxQueued is how many commits may wait when JournalConfig does not say.
 	DefaultMaxQueued = 20_000
@@ -41,7 +42,7 @@ const (
 	largeGroupTimeout     = largeStatementTimeout + time.Second
 )
 
-// Reasons why the journal does not even try.
+// Reasons for the journal not to try a commit at all.
 var (
 	errQueueFull     = errors.New("too many commits wait")
 	errQueueSlow     = errors.New("commits wait too long")
@@ -49,21 +50,22 @@ var (
 	errJournalClosed = errors.New("the journal is closed")
 )
 
-// JournalConfig is how a Journal is used. Its zero value is good, but silent.
+// JournalConfig configures a Journal. Its zero value is usable, but logs and reports
+// nothing.
 type JournalConfig struct {
 	// MaxQueued bounds the commits that wait to be written; past it they are refused.
 	// 0 means DefaultMaxQueued.
 	MaxQueued int
-	// Observe, if not nil, is told about each group when it is done. It must not block.
+	// Observe, if not nil, is called after each group. It must not block.
 	Observe func(GroupReport)
 	// Now, if not nil, measures how long groups take and commits wait; it must be
-	// monotonic. Without it none is refused for the time that others have waited.
+	// monotonic. Without it no commit is refused because others have waited too long.
 	Now func() time.Time
-	// Logger is told about commits that can never be written; nil: nobody is.
+	// Logger logs commits that can never be written; nil: nothing is logged.
 	Logger *slog.Logger
 }
 
-// GroupReport tells how one group of commits went.
+// GroupReport is the result of writing one group of commits.
 type GroupReport struct {
 	Commits     int
 	Events      int // of the commits that became durable
@@ -72,7 +74,7 @@ type GroupReport struct {
 	Refused     int
 	Unavailable int // nothing written, may be tried again
 	Unknown     int
-	Rejected    int // can never be written: a mistake of the program
+	Rejected    int // can never be written: a bug of the program
 	// Transactions is 1 if all went well at the first attempt.
 	Transactions int
 	Duration     time.Duration // 0 without JournalConfig.Now
@@ -81,13 +83,14 @@ type GroupReport struct {
 // Journal makes the commits of this node's grains durable, many in one transaction
 // (group commit). It is safe for concurrent use.
 //
-// Groups form by what arrives while one is written; nobody waits for others to come.
+// A group consists of what arrived while the one before was written; no commit waits for
+// others to arrive.
 //
-// A group is first written in one pipelined round trip that is one implicit
-// transaction, in which every condition (the fence, the places in line of holds, the
-// accounts of payments) is a number of rows that must be touched; if one fails, or if
-// points come back, the group is written in two: the first locks and reads, in key order,
-// what the conditions are about, and the second writes what passed and commits.
+// A group is first written in one pipelined round trip that is one implicit transaction, in
+// which every condition (the fence, the places in line of holds, the accounts of payments)
+// is a number of rows that must be touched; if one fails, or if points are refunded, the
+// group is written in two: the first locks and reads, in key order, what the conditions
+// depend on, and the second writes what passed and commits.
 type Journal struct {
 	db       *Database
 	config   JournalConfig
@@ -114,7 +117,7 @@ type pending struct {
 	since  time.Time // when it began to wait; zero without JournalConfig.Now
 }
 
-// isLarge tells whether a group is one commit with more rows than a group may have.
+// isLarge reports whether a group is one commit with more rows than a group may have.
 func isLarge(group []*pending) bool { return len(group) == 1 && group[0].rows.size() > maxGroupRows }
 
 // timeoutOf bounds the writing of a group.
@@ -141,8 +144,9 @@ func NewJournal(db *Database, config JournalConfig) *Journal {
 	return j
 }
 
-// Commit makes c durable and tells done, exactly once: from another goroutine, or before
-// it returns if the commit cannot even wait its turn. It never blocks; neither may done.
+// Commit makes c durable and calls done with the result, exactly once: from another
+// goroutine, or before it returns if the commit cannot be queued. It never blocks; done
+// must not block either.
 //
 // The result's Err is nil, or
 //   - wraps [boxoffice.ErrFenced]: another epoch or version owns the grain;
@@ -152,8 +156,8 @@ func NewJournal(db *Database, config JournalConfig) *Journal {
 //     locked, a full disk). The state that it was decided on is still good, and the same
 //     commit may be tried again;
 //   - is anything else: nothing was written and never will be, because a constraint of the
-//     database says that it cannot be. That is a mistake of this program: the journal
-//     logs it, and the grain has to drop its state.
+//     database forbids it. That is a bug of this program: the journal logs it, and the
+//     grain has to drop its state.
 //
 // A commit without events, answers and snapshot asks whether its epoch and version are
 // the grain's newest.
@@ -189,7 +193,7 @@ func (j *Journal) enqueue(p *pending) error {
 	return nil
 }
 
-// rejected logs a commit that can never be written, and tells why.
+// rejected logs a commit that can never be written, and returns why.
 func (j *Journal) rejected(c boxoffice.Commit, cause error) error {
 	operations := make([]string, 0, len(c.Events))
 	for _, e := range c.Events {
@@ -201,7 +205,7 @@ func (j *Journal) rejected(c boxoffice.Commit, cause error) error {
 	return fmt.Errorf("commit of %s %d at version %d is rejected: %w", c.Grain.Kind, c.Grain.ID, c.Version, cause)
 }
 
-// QueueLength is how many commits wait to be taken into a group.
+// QueueLength returns how many commits wait to be taken into a group.
 func (j *Journal) QueueLength() int {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -209,7 +213,7 @@ func (j *Journal) QueueLength() int {
 }
 
 // Close refuses new commits, writes those that wait, and returns when all of them were
-// answered. Without a database that takes seconds, not for ever: they are refused.
+// answered. Without a database that takes seconds at most: they are refused.
 func (j *Journal) Close() {
 	j.mu.Lock()
 	j.closed = true
@@ -218,8 +222,8 @@ func (j *Journal) Close() {
 	j.flushers.Wait()
 }
 
-// Ready fails with unavailable unless the database answers and what is committed comes
-// through. Without JournalConfig.Now it knows nothing of the latter.
+// Ready fails with unavailable unless the database answers and commits make progress.
+// Without JournalConfig.Now it cannot judge the latter.
 func (j *Journal) Ready(ctx context.Context) error {
 	if err := j.trouble(); err != nil {
 		return boxoffice.Unavailable(err)
@@ -227,7 +231,7 @@ func (j *Journal) Ready(ctx context.Context) error {
 	return j.db.Ready(ctx)
 }
 
-// trouble tells why nothing seems to come through.
+// trouble returns why commits seem to make no progress; nil: they do.
 func (j *Journal) trouble() error {
 	if j.config.Now == nil {
 		return nil
@@ -267,7 +271,7 @@ func (j *Journal) flush(flusher int) {
 	}
 }
 
-// overtaken lets the next group be taken after one that is written, or beside one that
+// overtaken allows the next group to be taken after one that is written, or beside one that
 // takes long.
 func (j *Journal) overtaken() {
 	j.mu.Lock()
@@ -310,8 +314,8 @@ func (j *Journal) take(flusher int) []*pending {
 	return group
 }
 
-// mayTake reports whether a flusher that has nothing to do may take a group: at once
-// when none is under way, so that who comes while one is written makes up the next.
+// mayTake reports whether a flusher that has nothing to do may take a group: at once when
+// none is under way, so that commits that arrive while one is written make up the next.
 func (j *Journal) mayTake() bool {
 	return len(j.queue) > 0 && (j.prompt == 0 || len(j.queue) >= min(j.newest, worthAnother))
 }

@@ -193,7 +193,7 @@ func (run *benchRun) journal(b *testing.B) {
 // benchHold makes one commit durable on a connection of its own.
 type benchHold func(ctx context.Context, pool *pgxpool.Pool, w *groupWriter, c boxoffice.Commit) error
 
-// connections gives each of some connections its share of the schedules.
+// connections divides the schedules among some connections.
 func (run *benchRun) connections(b *testing.B, connections int, hold benchHold) {
 	pool, err := newPool(b.Context(), run.db.pool.Config().ConnString(), "bench", connections, journalSettings())
 	require.NoError(b, err)

@@ -18,8 +18,8 @@ import (
 	"boxoffice"
 )
 
-// answerRow is an answer to store under its key. The balance that an answer to a movement
-// of points tells is kept beside it, because it is known only when the points have moved.
+// answerRow is an answer to store under its key. The balance in an answer to a movement of
+// points is kept beside it, because it is known only after the points have moved.
 type answerRow struct {
 	UserID      uuid.UUID       `db:"user_id"`
 	Operation   string          `db:"operation"`
@@ -27,14 +27,14 @@ type answerRow struct {
 	Digest      []byte          `db:"digest"`
 	OperationID uuid.UUID       `db:"operation_id"`
 	Outcome     json.RawMessage `db:"outcome"`
-	// TransactionID is the movement that the answer tells of; zero: none.
+	// TransactionID is the movement that the answer is about; zero: none.
 	TransactionID uuid.UUID `db:"transaction_id"`
 	UsedAt        time.Time `db:"created_at"`
 
 	told boxoffice.Outcome
 }
 
-// newAnswer makes the row of an answer, which may tell of one of the movements. It fails
+// newAnswer returns the row of an answer, which may be about one of the movements. It fails
 // on what cannot be stored.
 func newAnswer(a boxoffice.Answer, movements []movementRow) (answerRow, error) {
 	if strings.ContainsRune(a.Key.Key, 0) || !utf8.ValidString(a.Key.Key) {
@@ -66,7 +66,7 @@ type answerKey struct {
 	Key       string    `db:"key"`
 }
 
-// storedAnswer is the answer that a key has.
+// storedAnswer is the stored answer of a key.
 type storedAnswer struct {
 	answerKey
 	Digest      []byte
@@ -79,8 +79,8 @@ func (s *storedAnswer) outcome() (boxoffice.Outcome, error) {
 	return DecodeAnswer(s.Outcome, s.Balance)
 }
 
-// DecodeAnswer reads a stored answer. The balance after the movement that it tells of is
-// kept beside it; older releases stored it within.
+// DecodeAnswer returns a stored answer. The balance after its movement is kept beside it;
+// older releases stored it inside.
 func DecodeAnswer(outcome []byte, balance *int64) (boxoffice.Outcome, error) {
 	o, err := boxoffice.DecodeOutcome(outcome)
 	if balance != nil {
@@ -89,7 +89,7 @@ func DecodeAnswer(outcome []byte, balance *int64) (boxoffice.Outcome, error) {
 	return o, err
 }
 
-// withBalance completes an outcome with the balance after the movement that it tells of.
+// withBalance returns an outcome with the balance after its movement.
 func withBalance(o boxoffice.Outcome, balance int64) boxoffice.Outcome {
 	switch {
 	case o.Payment != nil:
@@ -106,9 +106,9 @@ func withBalance(o boxoffice.Outcome, balance int64) boxoffice.Outcome {
 
 type keyStatements struct{ insertKeys, readKeys *statement }
 
-// newKeyStatements makes what stores and reads answers. A key that is taken violates the
-// primary key, which rolls back like a missed expectation and is cheaper to rule out than
-// ON CONFLICT.
+// newKeyStatements returns the statements that store and read answers. A key that is taken
+// violates the primary key, which rolls back like a missed expectation and is cheaper to
+// rule out than ON CONFLICT.
 func newKeyStatements() keyStatements {
 	return keyStatements{
 		insertKeys: newStatement("insert keys", `

@@ -48,7 +48,7 @@ func TestTheJournalsStatementsUsePrimaryKeys(t *testing.T) {
 	}
 }
 
-// planOf gives the generic plan of a statement in a session of the journal.
+// planOf returns the generic plan of a statement in a session of the journal.
 func planOf(t *testing.T, db *Database, s *statement) string {
 	t.Helper()
 	conn, err := db.journal.Acquire(t.Context())

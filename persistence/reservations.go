@@ -62,8 +62,8 @@ func (s *reservationStatements) write(ctx context.Context, b *batch, c *changes)
 	runAll(ctx, b, s.insertReservations, inserted)
 }
 
-// selectReservations is the start of every query of reservations; $1 is now. A hold that
-// is over is shown as expired, whether or not its grain has written that down.
+// selectReservations is the start of every query of reservations; $1 is now. A hold that is
+// over is shown as expired, whether or not its grain has written its end.
 const selectReservations = `
 	SELECT r.id, s.concert_id, r.schedule_id, r.seat_number, r.user_id, shown.status, r.price, r.created_at,
 		CASE WHEN shown.status = 'held' THEN r.expires_at ELSE '0001-01-01Z' END AS expires_at,
@@ -75,14 +75,14 @@ const selectReservations = `
 		SELECT CASE WHEN r.status = 'held' AND r.expires_at <= $1 THEN 'expired' ELSE r.status END AS status
 	) AS shown`
 
-// Reservation is a reservation as it stands at now. It fails with reservation-not-found.
+// Reservation returns a reservation as of now. It fails with reservation-not-found.
 func (d *Database) Reservation(ctx context.Context, id uuid.UUID, now time.Time) (boxoffice.Reservation, error) {
 	return readOne(ctx, d.pool, "read reservation",
 		boxoffice.Errorf(boxoffice.CodeReservationNotFound, "there is no such reservation"),
 		pgx.RowToStructByName[boxoffice.Reservation], selectReservations+" WHERE r.id = $2", now, id)
 }
 
-// UserReservations lists the reservations of a user that have a status at now, or all if
+// UserReservations returns the reservations of a user that have a status at now, or all if
 // it is empty, newest first.
 func (d *Database) UserReservations(
 	ctx context.Context, userID uuid.UUID, status boxoffice.ReservationStatus, now time.Time, page boxoffice.PageRequest,

@@ -37,7 +37,7 @@ type fixture struct {
 	reports *reports
 }
 
-// reports collects what the journal tells of its groups.
+// reports collects what the journal reports of its groups.
 type reports struct {
 	mu  sync.Mutex
 	all []persistence.GroupReport
@@ -49,14 +49,14 @@ func (r *reports) add(report persistence.GroupReport) {
 	r.all = append(r.all, report)
 }
 
-// last gives the report of the newest group.
+// last returns the report of the newest group.
 func (r *reports) last() persistence.GroupReport {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.all[len(r.all)-1]
 }
 
-// lastOf gives the report of the newest group once so many commits in all are reported: a
+// lastOf returns the report of the newest group once so many commits in all are reported: a
 // commit is answered before its group is.
 func (r *reports) lastOf(t *testing.T, commits int) persistence.GroupReport {
 	t.Helper()
@@ -211,7 +211,7 @@ func (r *room) apply(events ...boxoffice.Event) {
 	r.Version += int64(len(events))
 }
 
-// admit lets users join and in, and gives what their tokens say.
+// admit has users join and be admitted, and returns what their tokens say.
 func (r *room) admit(users ...uuid.UUID) []boxoffice.Admission {
 	r.f.t.Helper()
 	var events []boxoffice.Event
@@ -266,7 +266,7 @@ func (f *fixture) seller(scheduleID int64) *seller {
 	return &seller{f, scheduleID, activation, schedule}
 }
 
-// decide gives the commit of commands, decided one after the other, and their outcomes.
+// decide returns the commit of commands, decided one after the other, and their outcomes.
 func (s *seller) decide(commands ...seatmap.Command) (boxoffice.Commit, []boxoffice.Outcome) {
 	s.f.t.Helper()
 	draft := s.Clone()

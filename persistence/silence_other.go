@@ -4,5 +4,5 @@ package persistence
 
 import "syscall"
 
-// limitSilence leaves it to keep-alives and deadlines to notice a dead connection.
+// limitSilence does nothing: keep-alives and deadlines notice a dead connection.
 func limitSilence(_, _ string, _ syscall.RawConn) error { return nil }

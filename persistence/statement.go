@@ -12,16 +12,16 @@ import (
 	"boxoffice/internal/failpoint"
 )
 
-// statement is one statement of the journal. What it is given is rows: the parameters
-// are an array for each column of each of its tables. They are made from the fields of
-// the rows' types and named by their tags, in the SQL as well as on the wire.
+// statement is one statement of the journal. Its input is rows: the parameters are one
+// array for each column of each of its tables. They are built from the fields of the rows'
+// types and named by their tags.
 type statement struct {
 	name   string
 	sql    string
 	tables []table
 }
 
-// table is rows of one type, as a statement's SQL sees them.
+// table describes rows of one type, as a statement's SQL sees them.
 type table struct {
 	name    string
 	row     reflect.Type
@@ -46,7 +46,7 @@ func rowsOf[R any](name string) table {
 	return t
 }
 
-// newStatement makes a statement. In its SQL {t} stands for the rows of the table t, in
+// newStatement returns a statement. In its SQL {t} stands for the rows of the table t, in
 // their order, which is that of the keys wherever rows are locked (see journalSettings),
 // and {t.c} for the array of its column c. The arrays are unnested in a select list: in
 // FROM each would be copied into a table of its own first.
@@ -68,14 +68,14 @@ func newStatement(name, sql string, tables ...table) *statement {
 }
 
 // batch is a pipeline of statements: sent in one write, answered in one read. Without a
-// begin it is one transaction by itself, which is committed when all of it was done. A
-// batch belongs to one goroutine and is used again for the next; so are its buffers.
+// begin it is one transaction by itself, which is committed at its end. A batch belongs to
+// one goroutine and is reused, as are its buffers.
 type batch struct {
 	conn    *pgx.Conn
 	err     error // of preparing a statement
 	queue   *pgconn.Batch
 	looks   bool                   // it writes nothing yet
-	readers []func(pgx.Rows) error // of the rows of each queued statement; nil: they say nothing
+	readers []func(pgx.Rows) error // of the rows of each queued statement; nil: they are ignored
 	arrays  []array
 	values  [][]byte
 	formats []int16 // of every parameter and result: binary
@@ -131,7 +131,7 @@ func runAll[R any](ctx context.Context, b *batch, s *statement, rows []R) {
 	}
 }
 
-// collect gives each row of the statement that was queued last to a function.
+// collect calls each with every row of the statement that was queued last.
 func collect[R any](b *batch, each func(R)) {
 	if b.err != nil {
 		return
@@ -145,7 +145,7 @@ func collect[R any](b *batch, each func(R)) {
 	}
 }
 
-// send runs what was queued, and reads its rows.
+// send runs the queued statements and reads their rows.
 func (b *batch) send(ctx context.Context) error {
 	if b.err == nil {
 		b.err = ctx.Err()
@@ -178,11 +178,11 @@ func (b *batch) send(ctx context.Context) error {
 	return unread
 }
 
-// notSentError wraps an error after which nothing can have been written: what would have
-// written, or committed, was never sent.
+// notSentError wraps an error after which nothing can have been written, because the
+// statement that writes or commits was never sent.
 type notSentError struct {
 	cause error
-	// noConnection tells that there was not even a connection to send it on.
+	// noConnection is true if there was no connection to send it on.
 	noConnection bool
 }
 
@@ -225,7 +225,7 @@ func (s *statements) writing() []*statement {
 	}
 }
 
-// locking is what to do about rows that another transaction has locked.
+// locking says what to do about rows that another transaction has locked.
 type locking int
 
 const (
@@ -236,7 +236,7 @@ const (
 	lockings // how many there are
 )
 
-// lockStatement makes a statement that locks rows, one for each way.
+// lockStatement returns a statement that locks rows, for each way of locking.
 func lockStatement(name, sql string, rows table) (both [lockings]*statement) {
 	both[waitForLocks] = newStatement(name, sql, rows)
 	both[skipLocked] = newStatement(name+" skipping", sql+" SKIP LOCKED", rows)

@@ -15,7 +15,7 @@ import (
 	"boxoffice/seatmap"
 )
 
-// waiting waits until the journal's session waits for a lock, and gives its process.
+// waiting waits until the journal's session waits for a lock, and returns its process.
 func (f *fixture) waiting() int {
 	f.t.Helper()
 	conn := f.connect()

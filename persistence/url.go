@@ -10,12 +10,12 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// errURL says nothing of the URL, which may hold a password.
+// errURL does not quote the URL, which may hold a password.
 var errURL = errors.New("not the URL of a PostgreSQL database, or one with pool_ parameters or an unescaped password")
 
-// CheckURL reports whether Open takes a URL. It refuses what would set a pool's size beside
-// Config, and an "@" beyond the host, which is the end of a password that should have been
-// percent-encoded: what stands before it would be printed, and looked up, as a host.
+// CheckURL returns an error if Open does not accept a URL. It refuses parameters that set a
+// pool's size, which is Config's, and an "@" beyond the host, the sign of a password that
+// should have been percent-encoded: part of it would be printed, and looked up, as a host.
 func CheckURL(url string) error {
 	scheme, rest, found := strings.Cut(url, "://")
 	if !found || scheme != "postgres" && scheme != "postgresql" {
@@ -36,9 +36,9 @@ func CheckURL(url string) error {
 	return nil
 }
 
-// MayBePlain returns a host, other than this machine, that is talked to in plain text if it
-// happens to offer nothing better: its URL says sslmode=prefer or allow, or nothing. It is
-// empty if there is none.
+// MayBePlain returns a host, other than this machine, with which the connection may be
+// plain text if it offers nothing else: the URL has sslmode=prefer or allow, or no sslmode.
+// It is empty if there is none.
 func MayBePlain(url string) string {
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
@@ -55,9 +55,9 @@ func MayBePlain(url string) string {
 	return ""
 }
 
-// Reach connects to the database at url once. Where that fails, again reports whether it may
-// work later: the server is not there, starting, stopping or full. A wrong password or the
-// name of no database stays what it is.
+// Reach connects to the database at url once. If that fails, again reports whether it may
+// work later: the server is down, starting, stopping or full. A wrong password or an unknown
+// database is final.
 func Reach(ctx context.Context, url string) (again bool, err error) {
 	connection, err := pgx.Connect(ctx, url)
 	if err == nil {

@@ -11,7 +11,7 @@ import (
 	"boxoffice"
 )
 
-// userRow is somebody new.
+// userRow is a new user.
 type userRow struct {
 	ID        uuid.UUID `db:"id"`
 	Name      string    `db:"name"`
@@ -27,8 +27,8 @@ func newInsertUsers() *statement {
 		rowsOf[userRow]("users"))
 }
 
-// CreateUser registers a user, with an account of 0 points, in a group with the commits
-// of grains. If nobody knows whether it was written it fails with unavailable.
+// CreateUser registers a user, with an account of 0 points, in a group with the commits of
+// grains. If it is unknown whether it was written it fails with unavailable.
 func (j *Journal) CreateUser(ctx context.Context, user boxoffice.User) error {
 	if refusal := boxoffice.ValidateUserName(user.Name); refusal != nil {
 		return refusal
@@ -45,17 +45,17 @@ func (d *Database) UserExists(ctx context.Context, id uuid.UUID) (bool, error) {
 // maxUserReads bounds the users of one query.
 const maxUserReads = 1000
 
-// userReads gathers questions for users: those that come while a query is under way are
-// answered by the next one together. A crowd that a node has never seen before, as when
-// sales open, would otherwise take a query and a connection each.
+// userReads batches reads of users: those that come while a query is under way are answered
+// together by the next one. Otherwise a crowd that a node has never seen before, as when
+// sales open, would take a query and a connection each.
 type userReads struct {
 	mu      sync.Mutex
 	waiting []*userRead
-	busy    bool // somebody answers questions
+	busy    bool // a goroutine answers reads
 	tasks   sync.WaitGroup
 }
 
-// userRead is one question. Once done is closed, its answer is there.
+// userRead is one read. Once done is closed, it has its answer.
 type userRead struct {
 	id   uuid.UUID
 	user boxoffice.User // its ID is zero if there is no such user
@@ -88,7 +88,7 @@ func (d *Database) User(ctx context.Context, id uuid.UUID) (boxoffice.User, erro
 	return read.user, nil
 }
 
-// readUsers answers questions until there are none left.
+// readUsers answers reads until there are none left.
 func (d *Database) readUsers() {
 	r := &d.userReads
 	for {

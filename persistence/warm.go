@@ -12,9 +12,8 @@ import (
 // warmConns is how many connections for queries a node opens before it needs them.
 const warmConns = 4
 
-// Warm opens the journal's connections and a few for queries, and has the database
-// prepare what the journal sends, so that the first grains of a node that joins others do
-// not wait for it.
+// Warm opens the journal's connections and a few for queries, and prepares the journal's
+// statements, so that the first grains of a node that joins others do not wait for that.
 func (d *Database) Warm(ctx context.Context) error {
 	prepare := func(ctx context.Context, conn *pgx.Conn) error {
 		for _, s := range d.sql.writing() {
@@ -31,7 +30,7 @@ func (d *Database) Warm(ctx context.Context) error {
 	))
 }
 
-// warm has so many connections of a pool open at a time, and uses each.
+// warm acquires so many connections of a pool at a time, and calls use with each.
 func warm(ctx context.Context, pool *pgxpool.Pool, conns int, use func(context.Context, *pgx.Conn) error) error {
 	var opening sync.WaitGroup
 	held := make([]*pgxpool.Conn, conns)

@@ -10,8 +10,8 @@ import (
 	"boxoffice"
 )
 
-// Events of [Seats]. Facts are kept for ever in the form that [boxoffice.EncodeEvent]
-// gives them.
+// Events of [Seats]. Facts are kept forever in the form that [boxoffice.EncodeEvent]
+// returns.
 type (
 	// Opened is a schedule's first event.
 	Opened struct {
@@ -60,7 +60,7 @@ type (
 	// that it had ended. The place itself is the waiting room's.
 	PlaceEnded struct {
 		Sequence uint64    `json:"sequence"`
-		EndsAt   time.Time `json:"endsAt"` // of its admission: later its token is refused anyway
+		EndsAt   time.Time `json:"endsAt"` // end of the admission, after which the token is refused anyway
 	}
 )
 
@@ -85,8 +85,8 @@ func (Cancelled) EventType() string { return "sale-cancelled" }
 // EventType is its name in the journal.
 func (PlaceEnded) EventType() string { return "place-ended" }
 
-// Apply changes the state by one event. An event that contradicts the state was not
-// decided on it: Apply panics, for whatever comes next would be wrong.
+// Apply changes the state by one event. An event that contradicts the state was not decided
+// on it: Apply panics, because everything after it would be wrong.
 func (s *Seats) Apply(e boxoffice.Event) {
 	if err := s.apply(e); err != nil {
 		panic(fmt.Sprintf("seatmap: schedule %d: %v", s.scheduleID(), err))
@@ -146,7 +146,7 @@ func (s *Seats) applyToSeat(e boxoffice.Event) error {
 	}
 }
 
-// claimOfHold is the claim that a hold makes.
+// claimOfHold returns the claim that a hold makes.
 func claimOfHold(e boxoffice.Event, d Held) *claim {
 	return &claim{
 		reservationID: d.ReservationID,
@@ -174,7 +174,7 @@ func (s *Seats) applyConfirmed(d Confirmed, at time.Time) error {
 	return nil
 }
 
-// sold is the claim that a payment makes of a hold.
+// sold returns the claim that a payment makes of a hold.
 func (c *claim) sold(paymentID uuid.UUID, at time.Time) *claim {
 	sold := *c
 	sold.paymentID, sold.paidAt = paymentID, at

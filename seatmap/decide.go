@@ -20,7 +20,7 @@ type (
 		SeatNumber    int           // 1–SeatCount
 		TTL           time.Duration // how long the hold lasts
 	}
-	// Release gives a held seat back.
+	// Release frees a held seat.
 	Release struct {
 		boxoffice.Operation
 		ReservationID uuid.UUID
@@ -51,13 +51,13 @@ type (
 // Command is one of [Hold], [Release], [Pay], [Cancel] and [EndPlace].
 type Command interface{ Op() boxoffice.Operation }
 
-// Decide returns what comes of a command at now: the events that make it so, in order,
-// and the answer. It does not change the state. A refusal has no events.
+// Decide returns the result of a command at now: its events, in order, and the answer. It
+// does not change the state. A refusal has no events.
 //
-// Every command can be sent again under the same operation: a hold that it made already
-// is answered as it was then, and what has an idempotency key is answered by the journal,
-// which refuses the key (see [boxoffice.RefusedKey]). The balance of a new payment or
-// cancellation is for the journal to fill in as well.
+// Every command can be sent again under the same operation: a hold that it already made is
+// answered as it was then, and a command with an idempotency key that was used before is
+// answered by the journal, which refuses the key (see [boxoffice.RefusedKey]). The journal
+// also fills in the balance of a new payment or cancellation.
 func (s *Seats) Decide(cmd Command, now time.Time) ([]boxoffice.Event, boxoffice.Outcome) {
 	var events []boxoffice.Event
 	var refusal *boxoffice.Error
@@ -184,7 +184,7 @@ func (s *Seats) decideCancel(c Cancel, now time.Time) ([]boxoffice.Event, *boxof
 
 func (s *Seats) decideEndPlace(c EndPlace, now time.Time) []boxoffice.Event {
 	var events []boxoffice.Event
-	// A message that was long under way must not take what a newer place holds.
+	// A message that arrives late must not release what a newer place holds.
 	if own := s.claimBy(c.UserID); own.held(now) && own.sequence == c.Sequence {
 		events = append(events, own.released(now, c.ID))
 	}
@@ -195,7 +195,7 @@ func (s *Seats) decideEndPlace(c EndPlace, now time.Time) []boxoffice.Event {
 	return events
 }
 
-// NotePlaces returns the events of places that have ended, as far as that is news.
+// NotePlaces returns events for the places in ended whose end was not known yet.
 func (s *Seats) NotePlaces(ended []boxoffice.EndedPlace, now time.Time) []boxoffice.Event {
 	var events []boxoffice.Event
 	for _, place := range ended {
@@ -206,7 +206,8 @@ func (s *Seats) NotePlaces(ended []boxoffice.EndedPlace, now time.Time) []boxoff
 	return events
 }
 
-// Due returns the events of the holds that are over at now, the longest over first.
+// Due returns the events that end the holds that are over at now, the one that ended first
+// first.
 func (s *Seats) Due(now time.Time) []boxoffice.Event {
 	var due []*claim
 	for _, c := range s.claims {
@@ -222,7 +223,7 @@ func (s *Seats) Due(now time.Time) []boxoffice.Event {
 	return events
 }
 
-// NextDue is when the next hold is over, past times included; zero without holds.
+// NextDue returns when the next hold ends, which may be in the past; zero without holds.
 func (s *Seats) NextDue() time.Time {
 	var next time.Time
 	for _, c := range s.claims {
@@ -233,9 +234,9 @@ func (s *Seats) NextDue() time.Time {
 	return next
 }
 
-// CheckAdmission is the guard: it refuses with queue-token-expired what a genuine queue
-// token says once its place has ended, and once its admission is over unless its user
-// holds a seat that was taken with it.
+// CheckAdmission checks the admission of a genuine queue token. It fails with
+// queue-token-expired once the place has ended, and once the admission is over, unless its
+// user holds a seat that was taken with it.
 func (s *Seats) CheckAdmission(a boxoffice.Admission, now time.Time) *boxoffice.Error {
 	if s.ended(a.Sequence) {
 		return boxoffice.PlaceEnded()

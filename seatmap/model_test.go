@@ -39,7 +39,7 @@ func (m *scheduleModel) find(now time.Time, match func(*modelClaim) bool) *model
 	return nil
 }
 
-// decide tells the code of the refusal, or empty, and does what was decided.
+// decide applies what was decided, and returns the code of the refusal, or "".
 func (m *scheduleModel) decide(cmd seatmap.Command, now time.Time) boxoffice.Code {
 	switch c := cmd.(type) {
 	case seatmap.Hold:

@@ -7,18 +7,18 @@ import (
 	"boxoffice"
 )
 
-// View is what a schedule shows of itself: enough to draw its map and to be its
-// guard, without deciding anything. It follows the schedule by what each commit changed
+// View is what a schedule shows of itself: enough to draw its map and to check admissions,
+// without deciding anything. It follows the schedule by the changes of each commit
 // ([ChangesOf]).
 //
-// Until a hold is due it shows what the schedule does. It is not safe for concurrent use.
+// Until a hold is due it shows what the schedule shows. It is not safe for concurrent use.
 type View struct {
 	// Map is replaced by every change and never changed itself.
 	Map *boxoffice.SeatMap
 	// Holds are the seats that are held, in no order.
 	Holds []HeldSeat
-	// DueAt is when the first hold is over; zero without holds. From then on time alone
-	// has changed what the schedule shows, and this view does not know.
+	// DueAt is when the first hold ends; zero without holds. From then on time alone has
+	// changed what the schedule shows, and this view does not reflect it.
 	DueAt time.Time
 
 	ended map[uint64]struct{}
@@ -35,11 +35,11 @@ type HeldSeat struct {
 type Update struct {
 	SeatNumber int
 	Status     boxoffice.SeatStatus
-	Sequence   uint64    // of the place it is held by, or was sold to; 0 of a free seat
+	Sequence   uint64    // of the place that holds it or bought it; 0 if the seat is free
 	HeldUntil  time.Time // zero unless it is held
 }
 
-// NewView makes the view of a schedule whose places in ended have ended.
+// NewView returns the view of a schedule in which the places in ended have ended.
 func NewView(m *boxoffice.SeatMap, holds []HeldSeat, ended []uint64) *View {
 	v := &View{Map: m, Holds: holds}
 	v.end(ended)
@@ -47,7 +47,7 @@ func NewView(m *boxoffice.SeatMap, holds []HeldSeat, ended []uint64) *View {
 	return v
 }
 
-// View shows the seats as they are, whatever the time: a hold that is due is still held.
+// View returns the seats as they are, whatever the time: a hold that is due is still held.
 func (s *Seats) View() *View {
 	m := s.freeSeats()
 	var holds []HeldSeat
@@ -66,8 +66,8 @@ func (s *Seats) View() *View {
 	return NewView(&m, holds, ended)
 }
 
-// ChangesOf returns what events make of seats, in order, and the places that they end in
-// other ways than by a payment. Each update counts the version of the map up by one.
+// ChangesOf returns what events make of seats, in order, and the places that they end other
+// than by a payment. Each update increments the version of the map.
 func ChangesOf(events []boxoffice.Event) (updates []Update, ended []uint64) {
 	for _, e := range events {
 		switch d := e.Data.(type) {
@@ -88,8 +88,8 @@ func ChangesOf(events []boxoffice.Event) (updates []Update, ended []uint64) {
 	return updates, ended
 }
 
-// Apply takes over what one commit changed: seats in the order of its events, and places
-// that have ended in other ways than by a payment. Each update counts one version up.
+// Apply applies the changes of one commit: seats in the order of its events, and places
+// that have ended other than by a payment. Each update increments the version.
 func (v *View) Apply(updates []Update, ended []uint64) {
 	v.end(ended)
 	if len(updates) == 0 {
@@ -134,7 +134,7 @@ func (v *View) end(sequences []uint64) {
 	forgetOldest(v.ended, maxLeft+maxSpent)
 }
 
-// Ended lists the places that have ended, in order.
+// Ended returns the places that have ended, in order.
 func (v *View) Ended() []uint64 {
 	sequences := make([]uint64, 0, len(v.ended))
 	for sequence := range v.ended {
@@ -144,7 +144,7 @@ func (v *View) Ended() []uint64 {
 	return sequences
 }
 
-// CheckAdmission is the guard, as [Seats.CheckAdmission] is.
+// CheckAdmission checks an admission as [Seats.CheckAdmission] does.
 func (v *View) CheckAdmission(a boxoffice.Admission, now time.Time) *boxoffice.Error {
 	if _, ended := v.ended[a.Sequence]; ended {
 		return boxoffice.PlaceEnded()

@@ -11,7 +11,7 @@ import (
 	"boxoffice"
 )
 
-// What is remembered of places whose tokens are refused.
+// Bounds of what is remembered of places whose tokens are refused.
 const (
 	// maxSpent bounds the places that payments used up, the newest kept. A schedule sells
 	// 50 seats; only cancelling and selling again can get near it.
@@ -26,9 +26,9 @@ const (
 // a schedule before its first event. It is not safe for concurrent use.
 type Seats struct {
 	terms *boxoffice.Terms // nil before it was opened; never changed
-	// claims are what the seats that are not free are claimed by, by seat number,
-	// ascending. Neither they nor the slice ever change, they are replaced, so that clones
-	// may share both.
+	// claims are the claims on the seats that are not free, ascending by seat number.
+	// Neither they nor the slice ever change; they are replaced, so that clones may share
+	// both.
 	claims []*claim
 	// changes counts the events that changed a seat.
 	changes int64
@@ -36,7 +36,7 @@ type Seats struct {
 	spent []uint64
 	// left are the other places that have ended.
 	left endedPlaces
-	// at is when the last event was.
+	// at is the time of the last event.
 	at time.Time
 }
 
@@ -57,7 +57,7 @@ type claim struct {
 func (c *claim) confirmed() bool { return c.paymentID != uuid.Nil }
 
 // live reports whether a claim keeps others from its seat: a hold does until its time is
-// over, whether or not that was written down.
+// over, whether or not its end was written down.
 func (c *claim) live(now time.Time) bool {
 	return c != nil && (c.confirmed() || now.Before(c.expiresAt))
 }
@@ -65,16 +65,15 @@ func (c *claim) live(now time.Time) bool {
 // due reports whether a claim is a hold whose time is over.
 func (c *claim) due(now time.Time) bool { return c != nil && !c.live(now) }
 
-// held reports whether a claim is a hold that is good.
+// held reports whether a claim is a hold whose time is not over.
 func (c *claim) held(now time.Time) bool {
 	return c != nil && !c.confirmed() && now.Before(c.expiresAt)
 }
 
-// Clone makes a copy to decide a batch on. It costs some hundred bytes: claims are
-// shared, and so are the places that have ended, which [Seats.Keep] merges. Only one of
-// the clones of a schedule may be kept, and the others must be dropped then. The copy
-// gets the room that slices have left to grow, as it is mostly what goes on: the original
-// copies them before it appends.
+// Clone makes a copy to decide a batch on. It is cheap: claims are shared, and so are the
+// places that have ended, which [Seats.Keep] merges. Only one of the clones of a schedule
+// may be kept; the others must be dropped then. The copy takes over the spare capacity of
+// slices, as it usually replaces the original, which copies them before it appends.
 func (s *Seats) Clone() *Seats {
 	c := *s
 	s.spent = slices.Clip(s.spent)
@@ -82,7 +81,7 @@ func (s *Seats) Clone() *Seats {
 	return &c
 }
 
-// Keep makes what a clone was told its own for good, once that is durable.
+// Keep makes the changes of a clone final, once they are durable.
 func (s *Seats) Keep() { s.left.merge(s.at) }
 
 // claimOf finds a claim by its reservation; nil if there is none.
@@ -117,7 +116,7 @@ func (s *Seats) findSeat(seatNumber int) (index int, claimed bool) {
 	return slices.BinarySearchFunc(s.claims, seatNumber, func(c *claim, n int) int { return c.seatNumber - n })
 }
 
-// claimSeat gives a free seat to a claim, one per user.
+// claimSeat assigns a free seat to a claim; a user may have one.
 func (s *Seats) claimSeat(c *claim) error {
 	if c.seatNumber < 1 || c.seatNumber > boxoffice.SeatCount {
 		return fmt.Errorf("no seat %d", c.seatNumber)
@@ -149,9 +148,9 @@ func (s *Seats) ended(sequence uint64) bool {
 	return slices.Contains(s.spent, sequence) || s.left.has(sequence)
 }
 
-// endedPlaces are places that have ended, with the end of their admissions. There may be
-// as many as were ever admitted at a time, so a draft does not copy them: it has a map of
-// its own for what it adds.
+// endedPlaces are places that have ended, with the end of their admissions. There may be as
+// many as were ever admitted at a time, so a draft does not copy them; it keeps what it
+// adds in a map of its own.
 type endedPlaces struct {
 	kept  map[uint64]time.Time // shared by all clones; only merge changes it
 	added map[uint64]time.Time // by this clone; nil: nothing
@@ -201,7 +200,7 @@ func (p *endedPlaces) merge(now time.Time) {
 	}
 }
 
-// since lists the places whose admissions are not over at a time, in order.
+// since returns the places whose admissions are not over at now, in order.
 func (p *endedPlaces) since(now time.Time) []boxoffice.EndedPlace {
 	var places []boxoffice.EndedPlace
 	for _, all := range []map[uint64]time.Time{p.kept, p.added} {
@@ -215,7 +214,7 @@ func (p *endedPlaces) since(now time.Time) []boxoffice.EndedPlace {
 	return places
 }
 
-// forgetOldest keeps the newer half of places that are more than limit.
+// forgetOldest drops the older half of places if there are more than limit.
 func forgetOldest[T any](places map[uint64]T, limit int) {
 	if len(places) <= limit {
 		return

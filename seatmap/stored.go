@@ -12,7 +12,7 @@ import (
 
 // storedSeats is the stored form of the state, version 1. It holds what events say and
 // nothing else: the same events give the same bytes. Releases before 0.2 also stored the
-// answers to recent operations, as "remembered"; they are passed over.
+// answers to recent operations, as "remembered"; those are ignored.
 type storedSeats struct {
 	Version int                `json:"v"`
 	Terms   boxoffice.Terms    `json:"terms"`
@@ -77,9 +77,9 @@ func (s *Seats) Snapshot() ([]byte, error) {
 	return data, nil
 }
 
-// Restore rebuilds the state from its newest snapshot and the events after it, or from
-// all events if the snapshot is nil. It fails on a stored form that it does not know or
-// that contradicts itself; with a bad snapshot, all the events may still do.
+// Restore rebuilds the state from its newest snapshot and the events after it, or from all
+// events if the snapshot is nil. It fails on a stored form that it does not know or that
+// contradicts itself; if the snapshot is bad, all the events may still be enough.
 func Restore(snapshot []byte, events []boxoffice.Event) (*Seats, error) {
 	s := new(Seats)
 	if snapshot != nil {

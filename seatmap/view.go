@@ -6,8 +6,8 @@ import (
 	"boxoffice"
 )
 
-// SeatMap shows the seats at now. A hold that is due counts as one change already, so
-// that maps of different content never share a version.
+// SeatMap returns the seats at now. A hold that is due already counts as a change, so that
+// maps of different content never share a version.
 func (s *Seats) SeatMap(now time.Time) boxoffice.SeatMap {
 	m := s.freeSeats()
 	for _, c := range s.claims {
@@ -28,7 +28,7 @@ func (s *Seats) freeSeats() boxoffice.SeatMap {
 	return boxoffice.SeatMap{ScheduleID: s.terms.ScheduleID, Version: s.changes, Prices: &s.terms.Prices}
 }
 
-// Available counts the free seats at now.
+// Available returns the number of free seats at now.
 func (s *Seats) Available(now time.Time) int {
 	count := boxoffice.SeatCount
 	for _, c := range s.claims {
@@ -39,7 +39,7 @@ func (s *Seats) Available(now time.Time) int {
 	return count
 }
 
-// Held counts the seats that are held at now.
+// Held returns the number of held seats at now.
 func (s *Seats) Held(now time.Time) int {
 	count := 0
 	for _, c := range s.claims {
@@ -50,7 +50,7 @@ func (s *Seats) Held(now time.Time) int {
 	return count
 }
 
-// AvailableSeats lists the numbers of the free seats at now, in order; it is never nil.
+// AvailableSeats returns the numbers of the free seats at now, in order; it is never nil.
 func (s *Seats) AvailableSeats(now time.Time) []int {
 	numbers := make([]int, 0, boxoffice.SeatCount)
 	claims := s.claims
@@ -106,7 +106,8 @@ func (s *Seats) payment(c *claim) *boxoffice.Payment {
 	}
 }
 
-// News tells the waiting room everything, as of a version of the schedule's journal.
+// News returns everything that the waiting room has to know, as of a version of the
+// schedule's journal.
 func (s *Seats) News(version int64, now time.Time) boxoffice.ScheduleNews {
 	news := s.NewsOf(nil, 0, version, now)
 	for _, sequence := range s.spent {
@@ -120,8 +121,8 @@ func (s *Seats) News(version int64, now time.Time) boxoffice.ScheduleNews {
 	return news
 }
 
-// NewsOf tells the waiting room what events did that led from one version of the
-// schedule's journal to another, which is the state of s.
+// NewsOf returns what the waiting room has to know of events that led from one version of
+// the schedule's journal to another, at which s is.
 func (s *Seats) NewsOf(events []boxoffice.Event, after, version int64, now time.Time) boxoffice.ScheduleNews {
 	news := boxoffice.ScheduleNews{
 		After: after, Version: version, AvailableSeats: s.Available(now), SoldOut: s.SoldOut(),

@@ -11,13 +11,13 @@ import (
 	"boxoffice/seatmap"
 )
 
-// followedView is a view that is told, now and then, what became of a schedule.
+// followedView is a view that gets the changes of a schedule now and then.
 type followedView struct {
 	view *seatmap.View
 	told int // events
 }
 
-// check tells the view what it lacks and compares it with the schedule.
+// check passes the view what it lacks and compares it with the schedule.
 func (f *followedView) check(t *rapid.T, r *scheduleRun) {
 	before := *f.view.Map
 	shown := f.view.Map

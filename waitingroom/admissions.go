@@ -7,7 +7,7 @@ import (
 )
 
 // rateSpanMS is the span that admitPerSecond limits: both ends belong to it, so that
-// times that are cut to milliseconds never hide a span that is too full.
+// truncating times to milliseconds never hides a span that is too full.
 const rateSpanMS = 1000
 
 // admissionLog is when places were admitted: to the millisecond for the last second,
@@ -18,7 +18,7 @@ type admissionLog struct {
 	pace  Pace
 }
 
-// admissionCount is how many places were admitted at a time.
+// admissionCount is the number of places admitted at a time.
 type admissionCount struct {
 	atMS  int64 // since the Unix epoch
 	count int
@@ -30,7 +30,7 @@ func (g *admissionLog) note(at time.Time, count int) {
 	g.pace.Note(at, count)
 }
 
-// copyFrom makes g say what another says.
+// copyFrom makes g a copy of other.
 func (g *admissionLog) copyFrom(other *admissionLog) {
 	g.exact = append(g.exact[:0], other.exact...)
 	g.pace.seconds = append(g.pace.seconds[:0], other.pace.seconds...)
@@ -48,7 +48,7 @@ func noteAt(counts []admissionCount, atMS int64, count int, spanMS int64) []admi
 	return slices.Delete(counts, 0, firstFrom(counts, counts[len(counts)-1].atMS-spanMS))
 }
 
-// firstFrom is the index of the first entry that is not before a time.
+// firstFrom returns the index of the first entry that is not before a time.
 func firstFrom(counts []admissionCount, atMS int64) int {
 	index, _ := slices.BinarySearchFunc(counts, atMS, func(c admissionCount, atMS int64) int {
 		switch {
@@ -63,14 +63,15 @@ func firstFrom(counts []admissionCount, atMS int64) int {
 	return index
 }
 
-// allowed is how many places may be admitted at now with a limit per second (0: none).
+// allowed returns how many places may be admitted at now with a limit per second (0: no
+// limit).
 func (g *admissionLog) allowed(now time.Time, perSecond int) int {
 	if perSecond == 0 {
 		return math.MaxInt
 	}
 	nowMS := now.UnixMilli()
 	if n := len(g.exact); n > 0 && g.exact[n-1].atMS > nowMS {
-		return 0 // the clock went back; what was forgotten could count again
+		return 0 // the clock went back; forgotten admissions could count again
 	}
 	for _, c := range g.exact[firstFrom(g.exact, nowMS-rateSpanMS):] {
 		perSecond -= c.count
@@ -78,7 +79,7 @@ func (g *admissionLog) allowed(now time.Time, perSecond int) int {
 	return max(0, perSecond)
 }
 
-// nextSlot is the first time from now on at which a place may be admitted.
+// nextSlot returns the first time from now on at which a place may be admitted.
 func (g *admissionLog) nextSlot(now time.Time, perSecond int) time.Time {
 	if g.allowed(now, perSecond) > 0 {
 		return now
@@ -94,7 +95,7 @@ func (g *admissionLog) nextSlot(now time.Time, perSecond int) time.Time {
 	return latest(now, slot)
 }
 
-// floorMod is the remainder that is never negative.
+// floorMod returns the remainder that is never negative.
 func floorMod(a, b int64) int64 { return ((a % b) + b) % b }
 
 func earliest(a, b time.Time) time.Time {

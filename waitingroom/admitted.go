@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// admittedPlace is one place that is let in.
+// admittedPlace is one admitted place.
 type admittedPlace struct {
 	linePlace
 
@@ -16,18 +16,18 @@ type admittedPlace struct {
 	claimed    bool
 	heldUntil  time.Time // zero without a live hold
 
-	deadlineMS int64 // when it is over as things are
+	deadlineMS int64 // when it is over, as of now
 	index      int   // in admittedPlaces.heap
 }
 
-// endsWith is when the place is over, holds included, once it was claimed.
+// endsWith returns when the place is over, holds included, once it was claimed.
 func (p *admittedPlace) endsWith() time.Time { return latest(p.endsAt, p.heldUntil) }
 
-// over reports whether its time is over.
+// over reports whether the place's time is over.
 func (p *admittedPlace) over(now time.Time) bool { return now.UnixMilli() >= p.deadlineMS }
 
-// admittedPlaces are the places that are let in, by sequence and by deadline. There are
-// at most MaxCapacity.
+// admittedPlaces holds the admitted places, by sequence and by deadline. There are at most
+// MaxCapacity.
 type admittedPlaces struct {
 	claimTTL time.Duration
 	places   map[uint64]*admittedPlace
@@ -43,7 +43,7 @@ func (a *admittedPlaces) add(p *admittedPlace) {
 	heap.Push(&a.heap, p)
 }
 
-// changed has to be told after a place's claim or hold changed.
+// changed must be called after a place's claim or hold has changed.
 func (a *admittedPlaces) changed(p *admittedPlace) {
 	p.deadlineMS = a.deadline(p).UnixMilli()
 	heap.Fix(&a.heap, p.index)
@@ -54,7 +54,7 @@ func (a *admittedPlaces) remove(p *admittedPlace) {
 	heap.Remove(&a.heap, p.index)
 }
 
-// deadline is when a place is over. Who has a hold was seen, claimed or not.
+// deadline returns when a place is over. A user with a hold was seen, claimed or not.
 func (a *admittedPlaces) deadline(p *admittedPlace) time.Time {
 	if p.claimed || !p.heldUntil.IsZero() {
 		return p.endsWith()
@@ -62,10 +62,10 @@ func (a *admittedPlaces) deadline(p *admittedPlace) time.Time {
 	return earliest(p.askedBy.Add(a.claimTTL), p.endsAt)
 }
 
-// due lists places that are over at now, in order of sequence: all of them, or limit.
+// due returns the places that are over at now, in order of sequence: limit of them at most.
 func (a *admittedPlaces) due(now time.Time, limit int) []uint64 {
 	var sequences []uint64
-	// Below a place that is not due, none is: only what is due is visited.
+	// No place below one that is not due is due: only due places are visited.
 	var visit func(index int)
 	visit = func(index int) {
 		if index >= len(a.heap) || !a.heap[index].over(now) || len(sequences) == limit {

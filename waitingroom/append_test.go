@@ -24,7 +24,7 @@ func joined(first uint64, users ...int) waitingroom.Joined {
 	return d
 }
 
-// joinedOnce is what joined was before it told of operations.
+// joinedOnce returns the event as it was before it had operations.
 func joinedOnce(first uint64, users ...int) waitingroom.Joined {
 	d := joined(first, users...)
 	d.OperationIDs = nil

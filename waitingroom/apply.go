@@ -33,9 +33,9 @@ type (
 		UserIDs      []uuid.UUID `json:"userIds"`
 		OperationIDs []uuid.UUID `json:"operationIds,omitempty"`
 	}
-	// Admitted lets places in. Claimed ones were told in the same breath (a join that is
-	// admitted at once); the others must be seen within the claim TTL of AskedBy, which is
-	// when the last of them asks again who does as they were told while they waited. Old
+	// Admitted lets places in. Claimed ones learn of it at once (a join that is admitted
+	// immediately); the others must be seen within the claim TTL of AskedBy, the time by
+	// which all of them ask again if they follow the interval that they were given. Old
 	// events do not have it, and claimed ones do not need it.
 	Admitted struct {
 		Sequences []uint64  `json:"sequences"`
@@ -47,8 +47,8 @@ type (
 	Claimed struct {
 		Sequences []uint64 `json:"sequences"`
 	}
-	// Ended ends places. The status is why; where a schedule completed a place first, its
-	// row keeps that. Places that have ended before are passed over.
+	// Ended ends places. The status says why; if a schedule completed a place first, its
+	// row keeps that status. Places that have already ended are ignored.
 	Ended struct {
 		Sequences []uint64              `json:"sequences"`
 		Status    boxoffice.PlaceStatus `json:"status"` // completed, expired or left
@@ -74,8 +74,8 @@ func (Claimed) EventType() string { return "places-claimed" }
 func (Ended) EventType() string { return "places-ended" }
 
 // Apply changes the room by one event. What an event says of a place that has ended
-// meanwhile is passed over. An event that contradicts the state was not decided on it:
-// Apply panics, for whatever comes next would be wrong.
+// meanwhile is ignored. An event that contradicts the state was not decided on it: Apply
+// panics, because everything after it would be wrong.
 func (r *Room) Apply(e boxoffice.Event) {
 	if err := r.apply(e); err != nil {
 		panic(fmt.Sprintf("boxoffice: waiting room %d: %v", r.ScheduleID, err))
@@ -108,8 +108,8 @@ func (r *Room) apply(e boxoffice.Event) error {
 	return nil
 }
 
-// applyToSettings applies what an event says of everything but live places: those are left
-// to the caller.
+// applyToSettings applies everything in an event but what it says of live places, which is
+// left to the caller.
 func (r *Room) applyToSettings(e boxoffice.Event) error {
 	if _, first := e.Data.(Opened); first == r.opened {
 		return fmt.Errorf("%T when opened is %t", e.Data, r.opened)
@@ -198,13 +198,14 @@ func (r *Room) applyAdmitted(d Admitted, at time.Time) {
 	}
 }
 
-// letIn adds an admitted place, with what was heard of its hold.
+// letIn adds an admitted place, with the hold that the room has heard of.
 func (r *Room) letIn(p *admittedPlace) {
 	p.heldUntil = r.heard.holds[p.sequence]
 	r.admitted.add(p)
 }
 
-// tookOut notes that a place was taken out of the line. Its slot goes once that is final.
+// tookOut notes that a place was taken out of the line. Its slot is dropped once that is
+// final.
 func (r *Room) tookOut(c change) {
 	if !r.undo.open {
 		r.line.drop(c.at)
@@ -229,10 +230,10 @@ func (r *Room) applyEnded(d Ended, at time.Time) {
 	}
 }
 
-// AppendEvents appends events to dst and merges neighbours that say the same of more
-// places at the same time, so that a batch of ten thousand joins is one event. Applied
-// in order, the result means what dst and events meant. It never writes into the slices
-// of the events that it is given.
+// AppendEvents appends events to dst and merges neighbours that say the same of several
+// places at the same time, so that a batch of ten thousand joins is one event. Applying the
+// result has the effect of applying dst and events. It never writes into the slices of the
+// events that it is given.
 func AppendEvents(dst []boxoffice.Event, events ...boxoffice.Event) []boxoffice.Event {
 	for _, e := range events {
 		if len(dst) > 0 {
@@ -250,7 +251,7 @@ func AppendEvents(dst []boxoffice.Event, events ...boxoffice.Event) []boxoffice.
 	return dst
 }
 
-// mergePlaces makes the one event that says what a and then b say, if there is one.
+// mergePlaces returns the one event that has the effect of a and then b, if there is one.
 func mergePlaces(a, b boxoffice.EventData) (boxoffice.EventData, bool) {
 	switch a := a.(type) {
 	case Joined:

@@ -12,14 +12,14 @@ import (
 
 // Commands of a [Room].
 type (
-	// Join takes a place at the end of the line, or gives the caller's live one again.
+	// Join takes a place at the end of the line, or returns the caller's live one.
 	// [Room.PlaceOf] says which join it was that took it.
 	Join struct {
 		OperationID uuid.UUID
 		UserID      uuid.UUID
 	}
-	// Touch says that the holder of a place was seen. An admitted place that was not
-	// claimed yet is claimed by it.
+	// Touch says that the holder of a place was seen. It claims an admitted place that was
+	// not claimed yet.
 	Touch struct {
 		UserID   uuid.UUID
 		Sequence uint64
@@ -37,20 +37,20 @@ type Command any
 // queueFullRetryAfter is when a join is worth another try.
 const queueFullRetryAfter = 5 * time.Second
 
-// Limits of one batch, so that a hundred thousand places that are let in or end at once do
-// not make one giant commit.
+// Limits of one batch, so that a hundred thousand places that are admitted or end at once
+// do not make one giant commit.
 const (
-	// MaxAdmissions bounds one [Room.Admit]. It is at least the joins of one batch: who
-	// finds free capacity and nobody ahead is answered as admitted.
+	// MaxAdmissions bounds one [Room.Admit]. It is at least the number of joins in one
+	// batch: a join that finds free capacity and nobody ahead is answered as admitted.
 	MaxAdmissions = 4096
 	// MaxExpiries bounds one [Room.Due].
 	MaxExpiries = 4096
 )
 
-// Decide returns what comes of a command at now: events, none if nothing is to change, or
-// a refusal. It does not change the room.
+// Decide returns the result of a command at now: events, none if nothing changes, or a
+// refusal. It does not change the room.
 //
-// Every command can be sent again: it does nothing more than it did.
+// Every command can be sent again: the repetition has no further effect.
 func (r *Room) Decide(cmd Command, now time.Time) ([]boxoffice.Event, *boxoffice.Error) {
 	switch c := cmd.(type) {
 	case Join:
@@ -67,7 +67,7 @@ func (r *Room) Decide(cmd Command, now time.Time) ([]boxoffice.Event, *boxoffice
 }
 
 func (r *Room) decideJoin(c Join, now time.Time) ([]boxoffice.Event, *boxoffice.Error) {
-	// A place that has ended without an event so far gets it here.
+	// A place that has ended without an event gets one here.
 	var ended []boxoffice.Event
 	sequence, live := r.users[c.UserID]
 	if live {
@@ -90,7 +90,7 @@ func (r *Room) decideJoin(c Join, now time.Time) ([]boxoffice.Event, *boxoffice.
 	if r.heard.soldOut {
 		return nil, boxoffice.Errorf(boxoffice.CodeSoldOut, "every seat of this schedule is sold")
 	}
-	// Those whom the end of this batch lets in do not wait.
+	// Those who are let in at the end of this batch do not wait.
 	if r.line.count >= r.limits.MaxWaiting && r.line.count-r.admissible(now) >= r.limits.MaxWaiting {
 		refusal := boxoffice.Errorf(boxoffice.CodeQueueFull, "the waiting room is full")
 		refusal.RetryAfter = queueFullRetryAfter
@@ -147,9 +147,10 @@ func (r *Room) decideConfigure(c boxoffice.Configure, now time.Time) ([]boxoffic
 	}}}, nil
 }
 
-// Admit lets in, in order, whom the limits let in at now, MaxAdmissions at most: at the
-// end of every batch and when NextWake says so. Places from claimedFrom on are being
-// answered right now and count as claimed. It does not change the room.
+// Admit returns the events that let in, in order, as many as the limits allow at now,
+// MaxAdmissions at most. It is for the end of every batch, and for when NextWake says so.
+// Places from claimedFrom on are being answered right now and count as claimed. It does not
+// change the room.
 func (r *Room) Admit(now time.Time, claimedFrom uint64) []boxoffice.Event {
 	count := r.admissible(now)
 	if count == 0 {
@@ -178,7 +179,7 @@ func (r *Room) Admit(now time.Time, claimedFrom uint64) []boxoffice.Event {
 	return events
 }
 
-// admissible is how many of those who wait the limits let in at now.
+// admissible returns how many of the waiting places the limits admit at now.
 func (r *Room) admissible(now time.Time) int {
 	if r.settings.paused || r.heard.soldOut || !r.onSale(now) {
 		return 0
@@ -187,10 +188,10 @@ func (r *Room) admissible(now time.Time) int {
 	return max(0, min(free, r.line.count, MaxAdmissions, r.log.allowed(now, r.settings.admitPerSecond)))
 }
 
-// Due gives the events that time has made due at now, of MaxExpiries places at most: it
-// ends the admitted places that are over, and once sales are closed those who wait. The
-// row of an admitted place may know better (a hold that the room was not told of): the
-// journal then refuses the batch. It does not change the room.
+// Due returns the events that time has made due at now, of MaxExpiries places at most: it
+// ends the admitted places that are over, and once sales are closed those who wait. The row
+// of an admitted place may have a hold that the room has not heard of: the journal then
+// refuses the batch. Due does not change the room.
 func (r *Room) Due(now time.Time) []boxoffice.Event {
 	due := r.admitted.due(now, MaxExpiries+len(r.heard.owed))
 	due = slices.DeleteFunc(due, r.heard.owes)
@@ -209,9 +210,9 @@ func (r *Room) Due(now time.Time) []boxoffice.Event {
 	return placesEnded(now, boxoffice.PlaceExpired, due...)
 }
 
-// NextWake is when there is something to do or to tell next, not before now: a place is
-// over, somebody can be admitted, sales close on those who wait, or events are owed. Zero
-// if nothing.
+// NextWake returns when there is something to do or to report next, not before now: a place
+// is over, somebody can be admitted, sales close on those who wait, or events are owed.
+// Zero if there is nothing.
 func (r *Room) NextWake(now time.Time) time.Time {
 	var next time.Time
 	consider := func(t time.Time) {

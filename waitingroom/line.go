@@ -8,13 +8,13 @@ import (
 	"github.com/google/uuid"
 )
 
-// lineBlockSize is how many joins one block of a line takes: small enough that a block
-// kept for one last place wastes little, large enough that the index over the blocks of
-// a million places stays in the processor's cache.
+// lineBlockSize is the number of joins in one block of a line: small enough that a block
+// kept for one last place wastes little, large enough that the index over the blocks of a
+// million places stays in the processor's cache.
 const lineBlockSize = 256
 
-// line is the places that wait, in order of sequence, with order statistics: joining
-// costs O(1), leaving and the exact position of a place O(log n), for 49 bytes a place.
+// line holds the waiting places, in order of sequence, with order statistics: joining costs
+// O(1), leaving and the exact position of a place O(log n).
 //
 // A place that was taken out can be put back, and the newest can be taken back, in the
 // reverse order of what happened, as long as no block was dropped since.
@@ -60,7 +60,7 @@ type linePlace struct {
 	joinedMS    int64
 }
 
-// lineSlot is where a place sits in the line. It is good until blocks are dropped.
+// lineSlot is where a place is in the line. It is valid until blocks are dropped.
 type lineSlot struct {
 	block int32
 	slot  int16
@@ -96,7 +96,7 @@ func (l *line) grow(base uint64) {
 	l.tree = append(l.tree, sum)
 }
 
-// pop takes back the newest push, and gives the user whose place it was.
+// pop undoes the newest push, and returns the user whose place it was.
 func (l *line) pop() (userID uuid.UUID) {
 	last := len(l.blocks) - 1
 	b := l.blocks[last]
@@ -114,7 +114,7 @@ func (l *line) pop() (userID uuid.UUID) {
 	return userID
 }
 
-// last is the sequence of the newest push; 0 if there is none. No block may have been
+// last returns the sequence of the newest push; 0 if there is none. No block may have been
 // dropped yet.
 func (l *line) last() uint64 {
 	if len(l.blocks) == 0 {
@@ -124,7 +124,7 @@ func (l *line) last() uint64 {
 	return b.sequences[b.used-1]
 }
 
-// get finds a place; false if it does not wait.
+// get returns a waiting place; false if it does not wait.
 func (l *line) get(sequence uint64) (linePlace, bool) {
 	at, ok := l.find(sequence)
 	if !ok {
@@ -133,7 +133,7 @@ func (l *line) get(sequence uint64) (linePlace, bool) {
 	return l.at(at), true
 }
 
-// at is the place in a slot, whether or not it was taken out.
+// at returns the place in a slot, whether or not it was taken out.
 func (l *line) at(at lineSlot) linePlace {
 	b := l.blocks[at.block]
 	return linePlace{
@@ -141,7 +141,7 @@ func (l *line) at(at lineSlot) linePlace {
 	}
 }
 
-// position is the 1-based rank of a place among those who wait; 0 if it does not.
+// position returns the 1-based rank of a place among those who wait; 0 if it does not.
 func (l *line) position(sequence uint64) int {
 	at, ok := l.find(sequence)
 	if !ok {
@@ -163,7 +163,7 @@ func (l *line) takeOut(sequence uint64) (lineSlot, bool) {
 	return at, ok
 }
 
-// putBack is the opposite of takeOut.
+// putBack undoes takeOut.
 func (l *line) putBack(at lineSlot) {
 	l.blocks[at.block].waiting[at.slot/64] |= 1 << (at.slot % 64)
 	l.count++
@@ -173,7 +173,7 @@ func (l *line) putBack(at lineSlot) {
 }
 
 // drop forgets a place that was taken out: its whole block, if that was the last. Slots
-// stay where they are until compact is called, as it has to be in the end.
+// stay valid until compact is called, which has to happen at some point.
 func (l *line) drop(at lineSlot) {
 	if b := l.blocks[at.block]; b != nil && b.count == 0 && b.used == lineBlockSize {
 		l.blocks[at.block] = nil
@@ -181,7 +181,7 @@ func (l *line) drop(at lineSlot) {
 	}
 }
 
-// all gives the sequences in order. The line must not change meanwhile.
+// all returns the sequences in order. The line must not change during the iteration.
 func (l *line) all() iter.Seq[uint64] {
 	return func(yield func(uint64) bool) {
 		for ; l.front < len(l.blocks)-1; l.front++ {
@@ -197,7 +197,7 @@ func (l *line) all() iter.Seq[uint64] {
 	}
 }
 
-// find gives the slot of a place that waits.
+// find returns the slot of a place that waits.
 func (l *line) find(sequence uint64) (at lineSlot, ok bool) {
 	index, exact := slices.BinarySearch(l.bases, sequence)
 	if !exact {
@@ -218,7 +218,7 @@ func (l *line) add(index int, delta int32) {
 	}
 }
 
-// before counts those who wait in the blocks before index.
+// before returns how many wait in the blocks before index.
 func (l *line) before(index int) int {
 	var sum int32
 	for i := index; i > 0; i -= i & -i {
@@ -249,7 +249,7 @@ func (l *line) compact() {
 	}
 }
 
-// rank counts those who wait in the slots before.
+// rank returns how many wait in the slots before slot.
 func (b *lineBlock) rank(slot int) int {
 	sum := 0
 	for _, word := range b.waiting[:slot/64] {

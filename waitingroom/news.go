@@ -10,13 +10,13 @@ import (
 
 // settleDelay is how long the end of a place that a payment used up may stay without an
 // event while nobody waits for its slot: a sale out would cost one commit of the room for
-// each payment. Its row has ended already.
+// each payment. Its row has already ended.
 const settleDelay = time.Second
 
-// heard is what the schedule's journal says, as far as the room was told. It is durable
-// there: it is not made by events of the room, and not undone.
+// heard is what the room knows of the schedule's journal. It is durable there: events of
+// the room do not make it, and it is never undone.
 type heard struct {
-	version   int64 // everything up to it was told; 0: nothing
+	version   int64 // the room knows everything up to it; 0: nothing
 	available int
 	soldOut   bool
 	holds     map[uint64]time.Time // the live ones; there are no more than seats
@@ -24,9 +24,10 @@ type heard struct {
 	// owed are the places that payments used up and that no event of the room has ended
 	// yet. Their ends count all the same.
 	owed map[uint64]struct{}
-	// settled are those that one has ended: told again, they are not owed again.
+	// settled are those that an event has ended: if they are heard of again, they are not
+	// owed again.
 	settled        map[uint64]struct{}
-	settledVersion int64     // while something is owed: nothing was at this version
+	settledVersion int64     // while something is owed: at this version nothing was
 	owedSince      time.Time // when NextWake first saw that; zero: not yet
 }
 
@@ -36,12 +37,12 @@ func (h *heard) owes(sequence uint64) bool {
 }
 
 // Hear takes in what the schedule's journal says, in any order and any number of times. It
-// reports false if it was not told what lies between [Room.KnownVersion] and the news: then
-// ask for that.
+// reports false if something is missing between [Room.KnownVersion] and the news, which the
+// caller then has to look up.
 func (r *Room) Hear(news boxoffice.ScheduleNews) (ok bool) {
 	for _, p := range news.Places {
-		// Of what is not live here everything told is news only to a room that knows nothing:
-		// others were told it when they were restored, or before.
+		// Complete news about places that are not live here are new only to a room that knows
+		// nothing: others learned of them when they were restored, or before.
 		_, live := r.find(p.Sequence)
 		if p.Completed && (live || news.After > 0 || r.heard.version == 0) {
 			r.hearCompleted(p.Sequence)
@@ -65,7 +66,7 @@ func (r *Room) Hear(news boxoffice.ScheduleNews) (ok bool) {
 	return true
 }
 
-// HearRow takes in what the row of a place says that the journal would not let expire
+// HearRow takes in the row of a place that the journal would not let expire
 // ([boxoffice.RefusedPlaceHeld]): it has a hold, or was used up by a payment.
 func (r *Room) HearRow(row boxoffice.PlaceRow) {
 	if row.Status == boxoffice.PlaceCompleted {
@@ -74,8 +75,8 @@ func (r *Room) HearRow(row boxoffice.PlaceRow) {
 	r.hearHold(row.Sequence, row.HeldUntil)
 }
 
-// KnownVersion is the version of the schedule's journal up to which the room was told
-// everything; 0: nothing.
+// KnownVersion returns the version of the schedule's journal up to which the room knows
+// everything; 0: it knows nothing.
 func (r *Room) KnownVersion() int64 { return r.heard.version }
 
 func (r *Room) hearCompleted(sequence uint64) {
@@ -105,7 +106,7 @@ func (r *Room) hearHold(sequence uint64, until time.Time) {
 	}
 }
 
-// Settle gives the events that are owed: the ends of places that payments used up. They
+// Settle returns the events that are owed: the ends of places that payments used up. They
 // come first in a batch, so that whoever paid can join again in it. It does not change
 // the room.
 func (r *Room) Settle(now time.Time) []boxoffice.Event {
@@ -115,11 +116,11 @@ func (r *Room) Settle(now time.Time) []boxoffice.Event {
 	return placesEnded(now, boxoffice.PlaceCompleted, slices.Sorted(maps.Keys(r.heard.owed))...)
 }
 
-// Owes reports whether Settle has something to give.
+// Owes reports whether Settle has events to return.
 func (r *Room) Owes() bool { return len(r.heard.owed) > 0 }
 
-// settle notes that an event has told the end of a place that a payment used up, and
-// reports whether it was owed.
+// settle notes that an event has ended a place that a payment used up, and reports whether
+// that event was owed.
 func (h *heard) settle(sequence uint64) (owed bool) {
 	owed = h.owes(sequence)
 	delete(h.owed, sequence)
@@ -130,7 +131,7 @@ func (h *heard) settle(sequence uint64) (owed bool) {
 	return owed
 }
 
-// unsettle takes settle back.
+// unsettle undoes settle.
 func (h *heard) unsettle(sequence uint64, owed bool) {
 	delete(h.settled, sequence)
 	if owed {
@@ -138,8 +139,8 @@ func (h *heard) unsettle(sequence uint64, owed bool) {
 	}
 }
 
-// completeVersion is the version up to which the room's events tell of every place that a
-// payment used up.
+// completeVersion returns the version up to which the room's events include the end of
+// every place that a payment used up.
 func (h *heard) completeVersion() int64 {
 	if len(h.owed) > 0 {
 		return h.settledVersion

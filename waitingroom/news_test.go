@@ -61,7 +61,7 @@ func TestPlaceThatWasPaidForEndsAtOnce(t *testing.T) {
 	require.False(t, ok)
 	require.Empty(t, r.Due(at(time.Hour)), "it was not the time that ended it")
 
-	// The buyer joins again, and the log tells how that can be.
+	// The buyer joins again, and the log shows how that is possible.
 	events, refusal := r.Decide(joinOf(1), at(2))
 	require.Nil(t, refusal)
 	require.Equal(t, []boxoffice.Event{event(at(2), endedBy(boxoffice.PlaceCompleted, 1)), event(at(2), joined(2, 1))}, events)
@@ -148,7 +148,7 @@ func TestWhenWhatIsOwedIsDue(t *testing.T) {
 }
 
 // Join, let in, paid for; the node ends before the room has heard of it; the same user
-// joins again. The log tells a story that can be replayed.
+// joins again. The log can be replayed.
 func TestReplayAfterACrashBeforeTheEndWasAnEvent(t *testing.T) {
 	t.Parallel()
 	r := newRoom(1, 0)

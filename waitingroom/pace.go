@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// How waiting times are estimated.
+// Parameters of the estimate of waiting times.
 const (
 	// RateWindow is how far back admissions count for the estimate of a waiting time.
 	RateWindow = 10 * time.Minute
-	// quickWindow is used instead as soon as it holds quickCount admissions: it follows
+	// quickWindow is used instead as soon as it holds quickCount admissions, as it follows
 	// a change of the rate sooner.
 	quickWindow = time.Minute
 	quickCount  = 20
@@ -18,7 +18,7 @@ const (
 	maxETA = 7 * 24 * time.Hour
 )
 
-// Pace is how fast a room lets people in: its admissions by seconds, for the last
+// Pace is how fast a room lets people in: its admissions per second, for the last
 // RateWindow. It holds at most 601 entries, and none in an idle room.
 type Pace struct {
 	seconds []admissionCount // ascending
@@ -30,8 +30,8 @@ func (p *Pace) Note(at time.Time, count int) {
 	p.seconds = noteAt(p.seconds, atMS-floorMod(atMS, 1000), count, RateWindow.Milliseconds())
 }
 
-// Admissions lists how many places were admitted in which second. Noted in another pace,
-// they give the same estimates.
+// Admissions returns how many places were admitted in which second. Another pace that notes
+// them returns the same estimates.
 func (p *Pace) Admissions() iter.Seq2[time.Time, int] {
 	return func(yield func(time.Time, int) bool) {
 		for _, c := range p.seconds {
@@ -42,11 +42,11 @@ func (p *Pace) Admissions() iter.Seq2[time.Time, int] {
 	}
 }
 
-// estimate is how long it takes until ahead more places are admitted, by the measured
-// rate: the admissions after the first second of the window in which there were some,
-// over the time since. Both are zero while that is nothing. The range says how little
-// can be known: with n admissions measured the rate is uncertain by about 1/√n of
-// itself, and the time until the k-th next one varies by about 1/√k.
+// estimate returns how long it takes until ahead more places are admitted, by the measured
+// rate: the admissions after the first second of the window that has any, divided by the
+// time since. Both are zero while there are none. The range reflects the uncertainty: with
+// n admissions measured the rate is uncertain by about 1/√n of itself, and the time until
+// the k-th next one varies by about 1/√k.
 func (p *Pace) estimate(now time.Time, ahead int) (lowest, highest time.Duration) {
 	count, span := p.measure(now, quickWindow)
 	if count < quickCount {

@@ -151,7 +151,7 @@ func (r *roomRun) journalRefuses(events []boxoffice.Event) bool {
 	})
 }
 
-// hearRows tells what the journal says of places that were to expire.
+// hearRows passes on what the journal says of places that were to expire.
 func (r *roomRun) hearRows(refused []boxoffice.Event) {
 	for _, sequence := range expiries(refused) {
 		row := r.schedule.row(sequence)
@@ -276,7 +276,7 @@ func (r *roomRun) sell(t *rapid.T) {
 	}
 }
 
-// hear tells the room what the schedule's journal says, from some version on, or again
+// hear passes the room what the schedule's journal says, from some version on, or again
 // what it said once.
 func (r *roomRun) hear(t *rapid.T) {
 	news := r.schedule.news(rapid.SampledFrom([]int64{
@@ -378,7 +378,7 @@ func (r *roomRun) replay(t *rapid.T) {
 	}
 }
 
-// hearAll tells a room what it does not know. Of a place that has ended in another way, or
+// hearAll passes a room what it does not know. Of a place that has ended in another way, or
 // that the room that wrote the events heard of ahead of its known version, it may be told
 // the end once more.
 func hearAll(t *rapid.T, room *waitingroom.Room, schedule modelSchedule, now time.Time) {

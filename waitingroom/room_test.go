@@ -52,7 +52,7 @@ func join(t tester, r *waitingroom.Room, first, last int, now time.Time) {
 	}
 }
 
-// hear tells a room news that it can make sense of.
+// hear passes a room news without a gap.
 func hear(t tester, r *waitingroom.Room, news boxoffice.ScheduleNews) {
 	t.Helper()
 	require.True(t, r.Hear(news), "something is missing")

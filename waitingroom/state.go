@@ -11,17 +11,17 @@ import (
 // Limits are the settings of a node that its waiting rooms follow.
 type Limits struct {
 	AdmissionTTL time.Duration // how long an admitted place is good for
-	ClaimTTL     time.Duration // how soon its holder must be seen, once asked to come
+	ClaimTTL     time.Duration // how soon its holder must be seen after being admitted
 	MaxWaiting   int           // past it a join is refused with queue-full
 }
 
-// Room is the line in front of one schedule and the places that it let in. It is not safe
+// Room is the line in front of one schedule and the places that it admitted. It is not safe
 // for concurrent use, and too large to copy: decisions are applied as they are made, and
-// what has to be taken back is undone.
+// undone if need be.
 //
 // A waiting place costs some 120 bytes, an admitted one some 350.
 type Room struct {
-	// ScheduleID is only shown; whoever makes a room sets it.
+	// ScheduleID is only shown. Whoever creates the room sets it.
 	ScheduleID int64
 
 	limits   Limits
@@ -29,20 +29,20 @@ type Room struct {
 	opened   bool
 	next     uint64 // the sequence of the next join
 
-	// users knows the live place of each user.
+	// users maps each user to their live place.
 	users    map[uuid.UUID]uint64
 	line     line
 	admitted admittedPlaces
 	log      admissionLog
-	// askedBy is when all who waited before the last change have asked again, if they do
-	// as they are told.
+	// askedBy is the time by which all who waited before the last change have asked again,
+	// if they follow the interval that they were given.
 	askedBy time.Time
 
 	heard heard
 	undo  undoLog
 }
 
-// settings are what events say of a room apart from its places.
+// settings is what events say of a room apart from its places.
 type settings struct {
 	salesOpenAt    time.Time
 	salesCloseAt   time.Time
@@ -51,7 +51,7 @@ type settings struct {
 	paused         bool
 }
 
-// New makes a waiting room before its first event.
+// New returns a waiting room before its first event.
 func New(limits Limits) *Room {
 	return &Room{
 		limits:   limits,
@@ -61,10 +61,10 @@ func New(limits Limits) *Room {
 	}
 }
 
-// NextSequence is the sequence number that the next join gets.
+// NextSequence returns the sequence number that the next join gets.
 func (r *Room) NextSequence() uint64 { return r.next }
 
-// PlaceOf finds the live place of a user, and the operation of the join that made it:
+// PlaceOf returns the live place of a user, and the operation of the join that made it:
 // zero if that is unknown.
 func (r *Room) PlaceOf(userID uuid.UUID) (sequence uint64, operationID uuid.UUID, ok bool) {
 	sequence, ok = r.users[userID]
@@ -75,7 +75,7 @@ func (r *Room) PlaceOf(userID uuid.UUID) (sequence uint64, operationID uuid.UUID
 	return sequence, place.operationID, true
 }
 
-// find finds a live place, waiting or admitted.
+// find returns a live place, waiting or admitted.
 func (r *Room) find(sequence uint64) (linePlace, bool) {
 	if p := r.admitted.places[sequence]; p != nil {
 		return p.linePlace, true
@@ -91,8 +91,8 @@ func (r *Room) salesClosed(now time.Time) *boxoffice.Error {
 	return boxoffice.Terms{SalesOpenAt: r.settings.salesOpenAt, SalesCloseAt: r.settings.salesCloseAt}.SalesClosed(now)
 }
 
-// askedAgain is when all have asked again who wait now, when so many do, or have waited
-// before, if they do as they are told.
+// askedAgain returns the time by which all who wait now, which are so many, or have waited
+// before have asked again, if they follow the interval that they were given.
 func (r *Room) askedAgain(now time.Time, waiting int) time.Time {
 	longest := pollAfter(waiting, r.limits.maxPollAfter(waiting))
 	return latest(r.askedBy, now.Add(longest))

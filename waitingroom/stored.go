@@ -11,8 +11,8 @@ import (
 	"boxoffice"
 )
 
-// storedState is the stored form of a waiting room, version 1: settings and counters. Its
-// places are rows of their own.
+// storedState is the stored form of a waiting room, version 1: settings and counters.
+// Places are stored as rows of their own.
 type storedState struct {
 	Version        int       `json:"v"`
 	SalesOpenAt    time.Time `json:"salesOpenAt"`
@@ -21,8 +21,8 @@ type storedState struct {
 	AdmitPerSecond int       `json:"admitPerSecond"`
 	Paused         bool      `json:"paused"`
 	NextSequence   uint64    `json:"nextSequence"`
-	// ScheduleVersion is a version of the schedule's journal: the places that payments used
-	// up until then have ended by events. Old snapshots do not have it.
+	// ScheduleVersion is a version of the schedule's journal: events have ended all places
+	// that payments used up until then. Old snapshots do not have it.
 	ScheduleVersion int64 `json:"scheduleVersion,omitempty"`
 }
 
@@ -40,7 +40,7 @@ type PlaceRecord struct {
 	HeldUntil   time.Time // zero without a live hold
 }
 
-// Snapshot encodes settings and counters, which is little: it can go with every commit.
+// Snapshot encodes settings and counters. It is small enough to go with every commit.
 func (r *Room) Snapshot() ([]byte, error) {
 	if !r.opened {
 		return nil, fmt.Errorf("snapshot of a waiting room before its first event")
@@ -63,12 +63,12 @@ func (r *Room) Snapshot() ([]byte, error) {
 }
 
 // Restore rebuilds a waiting room from its newest snapshot and the events after it (or all
-// of its events if the snapshot is nil), which tell settings and counters. Its places are
+// of its events if the snapshot is nil), which hold settings and counters. Its places are
 // put back by [Room.RestorePlace], the admissions of those that have ended by
 // [Room.RestoreAdmission].
 //
-// The result is then the room that applying all of its events gives, with the holds that
-// the rows tell of, but that who was not seen yet may have more time for it. Before
+// The result is then the room that applying all of its events makes, with the holds of the
+// rows, except that holders who were not seen yet may have more time to be seen. Before
 // anything is decided it has to [Room.Hear] what the schedule's journal says after
 // [Room.KnownVersion].
 func Restore(limits Limits, snapshot []byte, events []boxoffice.Event) (*Room, error) {
@@ -122,8 +122,8 @@ func Replay(limits Limits, events []boxoffice.Event) (*Room, error) {
 	return r, nil
 }
 
-// RestorePlace puts a live place back, as its row tells of it. Places that wait come in
-// order of sequence, and all before anything else happens in the room.
+// RestorePlace restores a live place from its row. Waiting places come in order of
+// sequence, and all before anything else happens in the room.
 func (r *Room) RestorePlace(row PlaceRecord) error {
 	if row.Sequence == 0 || row.Sequence >= r.next {
 		return fmt.Errorf("place %d never joined: the next is %d", row.Sequence, r.next)
@@ -162,16 +162,16 @@ func (r *Room) RestorePlace(row PlaceRecord) error {
 	return nil
 }
 
-// RestoreAdmission says when a place that is no longer live was admitted, in any order:
-// the admissions of the last second are needed to keep the limit per second; those of
-// the last [RateWindow] keep the estimates as they were.
+// RestoreAdmission notes when a place that is no longer live was admitted, in any order.
+// The admissions of the last second are needed to keep the limit per second; those of the
+// last [RateWindow] keep the estimates as they were.
 func (r *Room) RestoreAdmission(at time.Time) {
 	r.log.note(at, 1)
 	r.askedBy = latest(r.askedBy, r.askedAtMost(at))
 }
 
-// askedAtMost is when all who waited at a time had asked again, however many they were:
-// rows do not tell how long the line has been.
+// askedAtMost returns the time by which all who waited at a time have asked again, however
+// many they were: rows do not record how long the line has been.
 func (r *Room) askedAtMost(at time.Time) time.Time {
 	joined := int(min(r.next-1, math.MaxInt32))
 	return at.Add(pollAfter(joined, r.limits.maxPollAfter(joined)))

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// undoLog is what it takes to make a room what it was when the log was begun: what is
-// small as it was, and the changes of places one by one. It costs some 40 bytes a change.
+// undoLog holds what it takes to restore a room to what it was when the log was begun:
+// copies of what is small, and the changes of places one by one.
 type undoLog struct {
 	open    bool
 	changes []change
@@ -16,12 +16,12 @@ type undoLog struct {
 	settings       settings
 	askedBy        time.Time
 	settledVersion int64
-	// log is a copy of the admission log, once one is needed; its slices are used again.
+	// log is a copy of the admission log, once one is needed; its slices are reused.
 	log      admissionLog
 	savedLog bool
 }
 
-// change is one thing that an event did.
+// change is one effect of an event.
 type change struct {
 	place *admittedPlace // of undoAdmit, undoClaim and undoEnd
 	n     uint64         // of undoJoin: how many; of undoSettle: the sequence
@@ -41,8 +41,8 @@ const (
 	undoSettle                   // a place that was owed is no longer
 )
 
-// Begin starts to note what events change, until Keep or Rollback. Only one log is open at
-// a time.
+// Begin starts to record what events change, until Keep or Rollback. Only one log is open
+// at a time.
 func (r *Room) Begin() {
 	u := &r.undo
 	if u.open {
@@ -53,7 +53,7 @@ func (r *Room) Begin() {
 	u.settledVersion = r.heard.completeVersion()
 }
 
-// Keep makes what was applied since Begin stay.
+// Keep makes the changes since Begin final.
 func (r *Room) Keep() {
 	for _, c := range r.undo.changes {
 		if c.kind == undoLeave || c.kind == undoAdmit {
@@ -64,7 +64,8 @@ func (r *Room) Keep() {
 	r.closeUndo()
 }
 
-// Rollback makes the room what it was at Begin, but for what it was told by Hear and HearRow.
+// Rollback restores the room to what it was at Begin, except for what it learned by Hear
+// and HearRow.
 func (r *Room) Rollback() {
 	u := &r.undo
 	for _, c := range slices.Backward(u.changes) {
@@ -111,7 +112,7 @@ func (r *Room) closeUndo() {
 	u.changes, u.open, u.savedLog = u.changes[:0], false, false
 }
 
-// note is called after every change, while a log is open or not.
+// note is called after every change, whether or not a log is open.
 func (u *undoLog) note(c change) {
 	if u.open {
 		u.changes = append(u.changes, c)

@@ -11,9 +11,9 @@ import (
 	"boxoffice"
 )
 
-// View is what a waiting room shows, apart from who waits in it: with a position it
-// tells everything that somebody who waits is told. The room itself and its replicas
-// answer from it, and so alike.
+// View is what a waiting room shows, apart from who waits in it. Together with a position
+// it is everything that a waiting user is shown. The room itself and its replicas both
+// answer from it, so their answers are alike.
 type View struct {
 	ScheduleID     int64
 	SalesOpenAt    time.Time
@@ -25,28 +25,28 @@ type View struct {
 	AvailableSeats int
 	Waiting        int
 	Admitted       int
-	// MaxPollAfter is the longest that anybody who waits is told to wait before asking again.
+	// MaxPollAfter is the longest interval at which waiting users are to ask again.
 	MaxPollAfter time.Duration
 	Pace         *Pace // never nil
 }
 
-// How often it is worth asking where one stands. A place asks about every
-// position/pollPositionsPerSecond seconds, at most every pollFarthest, and where the
-// line is so long that this would be too much, at most every waiting/pollFarPerSecond
-// seconds. For a line of n and a longest interval of t seconds that makes about
-// pollPositionsPerSecond × ln t + n/t requests a second: 19 800 for a million. An
-// admission must not be over before its holder asks again: never more than half its TTL.
+// How often waiting users ask where they stand. A place asks about every
+// position/pollPositionsPerSecond seconds, at most every pollFarthest, and where the line
+// is so long that this would be too much, at most every waiting/pollFarPerSecond seconds.
+// For a line of n and a longest interval of t seconds that makes about
+// pollPositionsPerSecond × ln t + n/t requests a second. An admission must not be over
+// before its holder asks again, so the interval is never more than half its TTL.
 const (
 	pollShortest           = time.Second
 	pollFarthest           = 30 * time.Second
 	pollPositionsPerSecond = 440
 	pollFarPerSecond       = 18_000
-	// pollAdmitted is for those who are let in: only to see that they still are.
+	// pollAdmitted is for admitted users, who only check that they still are.
 	pollAdmitted = 10 * time.Second
 )
 
-// Place shows a place that waits at a position (1-based) to its holder. It refuses with
-// queue-token-expired once sales are closed: waiting ends with them.
+// Place returns what the holder of a place that waits at a position (1-based) is shown. It
+// fails with queue-token-expired once sales are closed: waiting ends with them.
 func (v *View) Place(ref boxoffice.PlaceRef, position int, now time.Time) (boxoffice.Place, *boxoffice.Error) {
 	if !now.Before(v.SalesCloseAt) {
 		return boxoffice.Place{}, boxoffice.PlaceEnded()
@@ -69,20 +69,20 @@ func (v *View) Place(ref boxoffice.PlaceRef, position int, now time.Time) (boxof
 	return place, nil
 }
 
-// pollAfter is how long somebody at a position is told to wait before asking again. Those
+// pollAfter returns how long somebody at a position should wait before asking again. Those
 // at the front, who may be let in at any moment, ask often.
 func pollAfter(position int, longest time.Duration) time.Duration {
 	interval := max(pollShortest, time.Duration(position)*time.Second/pollPositionsPerSecond)
 	return min(interval, longest).Truncate(time.Millisecond)
 }
 
-// maxPollAfter is the longest that pollAfter may be where so many wait.
+// maxPollAfter returns the longest that pollAfter may be when so many wait.
 func (l *Limits) maxPollAfter(waiting int) time.Duration {
 	longest := max(pollShortest, min(l.ClaimTTL/2, pollFarthest), time.Duration(waiting)*time.Second/pollFarPerSecond)
 	return min(longest, l.AdmissionTTL/2)
 }
 
-// Status is the public view of the room at now. Once sales are closed nobody waits.
+// Status returns the public view of the room at now. Once sales are closed nobody waits.
 func (v *View) Status(now time.Time) boxoffice.QueueStatus {
 	status := boxoffice.QueueStatus{
 		ScheduleID:     v.ScheduleID,
@@ -104,8 +104,8 @@ func (v *View) Status(now time.Time) boxoffice.QueueStatus {
 	return status
 }
 
-// Place shows a live place to its holder. It refuses with queue-token-expired a place
-// that has ended, and with queue-token-invalid one that is somebody else's.
+// Place returns what the holder of a live place is shown. It fails with queue-token-expired
+// if the place has ended, and with queue-token-invalid if it is somebody else's.
 func (r *Room) Place(userID uuid.UUID, sequence uint64, now time.Time) (boxoffice.Place, *boxoffice.Error) {
 	if refusal := r.checkPlace(userID, sequence, now); refusal != nil {
 		return boxoffice.Place{}, refusal
@@ -131,8 +131,8 @@ func (r *Room) Place(userID uuid.UUID, sequence uint64, now time.Time) (boxoffic
 	return view.Place(ref, r.line.position(sequence), now)
 }
 
-// View is what the room shows of itself. Its pace is the room's own: it changes with the
-// next event.
+// View returns what the room shows of itself. Its pace is the room's own and changes with
+// the next event.
 func (r *Room) View() View {
 	return View{
 		ScheduleID:     r.ScheduleID,
@@ -150,14 +150,14 @@ func (r *Room) View() View {
 	}
 }
 
-// Status is the public view of the room at now.
+// Status returns the public view of the room at now.
 func (r *Room) Status(now time.Time) boxoffice.QueueStatus {
 	view := r.View()
 	return view.Status(now)
 }
 
-// WaitingSequences lists who waits, in order, some hundred at a time. The slice is used
-// again, and the room must not change meanwhile.
+// WaitingSequences returns the sequences of those who wait, in order, in slices that are
+// reused. The room must not change during the iteration.
 func (r *Room) WaitingSequences() iter.Seq[[]uint64] {
 	return func(yield func([]uint64) bool) {
 		chunk := make([]uint64, 0, lineBlockSize)
@@ -176,7 +176,7 @@ func (r *Room) WaitingSequences() iter.Seq[[]uint64] {
 	}
 }
 
-// AdmittedSequences lists the admitted places, in order.
+// AdmittedSequences returns the sequences of the admitted places, in order.
 func (r *Room) AdmittedSequences() []uint64 {
 	return slices.Sorted(maps.Keys(r.admitted.places))
 }

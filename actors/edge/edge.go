@@ -15,35 +15,36 @@ import (
 	"boxoffice/actors/messages"
 )
 
-// What replicas live by. Ages are told by the database's clock.
+// Times and bounds of replicas. Ages are by the database's clock.
 const (
-	// maxAge is how old an answer may be. What is missing to a second is left for clocks
-	// that do not agree and for the way to the client.
+	// maxAge is how old an answer may be. The rest of a second is left for clocks that
+	// disagree and for the way to the client.
 	maxAge = 900 * time.Millisecond
-	// renewAfter is when a replica that is in use asks anew for the whole view, so that
-	// its owner goes on telling; watchedFor is how long the owner does, and trustedFor how
-	// long the replica counts on it.
+	// renewAfter is when a replica that is in use asks again for the whole view, so that
+	// its owner keeps sending changes; watchedFor is how long the owner sends them, and
+	// trustedFor how long the replica relies on that.
 	renewAfter = 30 * time.Second
 	trustedFor = 55 * time.Second
 	watchedFor = 60 * time.Second
-	// unusedFor is how long a replica stays that nobody asks.
+	// unusedFor is how long a replica is kept that nobody asks.
 	unusedFor = time.Minute
-	// catchUp is how long a question waits for news that this node knows to be under way.
+	// catchUp is how long a question waits for a change that this node knows to be under
+	// way.
 	catchUp = 100 * time.Millisecond
 
 	maxReplicas   = 20_000 // of each kind; past it the grains are asked
 	sweepEvery    = 5 * time.Second
-	checkEvery    = 100 * time.Millisecond // whether those who follow a replica had better ask again
+	checkEvery    = 100 * time.Millisecond // whether the followers of a replica should ask again
 	watchTimeout  = 10 * time.Second
-	askAgainAfter = 500 * time.Millisecond // for those who follow a grain without a replica
+	askAgainAfter = 500 * time.Millisecond // for the followers of a grain without a replica
 )
 
-// Bus carries the feeds between nodes. It promises nothing: messages may get lost.
+// Bus carries the feeds between nodes. It gives no guarantee: messages may get lost.
 type Bus interface {
-	// Publish tells all other nodes that subscribe to a subject. It never blocks.
+	// Publish sends data to all other nodes that subscribe to a subject. It never blocks.
 	Publish(subject string, data []byte)
-	// Subscribe calls each with what is published, one message after the other, until
-	// cancel is called.
+	// Subscribe calls each with the published messages, one after the other, until cancel
+	// is called.
 	Subscribe(subject string, each func(data []byte)) (cancel func(), err error)
 }
 
@@ -60,22 +61,22 @@ type Config struct {
 	Observer Observer
 }
 
-// Observer is told what metrics count. Each func may be nil; all are called from many
+// Observer receives what metrics count. Each func may be nil; all are called from many
 // goroutines and must not block.
 type Observer struct {
 	// Answered: a question was answered by a replica that was so old (0 on the owner's
 	// own node), or by the grain.
 	Answered func(kind boxoffice.Kind, byReplica bool, age time.Duration)
 	Fed      func(changes int) // a message was published, with 0 changes if it is a heartbeat
-	Heard    func(changes int) // a message of another node has come
-	Gap      func()            // one has not
-	Replicas func(change int)  // summed up: the replicas of this node
+	Heard    func(changes int) // a message of another node has arrived
+	Gap      func()            // a message was lost
+	Replicas func(change int)  // the sum of all changes is the replicas of this node
 }
 
 // Edge answers for the grains of the whole cluster on one node. All methods may be
 // called from many goroutines.
 type Edge struct {
-	// What is not answered here is asked of the grains.
+	// Client asks the grains what is not answered here.
 	*actors.Client
 
 	cfg     Config
@@ -85,14 +86,14 @@ type Edge struct {
 	outbox  outbox
 
 	followedMu sync.Mutex
-	followed   map[*replica]struct{} // that somebody waits for
+	followed   map[*replica]struct{} // by somebody
 
 	ctx   context.Context // ends with the edge
 	stop  context.CancelFunc
 	tasks sync.WaitGroup
 }
 
-// New makes the edge of a node. Close it when nobody asks any more and the grains of
+// New returns the edge of a node. Close it once no more questions come and the grains of
 // this node have stopped.
 func New(cfg Config) (*Edge, error) {
 	required := map[string]bool{
@@ -125,16 +126,16 @@ func New(cfg Config) (*Edge, error) {
 	return e, nil
 }
 
-// Close tells other nodes what is left to tell, and ends what runs beside the questions.
+// Close sends the other nodes what is left to send, and stops the edge's goroutines.
 func (e *Edge) Close() {
 	e.stop()
 	e.tasks.Wait()
 }
 
-// shelf has the replicas of one kind of grain.
+// shelf holds the replicas of one kind of grain.
 type shelf struct {
 	kind boxoffice.Kind
-	// read makes a view of what a grain answers to a watch.
+	// read returns the view in a grain's answer to a watch.
 	read func(id int64, answer proto.Message) (view, error)
 
 	mu       sync.RWMutex
@@ -146,7 +147,7 @@ func newShelf(kind boxoffice.Kind, read func(int64, proto.Message) (view, error)
 	return shelf{kind: kind, read: read, replicas: make(map[int64]*replica)}
 }
 
-// of gives the shelf of a kind of grain; nil if there are no replicas of it.
+// of returns the shelf of a kind of grain; nil if the kind has no replicas.
 func (e *Edge) of(kind string) *shelf {
 	switch boxoffice.Kind(kind) {
 	case boxoffice.KindSchedule:
@@ -158,14 +159,14 @@ func (e *Edge) of(kind string) *shelf {
 	}
 }
 
-// get gives the replica of a grain; nil if there is none.
+// get returns the replica of a grain; nil if there is none.
 func (s *shelf) get(id int64) *replica {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.replicas[id]
 }
 
-// replica gives the replica of a grain, a new one if need be; nil if there are too many.
+// replica returns the replica of a grain, a new one if need be; nil if there are too many.
 func (e *Edge) replica(s *shelf, id int64) *replica {
 	if r := s.get(id); r != nil {
 		return r
@@ -199,13 +200,13 @@ func (e *Edge) answered(kind boxoffice.Kind, byReplica bool, age time.Duration) 
 	}
 }
 
-// look gives the replica of a grain if it can vouch for its answer now: locked, for the
-// caller to unlock, and how old it is. Without one the grain has to be asked. It fails
-// where the grain would: it does not answer, or there is none.
+// look returns the replica of a grain if it can vouch for its answer now, locked, for the
+// caller to unlock, and how old the answer is. If it returns none, the grain has to be
+// asked. It fails if the grain would: it does not answer, or does not exist.
 func (e *Edge) look(ctx context.Context, s *shelf, id int64) (*replica, time.Duration, error) {
-	// The first try may find nothing, the second news that are under way, the third is for
-	// whoever was overtaken. What time has changed and a grain cannot write down, only the
-	// grain shows.
+	// The first try may find nothing, the second a change that is under way, and the third
+	// is for a caller that was overtaken. What time has changed and a grain cannot write,
+	// only the grain shows.
 	for try := range 3 {
 		r := e.replica(s, id)
 		if r == nil {
@@ -251,7 +252,7 @@ func (e *Edge) look(ctx context.Context, s *shelf, id int64) (*replica, time.Dur
 	return nil, 0, nil
 }
 
-// noting passes calls on and notes which points of views their answers show.
+// noting passes calls on and records which points of views their answers show.
 type noting struct{ edge *Edge }
 
 func (n noting) Call(ctx context.Context, kind string, id int64, message proto.Message) (proto.Message, error) {
@@ -269,7 +270,7 @@ func (n noting) Call(ctx context.Context, kind string, id int64, message proto.M
 }
 
 // note keeps a grain's replica from showing anything older than what this node has
-// told. Where there is no replica nothing has to be kept: a later one begins later.
+// answered. Without a replica there is nothing to record: a later one begins later.
 func (e *Edge) note(kind string, id int64, p point) {
 	s := e.of(kind)
 	if s == nil || p == (point{}) {
@@ -284,8 +285,8 @@ func (e *Edge) note(kind string, id int64, p point) {
 	}
 }
 
-// watchOver wakes those who follow replicas that cannot vouch any more, renews what is
-// in use and drops what is not, until the edge is closed.
+// watchOver wakes the followers of replicas that can no longer vouch for their view, renews
+// replicas in use and drops the others, until the edge is closed.
 func (e *Edge) watchOver() {
 	check, sweep := time.NewTicker(checkEvery), time.NewTicker(sweepEvery)
 	defer check.Stop()
@@ -306,7 +307,7 @@ func (e *Edge) watchOver() {
 	}
 }
 
-// checkFollowed makes those ask again who wait for replicas that are not good any more.
+// checkFollowed makes the followers of replicas that are no longer good ask again.
 func (e *Edge) checkFollowed() {
 	e.followedMu.Lock()
 	followed := make([]*replica, 0, len(e.followed))
@@ -333,8 +334,8 @@ func (e *Edge) unfollow(r *replica) {
 	delete(e.followed, r)
 }
 
-// sweep renews and drops replicas. Who follows one that nobody asked for a while is made
-// to ask again, to see whether anybody is left.
+// sweep renews and drops replicas. The followers of a replica that nobody has asked for a
+// while are made to ask again, which shows whether any are left.
 func (e *Edge) sweep(s *shelf, now time.Time) {
 	s.mu.RLock()
 	all := make([]*replica, 0, len(s.replicas))
@@ -359,7 +360,7 @@ func (e *Edge) sweep(s *shelf, now time.Time) {
 	}
 }
 
-// drop forgets a replica. Who has it in hand finds out by its mark.
+// drop forgets a replica. Whoever still holds it finds out by its mark.
 func (e *Edge) drop(s *shelf, r *replica) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -375,15 +376,15 @@ func (e *Edge) drop(s *shelf, r *replica) {
 	e.countReplicas(-1)
 }
 
-// askAgain is a channel that is closed when it is worth asking a grain again that no
-// replica follows.
+// askAgain returns a channel that is closed when it is worth asking a grain without a
+// replica again.
 func askAgain() <-chan struct{} {
 	again := make(chan struct{})
 	time.AfterFunc(askAgainAfter, func() { close(again) })
 	return again
 }
 
-// markOf gives the mark of a whole view.
+// markOf returns the mark of a whole view.
 func markOf(answer proto.Message) (*messages.Mark, bool) {
 	state, ok := answer.(interface{ GetMark() *messages.Mark })
 	if !ok {

@@ -13,22 +13,22 @@ import (
 // feedSubject begins the subject of every member's feed; its id follows.
 const feedSubject = "feed"
 
-// source is a member whose feed this node hears. What it tells arrives on one goroutine.
+// source is a member whose feed this node receives. Its messages arrive on one goroutine.
 type source struct {
-	counter uint64        // of the last message that has come
-	since   atomic.Uint64 // the first of those that have come without a gap since
+	counter uint64        // of the last message that has arrived
+	since   atomic.Uint64 // the first of those that have arrived without a gap since
 	at      atomic.Int64  // when they were complete, in Unix milliseconds
 }
 
-// completeAt tells as of when everything has come that was told after a message, and
+// completeAt returns as of when everything sent after a message has arrived, and reports
 // whether none of it is missing.
 func (s *source) completeAt(counter uint64) (at time.Time, unbroken bool) {
-	// The time is read first: a gap is noted before a newer time is.
+	// The time is read first: a gap is recorded before a newer time.
 	ms := s.at.Load()
 	return time.UnixMilli(ms), s.since.Load() <= counter+1
 }
 
-// sources are the members that this node has heard, or heard of.
+// sources are the members whose feeds this node has received, or that a mark has named.
 type sources struct {
 	mu    sync.Mutex
 	known map[string]*source
@@ -45,8 +45,8 @@ func (s *sources) get(member string) *source {
 	return known
 }
 
-// forgetAfter is how long a member is remembered that is silent. A replica that still
-// refers to it had to ask anew long before.
+// forgetAfter is how long a silent member is remembered. A replica that still refers to it
+// has had to ask again long before.
 const forgetAfter = 5 * time.Minute
 
 func (s *sources) forget(now time.Time) {
@@ -59,7 +59,7 @@ func (s *sources) forget(now time.Time) {
 	}
 }
 
-// hear takes in a message of a feed. The changes come first, and only then is anything
+// hear takes in a message of a feed. It applies the changes before it marks anything
 // complete.
 func (e *Edge) hear(data []byte) {
 	feed := new(messages.Feed)
@@ -70,7 +70,7 @@ func (e *Edge) hear(data []byte) {
 	s := e.sources.get(feed.GetMemberId())
 	counter := feed.GetCounter()
 	if counter <= s.counter {
-		return // twice, or too late: it was missed already
+		return // a duplicate, or too late: it already counts as lost
 	}
 	if counter != s.counter+1 {
 		s.since.Store(counter)

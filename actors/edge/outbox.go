@@ -11,29 +11,29 @@ import (
 	"boxoffice/actors/messages"
 )
 
-// How a feed is told.
+// Times and bounds of a feed.
 const (
-	feedEvery  = 20 * time.Millisecond  // at most: what happens meanwhile goes in one message
-	feedAtMost = 250 * time.Millisecond // at least, while another node watches anything
+	feedEvery  = 20 * time.Millisecond  // at most this often: changes in between go in one message
+	feedAtMost = 250 * time.Millisecond // at least this often, while another node watches anything
 
 	maxFeedBytes = 256 << 10 // of one message; NATS takes a megabyte
-	// maxUntold bounds the changes that wait while the node has no lease. Past it they
-	// are forgotten, and a message is left out of the count, so that everybody asks anew.
+	// maxUntold bounds the changes that wait while the node has no lease. Past it they are
+	// dropped, and a number is skipped, so that every replica asks again.
 	maxUntold = 1 << 16
 )
 
-// outbox has what this node will tell the others of its grains.
+// outbox holds what this node will send to the others about its grains.
 type outbox struct {
 	cfg  *Config
-	kick chan struct{} // there is something to tell
+	kick chan struct{} // there is something to send
 
 	mu      sync.Mutex
 	watched map[boxoffice.Grain]watched // by other nodes
-	changes []*messages.Change          // to be told
+	changes []*messages.Change          // to be sent
 	counter uint64                      // of the last message
 }
 
-// watched is what other nodes watch of a grain.
+// watched describes the watch of other nodes on a grain.
 type watched struct {
 	epoch int64
 	until time.Time
@@ -43,21 +43,21 @@ func newOutbox(cfg *Config) outbox {
 	return outbox{cfg: cfg, kick: make(chan struct{}, 1), watched: make(map[boxoffice.Grain]watched)}
 }
 
-// watch tells changes of a grain from now on.
+// watch sends changes of a grain from now on.
 func (o *outbox) watch(grain boxoffice.Grain, epoch int64, until time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.watched[grain] = watched{epoch: epoch, until: until}
 }
 
-// mark gives the counter of the last message.
+// mark returns the counter of the last message.
 func (o *outbox) mark() uint64 {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.counter
 }
 
-// change tells a change if another node still watches its grain.
+// change queues a change if another node still watches its grain.
 func (o *outbox) change(grain boxoffice.Grain, change *messages.Change, now time.Time) (told bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -73,7 +73,8 @@ func (o *outbox) change(grain boxoffice.Grain, change *messages.Change, now time
 	return true
 }
 
-// ended tells that nobody vouches any more for what a grain showed in an epoch and before.
+// ended queues the news that nobody vouches any more for what a grain showed in an epoch
+// and before.
 func (o *outbox) ended(grain boxoffice.Grain, epoch int64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -100,8 +101,8 @@ func (o *outbox) add(change *messages.Change) {
 	}
 }
 
-// forget stops telling what nobody has asked for again, and says so: whoever watches
-// by a clock that goes differently must not wait in vain.
+// forget ends watches that nobody has renewed, and announces it: a watcher whose clock runs
+// differently must not wait in vain.
 func (o *outbox) forget(now time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -112,7 +113,7 @@ func (o *outbox) forget(now time.Time) {
 	}
 }
 
-// run tells what there is to tell until ctx ends, and what is left then.
+// run sends what is queued until ctx ends, and then what is left.
 func (o *outbox) run(ctx context.Context) {
 	heartbeat := time.NewTimer(feedAtMost)
 	defer heartbeat.Stop()
@@ -136,12 +137,12 @@ func (o *outbox) run(ctx context.Context) {
 	}
 }
 
-// tell publishes what there is to tell, in as many messages as it takes; an empty one if
-// somebody watches and nothing has changed. Without a lease everything has to wait: this
-// node may not say how its grains stand.
+// tell publishes what is queued, in as many messages as it takes; an empty one if somebody
+// watches and nothing has changed. Without a lease everything has to wait, as this node may
+// not vouch for its grains.
 func (o *outbox) tell() {
-	// Whatever was acknowledged until now is in the outbox already, and until now nobody
-	// else can have acknowledged anything.
+	// Everything acknowledged until now is already in the outbox, and until now nobody else
+	// can have acknowledged anything.
 	at := o.cfg.Clock.Now()
 	if !o.cfg.Lease.Valid() {
 		return
@@ -164,8 +165,8 @@ func (o *outbox) tell() {
 	}
 }
 
-// cut takes as many changes as fit into a message. One that is too large is told as an
-// end, so that whoever watches asks anew.
+// cut takes as many changes as fit into a message. A change that is too large is sent as an
+// end, so that the watchers ask again.
 func cut(changes []*messages.Change) (message, rest []*messages.Change) {
 	size := 0
 	for i, change := range changes {

@@ -108,7 +108,7 @@ func (h *history) note() {
 	}
 }
 
-// whenEnded tells since when a place has ended.
+// whenEnded returns since when a place has ended.
 func (h *history) whenEnded(sequence uint64) (time.Time, bool) {
 	h.noteMu.Lock()
 	defer h.noteMu.Unlock()
@@ -116,7 +116,7 @@ func (h *history) whenEnded(sequence uint64) (time.Time, bool) {
 	return at, ended
 }
 
-// shownAt gives what was shown, by version.
+// shownAt returns what was shown, by version.
 func (h *history) shownAt() []shown {
 	h.noteMu.Lock()
 	defer h.noteMu.Unlock()
@@ -215,7 +215,7 @@ func (h *history) miss(t *rapid.T) {
 	h.lookAt(t, n)
 }
 
-// move gives the schedule to another node. Where the owner has no time to say so, it has
+// move moves the schedule to another node. Where the owner has no time to say so, it has
 // lost its lease, for good.
 func (h *history) move(t *rapid.T) {
 	to := h.node(t)

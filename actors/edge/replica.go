@@ -12,25 +12,25 @@ import (
 	"boxoffice/actors/messages"
 )
 
-// view is what a replica knows of its grain.
+// view is a replica's knowledge of its grain.
 type view interface {
-	// take takes over one change. After an error the view is worth nothing.
+	// take applies one change. After an error the view must not be used.
 	take(change *messages.Change) error
-	// succeed takes over what is still good of the view before, which may be nil.
+	// succeed takes over what is still valid of the view before, which may be nil.
 	succeed(before view)
-	// dueAt is when time alone changes what the grain shows; zero: never.
+	// dueAt returns when time alone changes what the grain shows; zero: never.
 	dueAt() time.Time
 }
 
-// point is a moment in the life of a view. Versions are counted anew in every epoch.
+// point is a moment in the life of a view. Versions start again in every epoch.
 type point struct{ epoch, version int64 }
 
 func (p point) before(q point) bool {
 	return p.epoch < q.epoch || p.epoch == q.epoch && p.version < q.version
 }
 
-// replica is what this node knows of one grain. It is there before it knows anything, and
-// as long as it is there it hears of every change.
+// replica is what this node knows of one grain. It exists before it knows anything, and as
+// long as it exists it receives every change.
 type replica struct {
 	edge  *Edge
 	shelf *shelf
@@ -39,21 +39,21 @@ type replica struct {
 	mu   sync.Mutex
 	view view  // nil: nothing is known
 	at   point // of view
-	// source tells the changes; nil: the grain lives on this node. Nothing is missing as
-	// long as all of its messages have come from the one after counter on.
+	// source sends the changes; nil: the grain lives on this node. Nothing is missing as
+	// long as all of its messages from the one after counter on have arrived.
 	source  *source
 	counter uint64
-	askedAt time.Time // before the grain gave the whole view
-	floor   point     // what this node has told somebody
+	askedAt time.Time // before the grain returned the whole view
+	floor   point     // the newest point that this node has answered with
 	watch   *watch    // in flight, or nil
 	changed chan struct{}
 	usedAt  time.Time
-	unfitAt time.Time // when nothing could be made of the whole view; zero: it could
-	dropped bool      // nobody hears of changes any more
+	unfitAt time.Time // when the whole view turned out to be unusable; zero: it was usable
+	dropped bool      // it receives no more changes
 }
 
-// watch is a question for the whole view that is under way. What is heard meanwhile
-// may be news to its answer.
+// watch is a request for the whole view that is under way. Changes that arrive meanwhile
+// may be newer than its answer.
 type watch struct {
 	sentAt  time.Time
 	changes []*messages.Change
@@ -65,17 +65,17 @@ type watch struct {
 // maxMeanwhile bounds the changes that are kept while a watch is under way.
 const maxMeanwhile = 1024
 
-// judgement says whether a replica may answer.
+// judgement is whether a replica may answer.
 type judgement int
 
 const (
 	good   judgement = iota
-	behind           // this node has told newer things: the news is under way
-	due              // time has changed what the grain shows, and nobody has told so
+	behind           // this node has answered newer things: the change is under way
+	due              // time has changed what the grain shows, and no change says so yet
 	bad
 )
 
-// judge tells whether the replica may answer at now, and how old its answer is.
+// judge reports whether the replica may answer at now, and how old its answer is.
 func (r *replica) judge(now time.Time) (age time.Duration, j judgement) {
 	if r.view == nil {
 		return 0, bad
@@ -95,10 +95,10 @@ func (r *replica) judge(now time.Time) (age time.Duration, j judgement) {
 	return age, good
 }
 
-// age tells how long ago nothing was missing, and whether that is young enough. The grain
-// was sure of the whole view when it gave it, with a lease or without; later it is the
-// owner's feed that vouches. A clock that jumps, here or there, makes replicas useless,
-// not wrong.
+// age returns how long ago nothing was missing, and reports whether that is young enough.
+// The grain was sure of the whole view when it returned it, with a lease or without; later
+// the owner's feed vouches for it. A clock that jumps, on either node, makes replicas
+// useless, not wrong.
 func (r *replica) age(now time.Time) (age time.Duration, young bool) {
 	age = now.Sub(r.askedAt)
 	young = age >= 0 && age <= maxAge
@@ -116,7 +116,7 @@ func (r *replica) age(now time.Time) (age time.Duration, young bool) {
 	return max(told, 0), true
 }
 
-// caughtUp waits a moment, unlocked, for news; false if none came.
+// caughtUp waits a moment, unlocked, for a change; false if none came.
 func (r *replica) caughtUp(ctx context.Context) bool {
 	news := r.follow()
 	r.mu.Unlock()
@@ -131,7 +131,7 @@ func (r *replica) caughtUp(ctx context.Context) bool {
 	return false
 }
 
-// follow gives a channel that is closed by the next change, or when it is worth asking
+// follow returns a channel that is closed by the next change, or when it is worth asking
 // again for another reason.
 func (r *replica) follow() <-chan struct{} {
 	if r.changed == nil {
@@ -150,13 +150,13 @@ func (r *replica) wake() {
 	}
 }
 
-// lose forgets the view: something is missing to it, or nobody vouches for it.
+// lose forgets the view: something is missing from it, or nobody vouches for it.
 func (r *replica) lose() {
 	r.view, r.source = nil, nil
 	r.wake()
 }
 
-// take takes over a change of the grain.
+// take takes in a change of the grain.
 func (r *replica) take(change *messages.Change) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -170,7 +170,7 @@ func (r *replica) take(change *messages.Change) {
 	}
 }
 
-// apply changes the view by the change that follows it. Older ones are in it already.
+// apply applies the change that follows the view. Older ones are already in it.
 func (r *replica) apply(change *messages.Change) {
 	epoch, version := change.GetEpoch(), change.GetVersion()
 	if epoch < r.at.epoch {
@@ -232,7 +232,7 @@ func (r *replica) endWatch(w *watch, answer proto.Message, err error) {
 		r.unfitAt = time.Time{}
 		r.install(w, mark, whole)
 	case code == boxoffice.CodeUnavailable || code == boxoffice.CodeScheduleNotFound:
-		w.err = err // what the grain says to any question
+		w.err = err // the grain would answer any question with it
 	default:
 		r.unfitAt = w.sentAt
 		r.edge.cfg.Logger.Error("no replica: the grain is asked", "kind", r.shelf.kind, "id", r.id, "error", err)
@@ -244,12 +244,12 @@ func (r *replica) endWatch(w *watch, answer proto.Message, err error) {
 	close(w.done)
 }
 
-// install makes what a grain answered to a watch the view, with what was heard meanwhile.
-// It leaves everything as it is if that is not good for answers.
+// install makes a grain's answer to a watch the view, and applies the changes that arrived
+// meanwhile. If the result cannot be used for answers, it changes nothing.
 func (r *replica) install(w *watch, mark *messages.Mark, whole view) {
 	start := point{epoch: mark.GetEpoch(), version: mark.GetVersion()}
 	if w.missed || r.view != nil && start.epoch < r.at.epoch {
-		return // too late, or from before what is known
+		return // too late, or older than what is known
 	}
 	if r.view == nil || r.at.before(start) {
 		whole.succeed(r.view)

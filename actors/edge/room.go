@@ -6,15 +6,15 @@ import (
 	"boxoffice"
 )
 
-// Place tells where a place stands. One that waits is found in the replica, without its
-// grain; everything else (it was let in, it has ended, its replica cannot vouch) is asked
-// of the grain, for which its holder then counts as seen.
+// Place returns the current state of a place. The replica answers for a waiting place,
+// without the grain; in all other cases (it was let in, it has ended, the replica cannot
+// vouch for it) the grain is asked, and the holder counts as seen.
 func (e *Edge) Place(ctx context.Context, scheduleID int64, ref boxoffice.PlaceRef) (boxoffice.Place, error) {
 	place, _, err := e.findPlace(ctx, scheduleID, ref, false)
 	return place, err
 }
 
-// FollowPlace tells where a place stands, and gives a channel that is closed when it is
+// FollowPlace returns the current state of a place, and a channel that is closed when it is
 // worth asking again.
 func (e *Edge) FollowPlace(
 	ctx context.Context, scheduleID int64, ref boxoffice.PlaceRef,
@@ -55,7 +55,7 @@ func (e *Edge) findPlace(
 	return place, changed, nil
 }
 
-// QueueStatus reads the public view of a waiting room.
+// QueueStatus returns the public view of a waiting room.
 func (e *Edge) QueueStatus(ctx context.Context, scheduleID int64) (boxoffice.QueueStatus, error) {
 	r, age, err := e.look(ctx, &e.rooms, scheduleID)
 	if err != nil {

@@ -214,7 +214,7 @@ func (w *roomWorld) pass(t *rapid.T) {
 	w.look(t)
 }
 
-// crash gives the room to a new activation.
+// crash replaces the room's activation by a new one.
 func (w *roomWorld) crash(t *rapid.T) {
 	w.stop()
 	w.spawn()

@@ -28,5 +28,5 @@ func (r *room) take(change *messages.Change) error {
 // succeed takes over nothing: a room has no history.
 func (r *room) succeed(view) {}
 
-// dueAt is never: what time changes of a waiting room, a view finds out itself.
+// dueAt returns zero: a view computes itself what time changes of a waiting room.
 func (r *room) dueAt() time.Time { return time.Time{} }

@@ -13,16 +13,16 @@ import (
 )
 
 // room is the view of one waiting room as a replica keeps it: what it shows of itself, and
-// who waits. Of a place it keeps one bit, and its position is how many bits are set before:
-// a million who wait take 130 KB. It is not safe for concurrent use, but may be asked by
-// many at once while nobody changes it.
+// who waits. It keeps one bit per place; a place's position is the number of set bits
+// before it. It is not safe for concurrent use, but may be read by many at once while
+// nobody changes it.
 type room struct {
 	view waitingroom.View
-	// waiting has the sequences of those who wait.
+	// waiting holds the sequences of those who wait.
 	waiting *roaring.Bitmap
 }
 
-// roomOf reads the whole view of a waiting room.
+// roomOf returns the whole view of a waiting room in a message.
 func roomOf(scheduleID int64, m *messages.RoomState) (*room, error) {
 	r := &room{waiting: roaring.New()}
 	r.view.ScheduleID = scheduleID
@@ -43,7 +43,7 @@ func roomOf(scheduleID int64, m *messages.RoomState) (*room, error) {
 	return r, nil
 }
 
-// apply takes in what one commit changed. After an error the view is worth nothing.
+// apply applies the changes of one commit. After an error the view must not be used.
 func (r *room) apply(m *messages.RoomChange) error {
 	if first, joined := m.GetFirst(), m.GetJoined(); joined > 0 {
 		if first == 0 || first > math.MaxUint32 || joined > math.MaxUint32-first {
@@ -64,7 +64,7 @@ func (r *room) apply(m *messages.RoomChange) error {
 	return r.check()
 }
 
-// check wants as many to wait as the room itself said.
+// check fails unless as many wait as the room itself said.
 func (r *room) check() error {
 	if count := r.waiting.GetCardinality(); count != uint64(r.view.Waiting) {
 		return fmt.Errorf("%d wait, but the replica counts %d", r.view.Waiting, count)
@@ -83,8 +83,8 @@ func (r *room) show(m *messages.RoomView) {
 	v.MaxPollAfter = time.Duration(m.GetMaxPollAfter()) * time.Millisecond
 }
 
-// place shows a place that waits to its holder. It is for the room itself to say what
-// became of one that does not wait: then ok is false.
+// place returns what the holder of a waiting place is shown. If the place does not wait, ok
+// is false: only the room itself knows what became of it.
 func (r *room) place(ref boxoffice.PlaceRef, now time.Time) (place boxoffice.Place, refusal *boxoffice.Error, ok bool) {
 	if ref.Sequence > math.MaxUint32 || !r.waiting.Contains(uint32(ref.Sequence)) {
 		return boxoffice.Place{}, nil, false

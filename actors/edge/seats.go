@@ -14,20 +14,20 @@ import (
 	"boxoffice/seatmap"
 )
 
-// maxHistory is how many changes of the seats of one schedule are kept for those who
-// follow them. Who is further behind gets the whole map.
+// maxHistory is how many changes of the seats of one schedule are kept for followers. A
+// follower that is further behind gets the whole map.
 const maxHistory = 256
 
 // seats is the view of the seats of one schedule.
 type seats struct {
 	*seatmap.View
-	// history leads from the version since to the map, one version a step.
+	// history leads from the version since to the map, one version per step.
 	history []step
 	since   int64
 }
 
-// step is a change of one seat. All changes of all replicas come by here, and few are asked
-// for: it is kept small.
+// step is a change of one seat. Every change of every replica becomes one, and few are ever
+// read, so it is small.
 type step struct {
 	seatNumber uint8
 	status     boxoffice.SeatStatus
@@ -43,8 +43,8 @@ func readSeats(id int64, answer proto.Message) (view, error) {
 	return s, nil
 }
 
-// succeed takes over the history where it leads to the same map. Where it does not, nobody
-// knows what lies between.
+// succeed takes over the history if it leads to the same map. If it does not, nobody knows
+// what lies between.
 func (s *seats) succeed(before view) {
 	if b, ok := before.(*seats); ok && b.Map.Version == s.Map.Version {
 		s.history, s.since, s.Map = b.history, b.since, b.Map
@@ -69,7 +69,7 @@ func (s *seats) take(change *messages.Change) error {
 
 func (s *seats) dueAt() time.Time { return s.DueAt }
 
-// after gives the changes that lead from a version to the map; false if nobody knows.
+// after returns the changes that lead from a version to the map; false if nobody knows.
 func (s *seats) after(version int64) ([]boxoffice.SeatChange, bool) {
 	if version < s.since || version > s.Map.Version {
 		return nil, false
@@ -84,8 +84,8 @@ func (s *seats) after(version int64) ([]boxoffice.SeatChange, bool) {
 	return changes, true
 }
 
-// SeatMap shows the seats. A nil admission is an admin's. The map is shared: nobody
-// changes it.
+// SeatMap returns the seats. A nil admission is an admin's. The map is shared and must not
+// be changed.
 func (e *Edge) SeatMap(
 	ctx context.Context, scheduleID int64, admission *boxoffice.Admission,
 ) (*boxoffice.SeatMap, error) {
@@ -107,13 +107,13 @@ func (e *Edge) SeatMap(
 	return seatMap, nil
 }
 
-// FollowSeats gives the seats to somebody who saw them at version since (< 0: never).
+// FollowSeats returns the seats to somebody who saw them at version since (< 0: never).
 func (e *Edge) FollowSeats(
 	ctx context.Context, scheduleID int64, admission *boxoffice.Admission, since int64,
 ) (boxoffice.SeatNews, error) {
 	r, age, err := e.look(ctx, &e.seats, scheduleID)
 	if r != nil && since > r.view.(*seats).Map.Version {
-		// Another node has told more than this one knows yet, or it means nothing.
+		// Another node has shown more than this one knows yet, or the version is invalid.
 		w := r.beginWatch(r.usedAt)
 		r.mu.Unlock()
 		select {

@@ -43,7 +43,7 @@ type world struct {
 	nodes []*node
 
 	mu sync.Mutex
-	// tamper, if set, gives what arrives in place of a message; nothing: it is lost.
+	// tamper, if set, returns what arrives in place of a message; nothing: it is lost.
 	tamper func(to *node, feed *messages.Feed) []*messages.Feed
 	calls  map[string]int // of each node, by type of message
 	// meanwhile, if set, runs once after the grain has answered a watch and before the
@@ -136,7 +136,7 @@ func (n *node) Call(_ context.Context, kind string, id int64, m proto.Message) (
 	return reply, err
 }
 
-// asked tells how often a node has asked the grain something, and forgets it.
+// asked returns how often a node has asked the grain something, and resets that.
 func (w *world) asked(n *node, message string) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -309,7 +309,7 @@ func (g *grain) commit(events []boxoffice.Event) {
 	}
 }
 
-// moveTo activates the grain elsewhere. A clean end tells that the old one has ended.
+// moveTo activates the grain elsewhere. A clean end announces that the old one has ended.
 func (g *grain) moveTo(n *node, clean bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -5,9 +5,9 @@ import (
 	"boxoffice/actors/messages"
 )
 
-// The edge hears of the grains of its own node here (actors.Views): what they show goes
-// into the replicas of this node at once, and to the other nodes with the next message of
-// the feed.
+// The grains of the edge's own node call it here (actors.Views): what they show goes into
+// the replicas of this node at once, and to the other nodes with the next message of the
+// feed.
 
 // Watched implements actors.Views.
 func (e *Edge) Watched(grain boxoffice.Grain, epoch int64, watcher string) *messages.Mark {

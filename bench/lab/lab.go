@@ -1,4 +1,4 @@
-// Package lab gives benchmarks the programs that they compare, freshly built, and a
+// Package lab provides benchmarks with the programs that they compare, freshly built, and a
 // Postgres that these share, all of it private and gone afterwards.
 package lab
 
@@ -270,7 +270,7 @@ func (l *Lab) Start(ctx context.Context, server string, settings ...string) (*Se
 // anyAdmin is a token for servers that do not look at it.
 const anyAdmin = "01930000-0000-7000-8000-000000000000"
 
-// StartProfiled starts a [Boxoffice] that serves profiles as well, and tells at which
+// StartProfiled starts a [Boxoffice] that serves profiles as well, and returns at which
 // address.
 func (l *Lab) StartProfiled(ctx context.Context, settings ...string) (server *Server, profiles string, err error) {
 	if profiles, err = rig.FreeAddress("127.0.0.1"); err != nil {

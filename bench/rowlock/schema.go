@@ -1,6 +1,6 @@
 package main
 
-// schema makes the tables anew. A seat is a row; holds and sales are states of it.
+// schema recreates the tables. A seat is a row; holds and sales are states of it.
 const schema = `
 DROP SCHEMA IF EXISTS rowlock CASCADE;
 CREATE SCHEMA rowlock;

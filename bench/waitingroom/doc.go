@@ -1,4 +1,4 @@
-// Command waitingroom measures what a waiting room is to reach: two nodes, a NATS and a
+// Command waitingroom measures a waiting room against its goals: two nodes, a NATS and a
 // PostgreSQL that waits for its disk, the client and everything else on this machine. It
 // prints a table of goals and of what was measured.
 //

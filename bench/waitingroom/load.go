@@ -30,7 +30,7 @@ func poll(line int64, p *person) apiclient.Request {
 	return apiclient.Request{Method: http.MethodGet, URL: tokensPath(line) + "/me", QueueToken: p.queueToken}
 }
 
-// findPollers gives those who will poll the tokens of their places: joining again gives
+// findPollers returns those who will poll the tokens of their places: joining again returns
 // the place that somebody has.
 func (b *bench) findPollers(ctx context.Context) error {
 	for _, line := range []struct {
@@ -123,8 +123,8 @@ func (b *bench) joinsOverHTTP(ctx context.Context) error {
 	return nil
 }
 
-// loseOwner kills the node that owns the long line and asks the other one until the line
-// is back: joining again needs the gatekeeper, and gives the place that was there.
+// loseOwner kills the node that owns the long line and asks the other one until the line is
+// back: joining again needs the gatekeeper, and returns the place that was there.
 func (b *bench) loseOwner(ctx context.Context) error {
 	began := time.Now()
 	b.owner.Kill()

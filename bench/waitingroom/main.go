@@ -71,7 +71,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 // otherFiles is what a process of this bench opens beside its streams.
 const otherFiles = 2048
 
-// checkFiles tells whether a process may open so many files. Go programs, the node
+// checkFiles reports whether a process may open so many files. Go programs, the node
 // included, take all that the hard limit allows.
 func checkFiles(count uint64) error {
 	var limit syscall.Rlimit

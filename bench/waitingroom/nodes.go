@@ -23,7 +23,7 @@ func (b *bench) startNode(ctx context.Context) (*node, error) {
 	return &node{Server: server, debug: debug, client: newClient(server.URL, max(b.connections, b.joining))}, nil
 }
 
-// startNodes starts two nodes and tells what the long line takes of their memory: the
+// startNodes starts two nodes and reports how much of their memory the long line takes: the
 // heap in use after a collection, before and after they know of it.
 func (b *bench) startNodes(ctx context.Context) (err error) {
 	if b.owner, err = b.startNode(ctx); err != nil {

@@ -18,11 +18,11 @@ import (
 	"boxoffice/internal/apiclient"
 )
 
-// streamDeadline is how long streams may take to be told.
+// streamDeadline is how long a change may take to reach the streams.
 const streamDeadline = 30 * time.Second
 
 // follow opens many streams of the seats of one schedule on one node, changes a seat, and
-// tells how long after the request to change it their readers knew.
+// reports how long after the request to change it their readers knew.
 func (b *bench) follow(ctx context.Context) error {
 	schedule, err := newSchedule(ctx, b.db, 100, 0)
 	if err != nil {
@@ -104,7 +104,7 @@ func openStream(ctx context.Context, address, path, adminToken string) (*stream,
 	return s, nil
 }
 
-// next reads up to a line and tells when it came; zero: it did not.
+// next reads up to a line and returns when it came; zero: it did not.
 func (s *stream) next(line string) time.Time {
 	if err := s.conn.SetReadDeadline(time.Now().Add(streamDeadline)); err != nil {
 		return time.Time{}

@@ -11,7 +11,7 @@ import (
 	"boxoffice/chaos/history"
 )
 
-// movement is one operation on one account. Every answer of the service tells the
+// movement is one operation on one account. Every answer of the service contains the
 // balance, so that each step says what the balance was after it.
 type movement struct {
 	change  int64
@@ -44,7 +44,7 @@ func accountModel() porcupine.Model {
 	}
 }
 
-// accountMovements gives the steps of every account.
+// accountMovements returns the steps of every account.
 func accountMovements(effects []Effect) map[uuid.UUID][]movement {
 	movements := make(map[uuid.UUID][]movement)
 	for i := range effects {
@@ -59,7 +59,7 @@ func accountMovements(effects []Effect) map[uuid.UUID][]movement {
 	return movements
 }
 
-// movementOf tells what an effect says of the account of its user.
+// movementOf returns what an effect implies for the account of its user.
 func movementOf(f *Effect) (movement, bool) {
 	a := f.Answer
 	if !f.OK {

@@ -145,7 +145,7 @@ func causeOf(row EventRow) (cause, bool) {
 	}
 }
 
-// leftWith tells whether the place that a reservation was made with was left by its
+// leftWith reports whether the place that a reservation was made with was left by its
 // holder, who may not have been told.
 func (c *causes) leftWith(reservation uuid.UUID) bool {
 	h := c.facts.held[reservation]

@@ -54,7 +54,7 @@ type Effect struct {
 	Operations   []int
 }
 
-// told tells whether somebody was told about the effect.
+// told reports whether any client has learned of the effect.
 func (f Effect) told() bool { return f.Return != Never }
 
 // facts is an index over the events of all schedules and waiting rooms.

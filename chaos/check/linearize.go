@@ -18,7 +18,7 @@ type Partition struct {
 	Result     porcupine.CheckResult
 }
 
-// linearize checks every claim and every account until patience is over. now tells the
+// linearize checks every claim and every account until patience is over. now returns the
 // time.
 func linearize(s steps, effects []Effect, limits Limits, now func() time.Time) []Partition {
 	partitions := claimPartitions("seat", s.seats, limits)
@@ -82,7 +82,7 @@ func violationsOf(partitions []Partition) []Violation {
 	return violations
 }
 
-// stuck gives the first operations that no linearization got past: the ones that are
+// stuck returns the first operations that no linearization got past: the ones that are
 // missing from the longest partial linearization, up to where it ends.
 func stuck(p Partition) []int {
 	const most = 8

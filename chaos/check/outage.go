@@ -15,7 +15,7 @@ type Outage struct {
 	Length     time.Duration `json:"length"`
 }
 
-// LongestOutages gives the longest outage of each schedule between two times.
+// LongestOutages returns the longest outage of each schedule between two times.
 func LongestOutages(operations []history.Operation, scheduleIDs []int64, from, to time.Duration) []Outage {
 	answers := make(map[int64][]time.Duration, len(scheduleIDs))
 	for _, op := range operations {

@@ -92,7 +92,7 @@ func combined(partitions []Partition) porcupine.Model {
 	}
 }
 
-// inLanes gives each operation a lane in which no other one overlaps it: that is what a
+// inLanes assigns each operation a lane in which no other one overlaps it: that is what a
 // page shows as a client.
 func inLanes(operations []porcupine.Operation) []porcupine.Operation {
 	laid := slices.Clone(operations)

@@ -33,7 +33,7 @@ func (t *told) earliest() time.Duration {
 	return t.first
 }
 
-// before tells whether an answer has to show the change: its own node had told somebody,
+// before reports whether an answer has to show the change: its own node had told somebody,
 // or any node had, longer ago than answers may be old.
 func (t *told) before(op history.Operation, limits Limits) bool {
 	at, ok := t.byNode[op.Node]

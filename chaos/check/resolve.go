@@ -99,7 +99,7 @@ func (r *resolver) checkReused(op history.Operation) {
 	}
 }
 
-// stored tells whether an answer is one that is kept under its key.
+// stored reports whether an answer is one that is kept under its key.
 func stored(op history.Operation) bool {
 	switch op.Result {
 	case history.OK:
@@ -184,7 +184,7 @@ func sameBody(a, b history.Operation) bool {
 		valueOf(a.Answer.Balance) == valueOf(b.Answer.Balance)
 }
 
-// answerOf tells what was answered with a stored outcome.
+// answerOf returns the answer that a stored outcome made.
 func answerOf(o boxoffice.Outcome) (ok, created bool, code string, a history.Answer) {
 	if o.Refusal != nil {
 		a.AvailableSeats, a.Amount = o.Refusal.AvailableSeats, o.Refusal.Amount
@@ -250,12 +250,12 @@ func (r *resolver) findHeld(op history.Operation) (uuid.UUID, bool) {
 	return best, bestAt != Never
 }
 
-// keyed tells whether an operation id belongs to a request with a key.
+// keyed reports whether an operation id belongs to a request with a key.
 func (r *resolver) keyed(operationID uuid.UUID) bool {
 	return slices.ContainsFunc(r.evidence.State.Keys, func(k KeyRow) bool { return k.OperationID == operationID })
 }
 
-// releasedWith tells whether a hold that was taken with a place was released.
+// releasedWith reports whether a hold that was taken with a place was released.
 func (r *resolver) releasedWith(place placeID) bool {
 	for id := range r.facts.released {
 		if held := r.facts.held[id]; held.scheduleID == place.scheduleID && held.sequence == place.sequence {
@@ -265,7 +265,7 @@ func (r *resolver) releasedWith(place placeID) bool {
 	return false
 }
 
-// valueOf gives what is pointed at, or the zero value.
+// valueOf returns what is pointed at, or the zero value.
 func valueOf[T any](p *T) (v T) {
 	if p != nil {
 		v = *p

@@ -14,7 +14,7 @@ type Result struct {
 	Partitions []Partition
 }
 
-// Run applies all checks to what a run left behind. now tells the time: the search for
+// Run applies all checks to what a run left behind. now returns the time: the search for
 // linearizations is bounded.
 func Run(e Evidence, limits Limits, now func() time.Time) Result {
 	effects, violations := Resolve(e)

@@ -134,7 +134,7 @@ func checkSeatMaps(e Evidence, f facts, effects []Effect, limits Limits) []Viola
 	return violations
 }
 
-// check finds the moment that a map shows and tells what is wrong with it.
+// check finds the moment that a map shows and returns what is wrong with it.
 func (h *seatHistory) check(op history.Operation, limits Limits) string {
 	version, letters := int(op.Answer.Version), string(op.Answer.Seats)
 	if len(letters) != boxoffice.SeatCount {
@@ -157,7 +157,7 @@ func (h *seatHistory) check(op history.Operation, limits Limits) string {
 	return ""
 }
 
-// shows tells whether letters are the seats as they were, but for overdue holds.
+// shows reports whether letters are the seats as they were, but for overdue holds.
 func (s seatsThen) shows(letters string, overdue int, op history.Operation, limits Limits) bool {
 	for i := range letters {
 		if letters[i] == s.letters[i] {
@@ -191,7 +191,7 @@ func (h *seatHistory) leastFor(op history.Operation, limits Limits) int {
 	return least
 }
 
-// soldOutBefore tells whether every seat of a join's schedule was sold at some time
+// soldOutBefore reports whether every seat of a join's schedule was sold at some time
 // before its answer.
 func soldOutBefore(e Evidence, op history.Operation) bool {
 	sold := make(map[int]bool, boxoffice.SeatCount)

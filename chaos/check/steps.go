@@ -58,7 +58,7 @@ func claimSteps(f facts, effects []Effect) steps {
 	return s
 }
 
-// add tells what one effect says of the claims.
+// add adds what one effect implies for the claims.
 func (s *steps) add(f *Effect) {
 	request := f.Request
 	switch f.Kind {

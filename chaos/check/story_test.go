@@ -199,7 +199,7 @@ func (s *story) admit(at int, sequences ...uint64) {
 	})
 }
 
-// check gives the checks that the story violates, each once, with what they say.
+// check returns the checks that the story violates, each once, with what they say.
 func (s *story) check() map[string]string {
 	violations := make(map[string]string)
 	for _, v := range Run(s.evidence, theLimits(), time.Now).Violations {

@@ -17,7 +17,7 @@ type Token struct {
 	AdmittedUntil int64     `json:"admittedUntil,omitzero"` // milliseconds since the Unix epoch; 0: waiting
 }
 
-// Admitted tells whether the token is of an admitted place.
+// Admitted reports whether the token is of an admitted place.
 func (t Token) Admitted() bool { return t.AdmittedUntil != 0 }
 
 // ReadToken reads the claims of a queue token, without checking its signature: the

@@ -1,8 +1,8 @@
-// Package history is what the clients of a chaos run did and were told: one
-// [Operation] for each request, in the words of the HTTP contract, with one monotonic
-// clock for all clients.
+// Package history records what the clients of a chaos run asked and were answered: one
+// [Operation] for each request, in the words of the HTTP contract, with one monotonic clock
+// for all clients.
 //
-// A history is evidence, not an opinion. Whether an operation whose result is unknown
-// happened is for package check to find out from the database; nothing here guesses.
-// When writing the evidence fails the run fails: a history with holes proves nothing.
+// A history is evidence, not an opinion. Package check determines from the database whether
+// an operation whose result is unknown happened; nothing here guesses. If the history
+// cannot be written the run fails: a history with gaps proves nothing.
 package history

@@ -29,7 +29,7 @@ const (
 	Cancel      Kind = "cancel"
 )
 
-// Served tells whether an answer to a request of this kind shows that the grains of its
+// Served reports whether an answer to a request of this kind shows that the grains of its
 // schedule are at work: only those count for how long a schedule was out.
 func (k Kind) Served() bool {
 	switch k {
@@ -55,7 +55,7 @@ const (
 	Unknown Result = "unknown"
 )
 
-// Definite tells whether the service has answered: what it said then binds it.
+// Definite reports whether the service has answered: what it said then binds it.
 func (r Result) Definite() bool { return r == OK || r == Refused }
 
 // Operation is one request of one client: what was asked, when, and what came back.
@@ -78,7 +78,7 @@ type Operation struct {
 	// Body is the answer as it came, where that matters: to requests with a key, and of
 	// refusals.
 	Body json.RawMessage `json:"body,omitempty"`
-	// Replayed tells that the answer is marked as given before.
+	// Replayed is true if the answer is marked as given before.
 	Replayed bool `json:"replayed,omitzero"`
 }
 
@@ -91,7 +91,7 @@ type Request struct {
 	PaymentID     uuid.UUID `json:"paymentId,omitzero"`
 	Amount        int64     `json:"amount,omitzero"`
 	Key           string    `json:"key,omitzero"`
-	// KeyReused tells that the key was given to another request before, on purpose.
+	// KeyReused is true if another request had the key before, on purpose.
 	KeyReused bool `json:"keyReused,omitzero"`
 	// Place is what the queue token says that was sent along.
 	Place Token `json:"place,omitzero"`

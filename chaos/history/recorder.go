@@ -18,7 +18,7 @@ type Recorder struct {
 	operations []Operation
 }
 
-// NewRecorder makes a recorder whose clock starts now.
+// NewRecorder returns a recorder whose clock starts now.
 func NewRecorder(now time.Time) *Recorder { return &Recorder{start: now} }
 
 // Start is when the clock of the history began, with its monotonic reading.
@@ -35,7 +35,7 @@ func (r *Recorder) Add(op Operation) {
 	r.operations = append(r.operations, op)
 }
 
-// Operations gives what was recorded until now, in order of call.
+// Operations returns what was recorded until now, in order of call.
 func (r *Recorder) Operations() []Operation {
 	r.mu.Lock()
 	operations := slices.Clone(r.operations)

@@ -1,5 +1,5 @@
-// Package mutant takes one safeguard out of the program, to see whether the chaos
-// harness notices.
+// Package mutant removes one safeguard from the program, to test whether the chaos harness
+// notices.
 //
 // A mutant is a few edits of source files, made on copies that the compiler is given
 // instead (go build -overlay). The program itself has no switch that could leave a

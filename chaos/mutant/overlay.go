@@ -27,7 +27,7 @@ type Edit struct {
 	New  string
 }
 
-// Find gives the mutant of a name.
+// Find returns the mutant of a name.
 func Find(name string) (Mutant, error) {
 	all := All()
 	i := slices.IndexFunc(all, func(m Mutant) bool { return m.Name == name })
@@ -37,8 +37,8 @@ func Find(name string) (Mutant, error) {
 	return all[i], nil
 }
 
-// Overlay writes the mutant's files of the module at root into dir, and a file that
-// go build takes with -overlay, whose path it gives.
+// Overlay writes the mutant's files of the module at root into dir, and a file that go
+// build takes with -overlay, whose path it returns.
 func (m Mutant) Overlay(root, dir string) (string, error) {
 	edited := make(map[string]string)
 	for _, e := range m.Edits {

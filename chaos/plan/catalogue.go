@@ -62,9 +62,10 @@ type Entry struct {
 	Shortest, Longest time.Duration
 	// Nodes is how many nodes there must be for the fault to mean anything.
 	Nodes int
-	// Disk tells that Postgres needs a file system of its own, which takes the right to mount.
+	// Disk is true if Postgres needs a file system of its own, which takes the right to
+	// mount.
 	Disk bool
-	// Failpoint tells that the nodes must be built with the tag failpoint.
+	// Failpoint is true if the nodes must be built with the tag failpoint.
 	Failpoint bool
 }
 
@@ -109,7 +110,7 @@ func Catalogue() []Entry {
 	}
 }
 
-// Find gives the catalogue's entry of a kind.
+// Find returns the catalogue's entry of a kind.
 func Find(kind Kind) (Entry, bool) {
 	all := Catalogue()
 	i := slices.IndexFunc(all, func(e Entry) bool { return e.Kind == kind })

@@ -17,10 +17,10 @@ import (
 // run's rows and the little write-ahead log that such a Postgres keeps.
 const diskBytes = 384 << 20
 
-// errNoDisk tells that the file system of Postgres is the machine's.
+// errNoDisk means that Postgres has no file system of its own.
 var errNoDisk = errors.New("postgres has no file system of its own to fill")
 
-// CanLimitDisk tells whether this process may give Postgres a file system of its own.
+// CanLimitDisk reports whether this process may give Postgres a file system of its own.
 func CanLimitDisk() bool {
 	dir, err := os.MkdirTemp("", "chaos-disk-")
 	if err != nil {

@@ -29,7 +29,7 @@ func points() map[plan.Kind]failpoint.Armed {
 	}
 }
 
-// errNotReached tells that no request came by a failpoint while it was armed.
+// errNotReached means that no request reached a failpoint while it was armed.
 var errNotReached = errors.New("nothing came by the failpoint")
 
 // failpoint hits a failpoint of a node, or of the next one where it has none of the
@@ -58,7 +58,7 @@ func (s *System) hit(ctx context.Context, f plan.Fault, n *Node) error {
 		return fmt.Errorf("arm %s: %w", armed.Point, err)
 	}
 	if armed.Point == failpoint.Activation {
-		// Grains are activated where they have to be: let every one be taken anew.
+		// Grains are activated where they have to be: have every one activated again.
 		if _, err := s.Exec(ctx, "UPDATE grains SET epoch = epoch + 1, owner = 'chaos'"); err != nil {
 			return err
 		}

@@ -79,7 +79,7 @@ func (s *System) newNode(index int) (*Node, error) {
 	return n, nil
 }
 
-// nodeOf tells which node a connection comes from.
+// nodeOf returns which node a connection comes from.
 func (s *System) nodeOf(remote net.Addr) int {
 	all := s.all()
 	pids := make(map[int]int, len(all))

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// ownerOf tells which of some processes of this machine has the other end of a
-// connection over the loopback interface: pids gives each one's number. It is anyPeer
-// if none has. The kernel lists the inode of each socket, and each process's files.
+// ownerOf returns which of some processes of this machine has the other end of a connection
+// over the loopback interface: pids holds each one's id. It is anyPeer if none has. The
+// kernel lists the inode of each socket, and each process's files.
 func ownerOf(remote net.Addr, pids map[int]int) int {
 	address, ok := remote.(*net.TCPAddr)
 	if !ok || address.IP.To4() == nil {

@@ -4,5 +4,6 @@ package system
 
 import "net"
 
-// ownerOf cannot be told without /proc: cuts between nodes hit all of them.
+// ownerOf returns anyPeer: without /proc the owner is unknown, and cuts between nodes hit
+// all of them.
 func ownerOf(net.Addr, map[int]int) int { return anyPeer }

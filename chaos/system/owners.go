@@ -10,7 +10,7 @@ import (
 	"os"
 )
 
-// errNoOwner tells that nobody has a grain, or that its owner is none of the nodes.
+// errNoOwner means that nobody has a grain, or that its owner is none of the nodes.
 var errNoOwner = errors.New("no node is known to own the grain")
 
 // KillOwner kills the node that owns the waiting room of a schedule, calls meanwhile, and

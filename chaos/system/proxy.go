@@ -30,7 +30,7 @@ type Proxy struct {
 
 	target   string
 	listener net.Listener
-	// peerOf tells who connects; nil: everybody is the same.
+	// peerOf returns who connects; nil: all peers are the same.
 	peerOf func(net.Addr) int
 	ctx    context.Context // ends with the proxy
 	stop   context.CancelFunc
@@ -94,7 +94,7 @@ func (p *Proxy) Close() error {
 	return err
 }
 
-// now gives the weather of a peer, and what is closed when it changes.
+// now returns the weather of a peer, and what is closed when it changes.
 func (p *Proxy) now(peer int) (Weather, <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -162,8 +162,8 @@ func (p *Proxy) serve(client net.Conn) {
 	back.Wait()
 }
 
-// pump passes bytes on until one side ends, and then tells the other. An end that is not
-// a tidy one is passed on as a reset.
+// pump passes bytes on until one side ends, and then passes the end on to the other. An end
+// that is not a tidy one is passed on as a reset.
 func (l *link) pump(to, from net.Conn, cut func(Weather) bool) {
 	buffer := make([]byte, chunk)
 	for {

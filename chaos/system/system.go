@@ -148,7 +148,7 @@ func (s *System) Close() error {
 	return errors.Join(errs...)
 }
 
-// all gives every node, the spare one included.
+// all returns every node, the spare one included.
 func (s *System) all() []*Node {
 	if s.spare == nil {
 		return s.nodes
@@ -156,7 +156,7 @@ func (s *System) all() []*Node {
 	return append(slices.Clip(s.nodes), s.spare)
 }
 
-// URLs tells where clients reach the nodes, but for the one that comes and goes.
+// URLs returns where clients reach the nodes, except the one that joins and leaves.
 func (s *System) URLs() []string {
 	urls := make([]string, len(s.nodes))
 	for i, n := range s.nodes {
@@ -165,7 +165,7 @@ func (s *System) URLs() []string {
 	return urls
 }
 
-// Exits tells each end of a node or of NATS.
+// Exits returns each end of a node or of NATS.
 func (s *System) Exits() []rig.Exit {
 	exits := s.nats.Exits()
 	for _, n := range s.all() {

@@ -23,7 +23,7 @@ type API struct {
 	client   *apiclient.Client
 }
 
-// NewAPI makes an API of the nodes at urls.
+// NewAPI returns an API of the nodes at urls.
 func NewAPI(urls []string, recorder *history.Recorder) *API {
 	return &API{urls: urls, recorder: recorder, client: apiclient.New(connections, 0)}
 }
@@ -76,7 +76,7 @@ func (a *API) send(ctx context.Context, client, node int, q ask) history.Operati
 	return op
 }
 
-// resultOf tells what a response means.
+// resultOf returns what a response means.
 func resultOf(status int, code string) history.Result {
 	switch {
 	case status < 400:
@@ -88,7 +88,7 @@ func resultOf(status int, code string) history.Result {
 	}
 }
 
-// notSent tells that there was no connection to send anything on.
+// notSent reports whether there was no connection to send anything on.
 func notSent(err error) bool {
 	var operation *net.OpError
 	return errors.As(err, &operation) && operation.Op == "dial"

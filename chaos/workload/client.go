@@ -76,7 +76,7 @@ func (c *client) send(ctx context.Context, q ask) history.Operation {
 	}
 }
 
-// repeatable tells whether a request may be sent again when nobody knows what came of it.
+// repeatable reports whether a request may be sent again when nobody knows what came of it.
 func (q ask) repeatable() bool {
 	return q.request.Key != "" || q.kind != history.Hold && q.kind != history.Register
 }
@@ -168,7 +168,7 @@ func (c *client) enter(ctx context.Context, u *user, scheduleID int64, v Visit) 
 	return false
 }
 
-// stale tells whether an admission is over, and whether its holder has noticed: most do.
+// stale reports whether an admission is over, and whether its holder has noticed: most do.
 func (c *client) stale(u *user, scheduleID int64) bool {
 	token, err := history.ReadToken(u.places[scheduleID])
 	over := err == nil && token.Admitted() && time.Now().UnixMilli() > token.AdmittedUntil

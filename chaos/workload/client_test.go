@@ -46,7 +46,7 @@ func serve(t *testing.T, nodes int, answer func(n int, w http.ResponseWriter, r 
 	return s
 }
 
-// seen gives the headers of the requests until now.
+// seen returns the headers of the requests until now.
 func (s *service) seen() []http.Header {
 	s.mu.Lock()
 	defer s.mu.Unlock()

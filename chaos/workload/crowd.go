@@ -46,8 +46,8 @@ func (f *Fleet) Gather(ctx context.Context) (*Crowd, error) {
 
 var errCrowdLost = errors.New("the line of a crowd does not answer")
 
-// Ask asks all of them for their places, at the nodes that live, and gives the time until
-// the first was answered. What they are told is for the history's checks. It fails if
+// Ask asks all of them for their places, at the nodes that live, and returns the time until
+// the first was answered. The answers go into the history for the checks. It fails if
 // nobody is answered within limit.
 func (c *Crowd) Ask(ctx context.Context, dead int, limit time.Duration) (time.Duration, error) {
 	f := c.fleet

@@ -69,7 +69,7 @@ type Script struct {
 // hotSeats is how many seats of a schedule everybody wants.
 const hotSeats = 8
 
-// NewScript makes the script of a client.
+// NewScript returns the script of a client.
 func NewScript(seed uint64, client, schedules, users int) *Script {
 	return &Script{
 		random: rand.New(rand.NewPCG(seed, stream+uint64(client))), schedules: schedules, users: users,

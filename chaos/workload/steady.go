@@ -143,7 +143,7 @@ func (s *Steady) do(ctx context.Context, b *buyer, node int, due time.Duration) 
 // steadyClient is the client number of a steady load's buyers.
 const steadyClient = -3
 
-// Requests tells of all requests that are over.
+// Requests returns all finished requests.
 func (s *Steady) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()

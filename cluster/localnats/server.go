@@ -37,7 +37,7 @@ type Server struct {
 	server *server.Server
 }
 
-// Start starts a server and returns when it takes connections.
+// Start starts a server and returns when it accepts connections.
 func Start(ctx context.Context, cfg Config) (*Server, error) {
 	if cfg.StoreDir == "" {
 		return nil, errors.New("start NATS: no store directory")
@@ -75,7 +75,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	return running, nil
 }
 
-// ready waits until a server takes connections.
+// ready waits until a server accepts connections.
 func ready(ctx context.Context, s *server.Server, fatal <-chan string) error {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
@@ -99,8 +99,8 @@ func (s *Server) Stop() {
 	s.server.WaitForShutdown()
 }
 
-// logger turns the server's log into structured one. What NATS calls notice is about
-// its own start and stop: for who debugs it.
+// logger turns the server's log into a structured one. NATS' notices are about its own
+// start and stop, so they are logged at the debug level.
 type logger struct {
 	log   *slog.Logger
 	fatal chan string // holds the first problem that ended the server

@@ -71,7 +71,7 @@ func (l *clients) await(t *testing.T, more int64) {
 	require.Eventually(t, func() bool { return l.answered.Load() >= wanted }, startLimit, pollEvery)
 }
 
-// end stops the clients and tells what they were refused.
+// end stops the clients and returns their refusals.
 func (l *clients) end() []string {
 	close(l.done)
 	l.all.Wait()

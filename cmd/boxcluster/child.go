@@ -35,7 +35,7 @@ type child struct {
 	args    []string
 	environ []string
 	out     io.Writer // what it says
-	// abrupt says that SIGTERM ends it at once, which is fine.
+	// abrupt is true if SIGTERM ends it at once without a clean exit.
 	abrupt bool
 }
 

@@ -106,7 +106,7 @@ func (c *cluster) keepPostgres(ctx context.Context) error {
 	}
 }
 
-// unlessInterrupted forgets failures that are nothing but being told to stop.
+// unlessInterrupted ignores failures that only come from being stopped.
 func unlessInterrupted(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return nil //nolint:nilerr // whatever was interrupted is no failure
@@ -228,7 +228,7 @@ func (c *cluster) awaitReady(ctx context.Context) error {
 	return nil
 }
 
-// introduce tells where everything is.
+// introduce prints where everything is.
 func (c *cluster) introduce() {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\nboxcluster: %d nodes are one service\n\n", len(c.nodes))

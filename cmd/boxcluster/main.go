@@ -22,10 +22,10 @@ const (
 	exitUsage   = 2
 )
 
-// maxNodes is what one machine is good for.
+// maxNodes is the most nodes on one machine.
 const maxNodes = 9
 
-// options are what is asked for on the command line.
+// options are the command line's.
 type options struct {
 	nodes   int
 	dir     string
@@ -42,7 +42,7 @@ func main() {
 	os.Exit(status)
 }
 
-// run runs a cluster until ctx ends, and gives the exit status.
+// run runs a cluster until ctx ends, and returns the exit status.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	o, err := parse(args, stderr)
 	if errors.Is(err, flag.ErrHelp) {
@@ -83,7 +83,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	return o, nil
 }
 
-// addresses gives n HTTP addresses, the first of which was asked for.
+// addresses returns n HTTP addresses, the first of which was asked for.
 func addresses(first string, n int) ([]string, error) {
 	host, port, err := net.SplitHostPort(first)
 	if err != nil {

@@ -98,7 +98,7 @@ func (c *running) postgresPID() int {
 	return pid
 }
 
-// get gives the status that a node answers with; 0 if it does not.
+// get returns the status that a node answers with; 0 if it does not.
 func (c *running) get(node, path string) int {
 	answer, err := c.api.Do(c.t.Context(), apiclient.Request{Method: http.MethodGet, URL: c.file(node+".url") + path})
 	if err != nil {

@@ -16,13 +16,13 @@ import (
 // node gives, retries between nodes included.
 const requestTimeout = 15 * time.Second
 
-// retryPause is how long the preparation waits where a node is too busy.
+// retryPause is how long the preparation waits if a node is too busy.
 const retryPause = 100 * time.Millisecond
 
 // checkersPerNode are the workers that check afterwards what is sold.
 const checkersPerNode = 8
 
-// Clients that can be had.
+// The available clients.
 const (
 	// fastClient writes and reads HTTP itself. On a machine that the nodes share, net/http
 	// costs as much as the nodes do for what they answer from memory: it would be measured.
@@ -129,7 +129,7 @@ func bearer(token string) string { return "Bearer " + token }
 
 func itoa[T ~int | ~int64](n T) string { return strconv.FormatInt(int64(n), 10) }
 
-// errUnexpected is a status that a scenario has no place for.
+// errUnexpected is a status that a scenario does not expect.
 var errUnexpected = errors.New("unexpected answer")
 
 func (c *call) unexpected(status int) error {

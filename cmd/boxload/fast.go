@@ -10,7 +10,7 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// dialTimeout is when a node that does not accept counts as away.
+// dialTimeout is how long a node may take to accept a connection.
 const dialTimeout = 5 * time.Second
 
 // idleLimit is how long a connection without a request is trusted: less than any node

@@ -94,11 +94,11 @@ func prepare(ctx context.Context, a *api, n needs, o options, progress io.Writer
 	return w, w.queue.fill(ctx, a, w.users[:n.waiting], o, progress)
 }
 
-// buyer gives the user of a schedule's place. Those who buy at the same time are different
-// people, for who is in line with oneself measures nothing but that: a sale takes the first
-// place of each schedule, then the second of each, so consecutive ones have consecutive
-// users. No user has two places of a schedule, as usersAtMost is prime: multiples of a
-// stride repeat only after as many.
+// buyer returns the user of a schedule's place. Those who buy at the same time are different
+// people, because one person's concurrent purchases would wait for each other: a sale takes
+// the first place of each schedule, then the second of each, so consecutive ones have
+// consecutive users. No user has two places of a schedule, as usersAtMost is prime:
+// multiples of a stride repeat only after as many.
 func (w *world) buyer(schedule, place int) *user {
 	stride := len(w.schedules)
 	if stride%usersAtMost == 0 {
@@ -167,7 +167,8 @@ func newShow(c *call, concertID int64, capacity int) (*show, error) {
 	return &show{id: made.ScheduleID}, err
 }
 
-// each runs do for 0 … n-1 on a number of workers, each with its call, and tells how long it took.
+// each runs do for 0 … n-1 on a number of workers, each with its call, and prints how long
+// it took.
 func each(ctx context.Context, a *api, progress io.Writer, what string, workers, n int, do func(c *call, i int) error) error {
 	if n == 0 {
 		return nil

@@ -63,7 +63,7 @@ type operation struct {
 // operations are kinds of requests by name.
 type operations map[string]*operation
 
-// of gives an operation, a new one if there was none.
+// of returns the operation of a name, a new one if there was none.
 func (all operations) of(name string) *operation {
 	o := all[name]
 	if o == nil {
@@ -73,9 +73,9 @@ func (all operations) of(name string) *operation {
 	return o
 }
 
-// answersParts is in how many parts answers are recorded: enough that connections hardly
-// wait for one another, and few because each part has a histogram of 139 KB for each kind
-// of request. One for each of 2 048 connections cost the client more than its requests.
+// answersParts is the number of parts in which answers are recorded: enough that
+// connections hardly wait for one another, and few because each part has a large histogram
+// for each kind of request.
 const answersParts = 4
 
 // answers are those that some of the connections got.
@@ -136,8 +136,8 @@ func (r *recorder) record(what string, status int, took time.Duration) {
 	}
 }
 
-// isInTime tells whether the time is not over yet. In an overload, the last answers come
-// long after: rates would be of another time than the load was.
+// isInTime reports whether the time is not over yet. In an overload the last answers come
+// long after it, and must not count in its rates.
 func (r *recorder) isInTime() bool { return r.over.IsZero() || time.Now().Before(r.over) }
 
 // book counts a purchase that is paid.

@@ -18,7 +18,7 @@ type scenario struct {
 	run   func(context.Context, *load) error
 }
 
-// scenarios gives all of them by name.
+// scenarios returns all of them by name.
 func scenarios() map[string]*scenario {
 	crowd := func(o options) needs { return needs{schedules: 1, admitted: max(seatsPerShow, o.connections)} }
 	mix := func(o options) needs {

@@ -69,8 +69,8 @@ func (w *worker) buy(s *show, p *placeInLine) error {
 	return err
 }
 
-// insist sends a request until it is not shed, as late as the node asks for. At a fixed
-// rate, who is sent away goes away: others come.
+// insist sends a request until it is not shed, waiting as long as the node asks for. At a
+// fixed rate a shed request is not repeated.
 func (w *worker) insist(send func() (int, error)) (int, error) {
 	for {
 		status, err := send()
@@ -90,7 +90,7 @@ func (w *worker) pause() {
 	<-time.After(wait)
 }
 
-// look reads the seat map and gives the numbers of the free seats.
+// look reads the seat map and returns the numbers of the free seats.
 func (w *worker) look(s *show, p *placeInLine, etag string) (free []int, status int, err error) {
 	headers := []string{"Authorization", bearer(p.user.token), "Queue-Token", p.token}
 	if etag != "" {
@@ -116,8 +116,8 @@ func (w *worker) look(s *show, p *placeInLine, etag string) (free []int, status 
 }
 
 // freeSeats reads the numbers of the free seats out of a seat map, which is JSON without
-// spaces whose seats are flat objects. What a client spends on it, the servers on a small
-// machine do not get: encoding/json took a third of all that a client did.
+// spaces whose seats are flat objects. It is written by hand because the client shares a
+// small machine with the servers.
 func freeSeats(seatMap []byte) ([]int, error) {
 	_, seats, found := bytes.Cut(seatMap, []byte(`"seats":[`))
 	if !found {
@@ -154,12 +154,12 @@ func (w *worker) hold(s *show, p *placeInLine, seat int) (int, error) {
 	}
 }
 
-// payLimit is how long a payment is tried again.
+// payLimit is how long a payment is retried.
 const payLimit = time.Minute
 
-// pay pays the reservation that the last answer gave, and tries again where the node is
-// too busy, or, at a fixed rate, where no answer came: the key makes that safe, and only
-// who knows can check afterwards what is sold.
+// pay pays the reservation of the last answer, and tries again if the node is too busy, or,
+// at a fixed rate, if no answer came: the key makes that safe, and the result must be known
+// to check afterwards what is sold.
 func (w *worker) pay(s *show, p *placeInLine) error {
 	var held struct {
 		ReservationID string `json:"reservationId"`
@@ -219,8 +219,8 @@ func (w *worker) poll() error {
 	return err
 }
 
-// timed sends a request and records how long its answer took. To be sent away without
-// being told until when is no answer.
+// timed sends a request and records how long its answer took. A 503 without Retry-After
+// does not count as an answer.
 func (w *worker) timed(what, method, path string, body []byte, headers ...string) (int, error) {
 	start := time.Now()
 	if !w.times.intended.IsZero() {

@@ -31,7 +31,7 @@ type journey struct {
 	odd   *reply // an answer that should not be
 }
 
-// ask sends a request and tells whether it was answered with one of the statuses.
+// ask sends a request and reports whether it was answered with one of the statuses.
 func (j *journey) ask(method, path string, payload body, key string, statuses ...int) (reply, bool) {
 	r, err := j.buyer.try(method, path, payload, idempotencyKey, key)
 	j.lost = err != nil || r.status == http.StatusServiceUnavailable
@@ -51,7 +51,7 @@ func (j *journey) do(method, path string, payload body) (reply, bool) {
 }
 
 // travel takes a new user as far as the node goes along: into the paused line, and to a
-// seat that is paid and, sometimes, given back. It tells whether that was done.
+// seat that is paid and, sometimes, given back. It reports whether that was done.
 func (j *journey) travel(line, show schedule, random *rand.Rand) bool {
 	r, ok := j.ask("POST", "/users", body{"name": "Traveller"}, "", http.StatusCreated)
 	if !ok {
@@ -210,7 +210,7 @@ func startTravellers(t *testing.T, h *house, line schedule, seed uint64) *load {
 	return l
 }
 
-// stop ends the journeys and tells about all of them.
+// stop ends the journeys and returns all of them.
 func (l *load) stop() []*journey {
 	l.finish()
 	l.all.Wait()

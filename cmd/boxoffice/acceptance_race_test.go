@@ -21,7 +21,7 @@ func (h *house) audience(t *testing.T, s schedule, n int) []*person {
 	return people
 }
 
-// chargeAll gives each of some people points.
+// chargeAll charges points for each of some people.
 func chargeAll(t *testing.T, people []*person, amount int64) {
 	t.Helper()
 	for _, r := range crowd(t, len(people), func(i int) (reply, error) {

@@ -124,7 +124,7 @@ func (l *listener) over() {
 	}
 }
 
-// place waits for the event that tells a place as it is wanted.
+// place waits for an event with the wanted place.
 func (l *listener) place(wanted func(place) bool) (place, time.Time) {
 	l.t.Helper()
 	for {

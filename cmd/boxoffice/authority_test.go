@@ -43,7 +43,7 @@ func newAuthority(t *testing.T) *authority {
 	return &authority{certificate: certificate, key: key, roots: encodeCertificate(der)}
 }
 
-// issue gives a certificate for an IP address; change may spoil it first.
+// issue returns a certificate for an IP address; change may spoil it first.
 func (a *authority) issue(t *testing.T, ip string, change ...func(*x509.Certificate)) identity {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -67,7 +67,7 @@ func encodeCertificate(der []byte) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 }
 
-// inFile writes a setting to a file and gives the setting that names it.
+// inFile writes a setting to a file and returns the setting that names it.
 func inFile(t *testing.T, content string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "setting.pem")

@@ -22,7 +22,7 @@ const (
 // for the journal, migrations and people who look.
 const spareConnections = 50
 
-// database is the Postgres of this run: somebody else's, or our own.
+// database is the Postgres of this run: an external or a private one.
 type database struct {
 	url  string
 	stop func(context.Context) error
@@ -30,7 +30,7 @@ type database struct {
 	failed <-chan error
 }
 
-// openDatabase waits for the Postgres that was set, or starts the private one.
+// openDatabase waits for the configured Postgres, or starts the private one.
 func openDatabase(ctx context.Context, s settings, logger *slog.Logger) (database, error) {
 	if s.DatabaseURL == "" {
 		dir := filepath.Join(s.DataDir, "postgres")
@@ -59,7 +59,7 @@ func openDatabase(ctx context.Context, s settings, logger *slog.Logger) (databas
 	return database{url: s.DatabaseURL, stop: func(context.Context) error { return nil }}, nil
 }
 
-// await tries until it works, or to try again does not help, or patience is at an end.
+// await tries until it succeeds, trying again would not help, or patience is over.
 func await(ctx context.Context, patience time.Duration, try func(context.Context) (again bool, err error)) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

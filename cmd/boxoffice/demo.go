@@ -9,7 +9,7 @@ import (
 	"boxoffice"
 )
 
-// catalogue is what the demo data is written through.
+// catalogue is the interface through which the demo data is written.
 type catalogue interface {
 	Concerts(ctx context.Context, page boxoffice.PageRequest) (boxoffice.Page[boxoffice.Concert], error)
 	Schedules(ctx context.Context, filter boxoffice.ScheduleFilter, now time.Time, page boxoffice.PageRequest) (boxoffice.Page[boxoffice.ScheduleInfo], error)
@@ -79,9 +79,8 @@ func (d demoSchedule) at(now time.Time) (boxoffice.NewSchedule, error) {
 	return schedule, nil
 }
 
-// loadDemo puts the demo data into a catalogue that has none but it. A load that was cut
-// short goes on where it ended; one that is complete is left alone, and so is a
-// catalogue that somebody else has begun.
+// loadDemo puts the demo data into a catalogue that holds nothing else. It continues an
+// interrupted load; it leaves a complete one, or a catalogue with other data, alone.
 func loadDemo(
 	ctx context.Context, exclusively func(context.Context, int64, func(context.Context) error) error, c catalogue, now time.Time,
 ) error {

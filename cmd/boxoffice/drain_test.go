@@ -106,7 +106,7 @@ func (v *visits) await(t *testing.T, more int64) {
 	require.Eventually(t, func() bool { return v.ended.Load() >= wanted }, startLimit, pollEvery)
 }
 
-// end sends everybody home and tells what went wrong.
+// end stops the clients and reports what went wrong.
 func (v *visits) end() []string {
 	close(v.done)
 	v.all.Wait()

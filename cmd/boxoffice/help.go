@@ -22,7 +22,7 @@ func prepareHelp(flags *flag.FlagSet) action {
 	}
 }
 
-// help tells about one command.
+// help prints the help of one command.
 func (c command) help(w io.Writer) error {
 	if _, err := fmt.Fprintf(w, "Usage: %s\n\n%s.\n", strings.TrimSpace("boxoffice "+c.name+" "+c.usage), c.summary); err != nil {
 		return fmt.Errorf("write the help of %s: %w", c.name, err)

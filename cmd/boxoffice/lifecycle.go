@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// errTooSlow says that parts were still at it when the time to stop was over.
+// errTooSlow means that parts were still stopping when the time to stop was over.
 var errTooSlow = errors.New("it takes too long")
 
-// lifecycle stops what was started, in the reverse order. Whoever starts a part says
-// right away how it is stopped, so that a start that fails half-way leaves nothing.
+// lifecycle stops what was started, in reverse order. Whoever starts a part registers at
+// once how to stop it, so that a start that fails half-way leaves nothing behind.
 type lifecycle struct{ parts []part }
 
 type part struct {
@@ -58,8 +58,8 @@ func (l *lifecycle) every(name string, period time.Duration, work func(context.C
 	})
 }
 
-// stop stops all parts, whatever becomes of the others. It returns when ctx ends even if
-// a part is still at it: then the process is about to end.
+// stop stops all parts, even if some fail to stop. It returns when ctx ends even if a part
+// is still stopping, because the process is about to end then.
 func (l *lifecycle) stop(ctx context.Context) error {
 	done := make(chan error, 1)
 	current := make(chan string, len(l.parts))

@@ -9,11 +9,11 @@ import (
 	"golang.org/x/term"
 )
 
-// slowStep is how long a step of the start may take before whoever waits is told of it.
+// slowStep is how long a step of the start may take before it is logged.
 const slowStep = time.Second
 
-// tellIfSlow logs what the program is doing if it takes longer than slowStep. done is called
-// when it has been done.
+// tellIfSlow logs what the program is doing if it takes longer than slowStep. The caller
+// calls done at the end of the step.
 func tellIfSlow(logger *slog.Logger, step string) (done func()) {
 	timer := time.AfterFunc(slowStep, func() { logger.Info("still starting", "step", step) })
 	return func() { timer.Stop() }

@@ -20,8 +20,8 @@ import (
 	"boxoffice/waitingroom"
 )
 
-// metrics counts what the packages tell of themselves. Every node has a registry of its
-// own; GET /metrics shows it. All methods may be called from many goroutines.
+// metrics counts what the packages report. Every node has a registry of its own; GET
+// /metrics shows it. All methods may be called from many goroutines.
 type metrics struct {
 	registry *prometheus.Registry
 	make     promauto.Factory // of metrics whose names begin with boxoffice_
@@ -66,8 +66,8 @@ func (m *metrics) request(route, method string, status int, took time.Duration) 
 	}
 }
 
-// counters makes counters that are told apart by one label, and are there from the start
-// for the values that it can have.
+// counters returns a counter with one label, which is shown from the start for all of the
+// label's values.
 func (m *metrics) counters(name, help, label string, values ...string) *prometheus.CounterVec {
 	all := m.make.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{label})
 	for _, value := range values {
@@ -176,7 +176,7 @@ func (m *metrics) edge() edge.Observer {
 	}
 }
 
-// groups returns what notes what became of groups of commits.
+// groups returns the observer of groups of commits.
 func (m *metrics) groups() func(persistence.GroupReport) {
 	commits := m.make.NewCounterVec(prometheus.CounterOpts{Name: "journal_commits_total", Help: "Commits of grains, by how they ended."}, []string{"result"})
 	sizes := m.make.NewHistogram(prometheus.HistogramOpts{Name: "journal_group_commits", Help: "Commits that were written together.", Buckets: sizes()})
@@ -219,7 +219,8 @@ func (m *metrics) cluster() cluster.Observer {
 	}
 }
 
-// known has counters shown from the start, as 0, so that their first step is an increase.
+// known makes counters visible from the start, as 0, so that their first step is an
+// increase.
 func known(counters *prometheus.CounterVec, labels ...string) {
 	for _, label := range labels {
 		counters.WithLabelValues(label)
@@ -233,7 +234,7 @@ func resultOf(err error) string {
 	return "ok"
 }
 
-// watch shows what the database and the clock tell when they are asked.
+// watch registers the metrics that are read from the database and the clock.
 func (m *metrics) watch(db *persistence.Database, journal *persistence.Journal, offset func() time.Duration) {
 	m.count(prometheus.GaugeOpts{Name: "journal_queue_length", Help: "Commits that wait to be written."}, journal.QueueLength)
 	m.make.NewGaugeFunc(prometheus.GaugeOpts{Name: "clock_offset_seconds", Help: "The database's clock minus this machine's."}, func() float64 { return offset().Seconds() })
@@ -255,7 +256,7 @@ func (m *metrics) watch(db *persistence.Database, journal *persistence.Journal, 
 	}
 }
 
-// count shows a number that is asked for when somebody looks.
+// count registers a gauge that is read on each scrape.
 func (m *metrics) count(o prometheus.GaugeOpts, count func() int) {
 	m.make.NewGaugeFunc(o, func() float64 { return float64(count()) })
 }

@@ -16,7 +16,7 @@ import (
 	"boxoffice/cluster/localnats"
 )
 
-// openNATS connects to the NATS that was set, or to one that it starts in this process.
+// openNATS connects to the configured NATS, or to one that it starts in this process.
 func openNATS(ctx context.Context, s settings, logger *slog.Logger) (*nats.Conn, func(context.Context) error, error) {
 	secured, err := s.natsTLS()
 	if err != nil {
@@ -55,7 +55,7 @@ func openNATS(ctx context.Context, s settings, logger *slog.Logger) (*nats.Conn,
 	}, nil
 }
 
-// isRefused reports whether tomorrow would bring the same refusal: the server is there.
+// isRefused reports whether trying again would bring the same refusal: the server is there.
 func isRefused(err error) bool {
 	_, distrusted := errors.AsType[*tls.CertificateVerificationError](err)
 	_, rejected := errors.AsType[tls.AlertError](err)

@@ -23,7 +23,7 @@ import (
 	"boxoffice/waitingroom"
 )
 
-// What a node does by itself, and how often.
+// Periodic work of a node.
 const (
 	sweepEvery = 5 * time.Second // wakes grains that time has made due
 	cleanEvery = time.Minute     // deletes old idempotency keys
@@ -40,7 +40,7 @@ type node struct {
 
 	life     lifecycle
 	url      string       // where it is reached
-	failed   chan error   // the HTTP server's end, if it was not told to
+	failed   chan error   // why the HTTP server ended, if it was not stopped
 	draining atomic.Bool  // not ready any more
 	tls      *cluster.TLS // between nodes; nil: secret does it
 	secret   []byte       // of all nodes of the service
@@ -281,8 +281,8 @@ func (n *node) membership() cluster.Config {
 	}
 }
 
-// leave makes the node unready and gives its grains to the other nodes. It takes at least
-// as long as a load balancer needs to see that.
+// leave makes the node unready and hands its grains over to the other nodes. It takes at
+// least as long as a load balancer needs to see that.
 func (n *node) leave(ctx context.Context) error {
 	n.draining.Store(true)
 	seen := time.NewTimer(n.settings.DrainDelay)
@@ -292,7 +292,7 @@ func (n *node) leave(ctx context.Context) error {
 	case <-seen.C:
 	case <-ctx.Done():
 	}
-	n.endStreams() // whose readers do not find their way back here any more
+	n.endStreams() // their readers are not sent back here any more
 	return err
 }
 
@@ -351,8 +351,8 @@ func (v clusterView) Grains() []api.GrainCount {
 	return counts
 }
 
-// Ready says what the node lacks of Postgres, NATS, its lease and a common language with the
-// other nodes, or that it drains.
+// Ready returns an error if the node lacks Postgres, NATS, its lease or a common protocol
+// with the other nodes, or if it drains.
 func (n *node) Ready(ctx context.Context) error {
 	switch {
 	case n.draining.Load():
@@ -369,7 +369,8 @@ func (n *node) Ready(ctx context.Context) error {
 	return nil
 }
 
-// unready says why a node is not ready: detail to whoever asks, the cause to its log.
+// unready returns the error of a node that is not ready: detail is for the client, cause
+// for the log.
 func unready(detail string, cause error) error {
 	refusal := boxoffice.Unavailable(cmp.Or(cause, errors.New(detail)))
 	refusal.Detail = detail
@@ -386,8 +387,8 @@ func (n *node) cleanKeys(ctx context.Context) {
 	}
 }
 
-// checkDatabase tells the cluster whether this node reaches PostgreSQL: one that does not,
-// while others do, is to give its grains to them.
+// checkDatabase reports to the cluster whether this node reaches PostgreSQL: a node that
+// does not, while others do, hands its grains over to them.
 func (n *node) checkDatabase(ctx context.Context) {
 	check, cancel := context.WithTimeout(ctx, databaseCheckLimit)
 	defer cancel()

@@ -10,9 +10,9 @@ import (
 // those to PostgreSQL: NATS with its store, the other nodes, certificates, logs.
 const spareFiles = 200
 
-// connectionsThatFit is how many connections of clients may be open, so that the node leaves
-// further ones waiting before it has no file left for its own. Go has raised the soft limit of
-// open files to the hard one by now. Whoever set more than fit is told; the default is not
+// connectionsThatFit returns how many connections of clients may be open, so that further ones
+// wait before the node runs out of files for its own use. Go has already raised the soft limit
+// of open files to the hard one. A setting that does not fit is logged; the default is not
 // worth a warning.
 func connectionsThatFit(s settings, logger *slog.Logger) int {
 	var limit syscall.Rlimit

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The operator's page names log messages, metrics and queries. These tests keep it true.
+// The operator's page names log messages, metrics and queries. These tests keep it correct.
 
 const operationsPage = "../../docs/operations.md"
 
@@ -29,7 +29,7 @@ func section(t *testing.T, page, heading string) string {
 	return text
 }
 
-// isQuoted tells whether code has a string that begins with a text. (A failed
+// isQuoted reports whether code has a string that begins with a text. (A failed
 // require.Contains would show all of the code.)
 func isQuoted(code, text string) bool { return strings.Contains(code, `"`+text) }
 
@@ -90,7 +90,7 @@ func causesElsewhere() []string {
 	}
 }
 
-// requireOperatorsAudit runs the queries that the operator is told to audit the books with.
+// requireOperatorsAudit runs the queries with which operators audit the accounts.
 func requireOperatorsAudit(ctx context.Context, t *testing.T, url string) {
 	t.Helper()
 	_, queries, _ := strings.Cut(section(t, operationsPage, "When something is wrong"), "```sql\n")

@@ -130,7 +130,7 @@ func (n *process) logged() string { return strings.TrimSuffix(n.log.String(), "\
 
 func (n *process) signal(sig syscall.Signal) { n.started.Signal(sig) }
 
-// drain stops the node as SIGTERM does and gives its exit status. It fails the test if
+// drain stops the node as SIGTERM does and returns its exit status. It fails the test if
 // that takes longer than promised.
 func (n *process) drain() int {
 	n.t.Helper()
@@ -226,7 +226,7 @@ func readReply(answer apiclient.Response) (reply, error) {
 	return r, decoder.Decode(&r.body)
 }
 
-// text gives a string or number of the body as text; "" where there is none.
+// text returns a string or number of the body as text; "" where there is none.
 func (r reply) text(member string) string {
 	switch value := r.body[member].(type) {
 	case string:

@@ -20,7 +20,7 @@ const (
 	exitUsage   = 2 // bad usage or bad settings
 )
 
-// usageError is what the caller of the program did wrong: exit status 2.
+// usageError is a mistake of the program's caller: exit status 2.
 type usageError struct{ message string }
 
 func (e usageError) Error() string { return e.message }
@@ -36,8 +36,8 @@ type program struct {
 	stderr  io.Writer
 }
 
-// action is what a command does. The settings are those of environ, good as far as can be
-// told without using them.
+// action is what a command does. The settings are those of environ, valid as far as can be
+// checked without using them.
 type action func(context.Context, program, settings) error
 
 // command is one word that the program understands.
@@ -79,10 +79,10 @@ func noFlags(do action) func(*flag.FlagSet) action {
 	return func(*flag.FlagSet) action { return do }
 }
 
-// run interprets the arguments (without the program's name) and returns the exit status.
-// A signal that ends programs ends ctx; the second one finds no handler any more and ends the
-// process at once. SIGHUP, of a terminal that is closed, is one of them unless whoever
-// started the program had it ignored, as nohup does.
+// run interprets the arguments (without the program's name) and returns the exit status. The
+// first terminating signal ends ctx; a second one has no handler any more and ends the
+// process at once. SIGHUP, of a closed terminal, is one of these signals unless the program
+// was started with it ignored, as by nohup.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	signals := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) {

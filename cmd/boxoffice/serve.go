@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Bounds of a drain. What is not done by then is cut off.
+// Bounds of a drain. What is not finished by then is cut off.
 const (
 	// drainLimit is for all of it, from the signal to the exit. Supervisors kill after 10 s.
 	drainLimit = 9 * time.Second
@@ -52,8 +52,8 @@ func serve(ctx context.Context, p program, s settings) error {
 		return errors.Join(failure, err)
 	}
 	if err != nil {
-		// All is stopped, and everything acknowledged is in Postgres: a NATS that could not
-		// be told good-bye is no failure of this node.
+		// Everything has stopped, and everything acknowledged is in Postgres: a failure to
+		// say so in NATS is not a failure of this node.
 		logger.Warn("stopping had its problems", "error", err)
 	}
 	logger.Info("stopped")

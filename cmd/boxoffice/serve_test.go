@@ -45,7 +45,7 @@ func postgresPID(t *testing.T, dataDir string) int {
 	return pid
 }
 
-// isRunning tells whether a process is more than a number that nobody has asked about.
+// isRunning reports whether a process is more than a number that nobody has asked about.
 func isRunning(pid int) bool {
 	if syscall.Kill(pid, 0) != nil {
 		return false

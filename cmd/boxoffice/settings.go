@@ -17,7 +17,7 @@ import (
 // settingPrefix is what the names of all settings begin with.
 const settingPrefix = "BOXOFFICE_"
 
-// settings is everything that can be set; its table says how.
+// settings is everything that can be configured; the table below says how.
 type settings struct {
 	Listen           string
 	DatabaseURL      string // empty: a private PostgreSQL
@@ -59,8 +59,8 @@ const (
 // defaultConnections is the default of BOXOFFICE_MAX_CONNECTIONS.
 const defaultConnections = "25000"
 
-// setting is a row of the table: a variable, what it is where it is unset or empty, and what
-// it means. boxoffice help and the README's table are made of these.
+// setting is a row of the table: a variable, its default if it is unset or empty, and its
+// meaning. boxoffice help and the README's table are made of these.
 type setting struct {
 	name, fallback, help string
 	value
@@ -92,7 +92,7 @@ func (s *settings) table() []setting {
 		{"BOXOFFICE_QUEUE_ADMIT_PER_SECOND", "0", "a new schedule's admissions per second; 0 = no limit", number(&s.AdmitPerSecond, 0, 1_000_000)},
 		{"BOXOFFICE_QUEUE_MAX_WAITING", "1000000", "most people waiting for one schedule; past it joins get 503 queue-full", number(&s.QueueMaxWaiting, 1, 10_000_000)},
 		{"BOXOFFICE_RATE_LIMIT", "0", "requests per second and client address, with a burst of one second; 0 = off", number(&s.RateLimit, 0, 1_000_000)},
-		{"BOXOFFICE_TRUSTED_PROXIES", "", "networks and addresses, separated by commas, of the load balancers whose X-Forwarded-For tells who the client is", prefixes(&s.TrustedProxies)},
+		{"BOXOFFICE_TRUSTED_PROXIES", "", "networks and addresses, separated by commas, of the load balancers whose X-Forwarded-For identifies the client", prefixes(&s.TrustedProxies)},
 		{"BOXOFFICE_DRAIN_DELAY", "0s", "how long a node that drains still takes new connections, for load balancers to see that it is not ready", duration(&s.DrainDelay, 0, maxDrainDelay)},
 		{"BOXOFFICE_START_TIMEOUT", "30s", "how long a start waits for PostgreSQL, and then for NATS, to answer before it fails", duration(&s.StartTimeout, minTTL, maxTTL)},
 		{"BOXOFFICE_MAX_CONNECTIONS", defaultConnections, "most HTTP connections at a time, streams included, if as many files may be open; past it new ones wait to be accepted", number(&s.MaxConnections, 1, 1_000_000)},
@@ -115,8 +115,8 @@ func (s settings) demo() bool {
 	return *s.Demo
 }
 
-// streams is how many streams of events may be open. They take no more connections than
-// leave every fifth to calls that are answered, those of operators above all.
+// streams returns how many streams of events may be open. They may take four fifths of the
+// connections; the rest is for other requests, operators' above all.
 func (s settings) streams() int { return min(s.MaxStreams, s.MaxConnections-s.MaxConnections/5) }
 
 // loadSettings reads the settings from "NAME=value" pairs. What is wrong comes back as
@@ -145,7 +145,7 @@ func loadSettings(environ []string) (settings, error) {
 	return s, nil
 }
 
-// complaint says what a variable must be, and what it is: a file that cannot be read, or
+// complaint returns what a variable must be, and what it is: a file that cannot be read, or
 // another text, which is not repeated if it may be secret.
 func (row setting) complaint(text string, err error) string {
 	complaint := row.name + " must be " + row.must
@@ -158,7 +158,7 @@ func (row setting) complaint(text string, err error) string {
 	return fmt.Sprintf("%s, not %q", complaint, text)
 }
 
-// contradictions says which settings that are good by themselves do not go together.
+// contradictions returns which settings are valid by themselves but not together.
 func (s settings) contradictions() []string {
 	problems := append(s.NodeTLS.contradictions("BOXOFFICE_NODE_TLS", true), s.NATSTLS.contradictions("BOXOFFICE_NATS_TLS", false)...)
 	if s.NATSURL == "" && (s.NATSCredentials != "" || len(s.NATSTLS.ca)+len(s.NATSTLS.certificate) > 0) {
@@ -170,8 +170,8 @@ func (s settings) contradictions() []string {
 	return problems
 }
 
-// unknownSettings names the variables that look like settings and are none: typing
-// errors, usually, of somebody who wonders why nothing changes.
+// unknownSettings returns the variables that look like settings but are not: usually typing
+// errors.
 func unknownSettings(environ []string) []string {
 	table := new(settings).table()
 	var unknown []string
@@ -186,7 +186,7 @@ func unknownSettings(environ []string) []string {
 	return unknown
 }
 
-// meaning is what people read of a setting.
+// meaning returns the description of a setting for help and the README.
 func (row setting) meaning() string {
 	if row.bounds == "" {
 		return row.help
@@ -194,7 +194,7 @@ func (row setting) meaning() string {
 	return row.help + "; " + row.bounds
 }
 
-// markdownTable renders the table for the README.
+// markdownTable returns the table for the README.
 func markdownTable() string {
 	var b strings.Builder
 	b.WriteString("| variable | default | meaning |\n|---|---|---|\n")

@@ -32,7 +32,7 @@ type value struct {
 // errBadSetting says that a text is not what the setting must be.
 var errBadSetting = errors.New("bad setting")
 
-// parsed is a value that parse makes of the text.
+// parsed returns a value that parse makes of the text.
 func parsed[T any](at *T, must string, parse func(string) (T, error)) value {
 	return value{must: must, set: func(text string) (err error) {
 		*at, err = parse(text)
@@ -52,7 +52,7 @@ func unless(ok bool) error {
 	return errBadSetting
 }
 
-// orFile makes a value one that may also be in a file, named after @.
+// orFile returns v as a value that may also be in a file, named after @.
 func orFile(v value) value {
 	set := v.set
 	v.must += ", or @ and the path of a file that holds it"
@@ -69,7 +69,7 @@ func orFile(v value) value {
 	return v
 }
 
-// secret makes a value one that messages do not repeat.
+// secret returns v as a value that messages do not repeat.
 func secret(v value) value {
 	v.secret = true
 	return v

@@ -8,8 +8,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// frontDoor is what a node answers from the moment that it listens: that it is starting,
-// until the API is there.
+// frontDoor answers from the moment that a node listens: that it is starting, until the API
+// is ready.
 type frontDoor struct{ api atomic.Pointer[http.Handler] }
 
 func (d *frontDoor) open(api http.Handler) { d.api.Store(&api) }

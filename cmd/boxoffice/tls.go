@@ -8,7 +8,7 @@ import (
 	"boxoffice/cluster"
 )
 
-// tlsFiles is how a node and those it talks to prove who they are, as PEM. Any may be empty.
+// tlsFiles holds what a node and its peers authenticate with, as PEM. Any may be empty.
 type tlsFiles struct{ ca, certificate, key []byte }
 
 // contradictions says what does not go together. whole means that the CA belongs to the rest.
@@ -36,8 +36,8 @@ func certPool(certificates []byte) *x509.CertPool {
 	return p
 }
 
-// nodeTLS is how nodes prove to each other that they belong together; nil: they do not.
-// A certificate that the other nodes would turn down is a usageError.
+// nodeTLS returns how nodes authenticate to each other; nil: without certificates. A
+// certificate that the other nodes would refuse is a usageError.
 func (s settings) nodeTLS() (*cluster.TLS, error) {
 	if len(s.NodeTLS.certificate) == 0 {
 		return nil, nil //nolint:nilnil // none is none
@@ -70,7 +70,7 @@ func (s settings) nodeTLS() (*cluster.TLS, error) {
 	}, nil
 }
 
-// natsTLS is how this node and NATS prove who they are; nil: NATS decides by itself.
+// natsTLS returns how this node and NATS authenticate; nil: NATS decides.
 func (s settings) natsTLS() (*tls.Config, error) {
 	if len(s.NATSTLS.ca)+len(s.NATSTLS.certificate) == 0 {
 		return nil, nil //nolint:nilnil // none is none

@@ -23,7 +23,7 @@ type Client struct {
 	HTTP *http.Client
 }
 
-// New makes a client that keeps up to so many idle connections to each node, and gives a
+// New returns a client that keeps up to so many idle connections to each node, and gives a
 // request up after timeout; 0: when its context ends. Without connections each request has
 // one of its own.
 func New(connections int, timeout time.Duration) *Client {

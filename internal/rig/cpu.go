@@ -14,7 +14,8 @@ import (
 // on.
 const tick = 10 * time.Millisecond
 
-// MachineCPU returns the processor time that the whole machine has used. Only Linux tells.
+// MachineCPU returns the processor time that the whole machine has used. It works only on
+// Linux.
 func MachineCPU() (time.Duration, error) {
 	stat, err := os.ReadFile("/proc/stat")
 	if err != nil {
@@ -35,14 +36,15 @@ func MachineCPU() (time.Duration, error) {
 	return busy, nil
 }
 
-// ProcessCPU returns the processor time that a process has used itself; 0 where nobody tells.
+// ProcessCPU returns the processor time that a process has used itself; 0 if that is
+// unknown.
 func ProcessCPU(pid int) time.Duration {
 	content, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)) // it may have ended
 	return parseStat(content).own
 }
 
 // TreeCPU sums up the processor time of a process and its descendants, those that have ended
-// included; 0 where nobody tells.
+// included; 0 if that is unknown.
 func TreeCPU(root int) time.Duration {
 	paths, _ := filepath.Glob("/proc/[0-9]*/stat") // the pattern is good
 	all := make(map[int]processStat, len(paths))

@@ -22,9 +22,10 @@ type Keeping struct {
 	Log string
 	// PIDFile is there while the process runs; empty: none is written.
 	PIDFile string
-	// Now tells the time of ends.
+	// Now is the clock for the times of ends.
 	Now func() time.Time
-	// Ended hears of each end. An error gives the process up; nil: it is always started again.
+	// Ended is called with each end. If it returns an error, the process is given up; nil:
+	// it is always started again.
 	Ended func(Exit) error
 }
 

@@ -4,5 +4,5 @@ package rig
 
 import "syscall"
 
-// attributes cannot tell a child here when its parent dies.
+// attributes cannot signal a child here when its parent dies.
 func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }

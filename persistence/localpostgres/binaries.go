@@ -19,7 +19,7 @@ const oldestMajor = 14
 // binaries is one installation of the server.
 type binaries struct {
 	dir          string // of initdb and postgres
-	version      string // as postgres tells it, "17.2"
+	version      string // as postgres prints it, "17.2"
 	major, minor int
 }
 

@@ -29,7 +29,7 @@ type cluster struct {
 func (c cluster) dataDir() string      { return filepath.Join(c.dir, "data") }
 func (c cluster) passwordFile() string { return filepath.Join(c.dir, "password") }
 
-// openCluster looks at a data directory and decides how to run it.
+// openCluster inspects a data directory and decides how to run it.
 func openCluster(ctx context.Context, dir string, f finder, logger *slog.Logger) (cluster, error) {
 	c := cluster{dir: dir, logger: logger}
 	major := 0
@@ -90,8 +90,8 @@ func chooseUser(self int) (*syscall.Credential, error) {
 	return nil, errors.New("PostgreSQL refuses to run as root, and there is neither a user postgres nor a user nobody to run it as")
 }
 
-// initialise makes the cluster, with its database, in data.new, and renames it when it is
-// whole. One that was begun and not finished is thrown away, and so is its password.
+// initialise creates the cluster, with its database, in data.new, and renames it when it is
+// complete. An unfinished one is removed, and so is its password.
 func (c cluster) initialise(ctx context.Context) error {
 	c.logger.InfoContext(ctx, "making a postgres data directory", "dir", c.dir, "version", c.binaries.version)
 	fresh, password := filepath.Join(c.dir, "data.new"), rand.Text()
@@ -145,8 +145,8 @@ func (c cluster) command(ctx context.Context, dir string, onDeath syscall.Signal
 	return cmd, nil
 }
 
-// serverEnvironment has nothing that could change how PostgreSQL works, as libpq's variables
-// do, and no secret of the service.
+// serverEnvironment returns an environment without anything that could change how PostgreSQL
+// works, as libpq's variables do, and without secrets of the service.
 func serverEnvironment() []string {
 	return []string{"LC_ALL=C", "PATH=" + os.Getenv("PATH"), "LD_LIBRARY_PATH=" + os.Getenv("LD_LIBRARY_PATH")}
 }
@@ -174,8 +174,8 @@ func (c cluster) run(ctx context.Context, dir, input, program string, arguments 
 
 // startPinned starts a command on a thread that lives as long as the command: the signal
 // that Linux sends to a child when its parent dies is in truth sent when the thread that
-// started it ends, and Go ends threads. ended is told how the command, if it could be
-// started, has ended.
+// started it ends, and Go ends threads. If the command could be started, ended is called
+// with its result.
 func startPinned(cmd *exec.Cmd, ended func(error)) error {
 	started := make(chan error)
 	go func() { // ends with the command
@@ -193,7 +193,7 @@ func startPinned(cmd *exec.Cmd, ended func(error)) error {
 	return <-started
 }
 
-// openLog begins a new log and keeps the one before.
+// openLog starts a new log and keeps the previous one.
 func (c cluster) openLog() (*os.File, error) {
 	name := filepath.Join(c.dir, "server.log")
 	if err := os.Rename(name, name+".1"); err != nil && !errors.Is(err, os.ErrNotExist) {

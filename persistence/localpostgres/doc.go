@@ -1,13 +1,13 @@
-// Package localpostgres runs a private PostgreSQL server under a data directory:
-// what the service uses when it is given no database, what tests and benchmarks run
-// on, and what fault tests kill.
+// Package localpostgres runs a private PostgreSQL server under a data directory: the
+// service uses it when no database is configured, tests and benchmarks run on it, and fault
+// tests kill it.
 //
 // # Where the binaries come from
 //
-// First PATH, then the places where Linux distributions and Homebrew keep versioned
-// server binaries (newest first). PostgreSQL 14 is the oldest that is taken. A data
-// directory that exists decides the major version. When nothing works the error names
-// the ways out.
+// First PATH, then the places where Linux distributions and Homebrew keep versioned server
+// binaries (newest first). PostgreSQL 14 is the oldest supported version. An existing data
+// directory decides the major version. If there is no usable server, the error names the
+// alternatives.
 //
 // # What the data directory holds
 //
@@ -16,9 +16,9 @@
 //	password      the superuser's, random, made once, mode 0600
 //	server.log    the server's messages since its last start; server.log.1 the ones before
 //
-// The cluster is made in data.new and renamed when it is complete, so that one which
-// exists is whole. The server listens on 127.0.0.1 only and asks for the password. It
-// gets next to nothing of the environment: libpq's variables are not for it.
+// The cluster is created in data.new and renamed when it is complete, so an existing one is
+// whole. The server listens on 127.0.0.1 only and requires the password. It gets almost
+// nothing of the environment, and none of libpq's variables.
 //
 // # Root
 //
@@ -31,14 +31,13 @@
 //
 // # When a process dies
 //
-// The server is a child of the process that started it. When that process dies,
-// however it dies, Linux sends the server SIGINT (a fast shutdown) and the lock is
-// free at once. [Start] then waits for what is left of the old server, and stops it
-// itself where nothing told it to: on Linux it finds every postgres process whose
-// working directory is data/, elsewhere the one in postmaster.pid. It never starts a
-// second server beside a live one, and never removes postmaster.pid while a process
-// of the cluster is alive. Two processes on one data directory: the second gets
-// [InUseError], which names the pid of the first.
+// The server is a child of the process that started it. When that process dies, however it
+// dies, Linux sends the server SIGINT (a fast shutdown) and the lock is free at once.
+// [Start] then waits for what is left of the old server, and stops it itself if nothing
+// else did: on Linux it finds every postgres process whose working directory is data/,
+// elsewhere the one in postmaster.pid. It never starts a second server beside a live one,
+// and never removes postmaster.pid while a process of the cluster is alive. Two processes
+// on one data directory: the second gets [InUseError], which names the pid of the first.
 //
 // PostgreSQL is authoritative for its files; this package writes none of them.
 package localpostgres

@@ -29,8 +29,8 @@ func lockDir(dir string) (*os.File, error) {
 	return file, nil
 }
 
-// unlock gives a data directory back; a second time does nothing. It unlocks before it closes:
-// a child that this process is just starting has a copy of the file until it executes its
+// unlock releases a data directory; a second call does nothing. It unlocks before it closes: a
+// child that this process is just starting has a copy of the file until it executes its
 // program, and the kernel would keep the lock as long as the last copy is open.
 func unlock(lock *os.File) {
 	if conn, err := lock.SyscallConn(); err == nil { // unlike Fd it knows of a close at the same time

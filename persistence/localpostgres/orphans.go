@@ -40,7 +40,7 @@ func (c cluster) stopOrphans(ctx context.Context, dir string, signals ...syscall
 	}
 }
 
-// signalOrphans tells the postmaster if it is alive, which tells its children. SIGKILL
+// signalOrphans signals the postmaster if it is alive, which signals its children. SIGKILL
 // cannot be passed on, so then each process gets it.
 func signalOrphans(dir string, pids []int, sig syscall.Signal) error {
 	if postmaster, _ := readPIDFile(dir); sig != syscall.SIGKILL && slices.Contains(pids, postmaster) {
@@ -72,9 +72,9 @@ func awaitOrphans(ctx context.Context, dir string) {
 	}
 }
 
-// removeStalePIDFile removes a postmaster.pid whose number now belongs to somebody
-// else, for which PostgreSQL would refuse to start. It is called when no process of the
-// cluster is alive, which can be told for certain only where there is /proc.
+// removeStalePIDFile removes a postmaster.pid whose number now belongs to somebody else,
+// for which PostgreSQL would refuse to start. It is called when no process of the cluster
+// is alive, which is certain only where there is /proc.
 func removeStalePIDFile(dir string) error {
 	pid, _ := readPIDFile(dir)
 	if _, err := os.Stat("/proc/self/fd"); err != nil || pid == 0 || errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {

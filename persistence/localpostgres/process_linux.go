@@ -28,9 +28,8 @@ func passOpen(cmd *exec.Cmd, path string) (name string, err error) {
 	return fmt.Sprintf("/proc/self/fd/%d", 2+len(cmd.ExtraFiles)), nil // after the three standard ones
 }
 
-// clusterProcesses finds the live postgres processes of the cluster in dir. Their
-// working directory tells whose they are: a pid alone may have been given to somebody
-// else.
+// clusterProcesses finds the live postgres processes of the cluster in dir. Their working
+// directory identifies them: a pid alone may belong to another process by now.
 func clusterProcesses(dir string) ([]int, error) {
 	want, err := os.Stat(dir)
 	if errors.Is(err, os.ErrNotExist) {

@@ -18,7 +18,8 @@ func processAttributes(credential *syscall.Credential, _ syscall.Signal) *syscal
 	return &syscall.SysProcAttr{Setpgid: true, Credential: credential}
 }
 
-// passOpen gives a child a file or directory by its name, as there is no other way here.
+// passOpen passes a file or directory to a child by its name, as there is no other way
+// here.
 func passOpen(_ *exec.Cmd, path string) (name string, err error) { return path, nil }
 
 // clusterProcesses finds the live postmaster of the cluster in dir.

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// Limits of how long things may take.
+// Time limits.
 const (
 	startTimeout     = 2 * time.Minute // of the server, crash recovery included
 	stopTimeout      = 10 * time.Second
@@ -37,9 +37,9 @@ type Config struct {
 	DataDir string
 	// Port to listen on; 0 chooses a free one at each start.
 	Port int
-	// Settings are PostgreSQL settings by name; they win over this package's own.
+	// Settings are PostgreSQL settings by name; they override this package's own.
 	Settings map[string]string
-	// Logger hears of starts, stops and of what is odd; nil: nobody.
+	// Logger logs starts, stops and anything unusual; nil: nothing is logged.
 	Logger *slog.Logger
 }
 

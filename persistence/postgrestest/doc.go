@@ -7,14 +7,14 @@
 //
 //	url := postgrestest.Database(t)
 //
-// The first call starts one private server for the test process and migrates a
-// template; each call copies the template, in some tens of milliseconds, and the copy
-// goes when the test ends. Where BOXOFFICE_TEST_DATABASE_URL is set its server is used
-// instead; its user must be allowed to create databases.
+// The first call starts one private server for the test process and migrates a template;
+// each call copies the template, and the copy is dropped when the test ends. If
+// BOXOFFICE_TEST_DATABASE_URL is set, its server is used instead; its user must be allowed
+// to create databases.
 //
-// The private server does not wait for its disk (fsync is off): it forgets what it
-// was told when it is killed. A test that kills Postgres, or measures it, takes a server
-// of its own from [Server], which is durable.
+// The private server does not wait for its disk (fsync is off): it loses data when it is
+// killed. A test that kills or measures Postgres takes a server of its own from [Server],
+// which is durable.
 //
 // A test without a database fails; it is never skipped. When the tests end, Main stops
 // the servers, removes their files and reports leaked goroutines. When the test process

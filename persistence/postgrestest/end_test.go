@@ -78,7 +78,7 @@ func startChild(t *testing.T, what, environment string) child {
 	}
 }
 
-// wait tells what else the child printed and its exit status, -1 after a signal.
+// wait returns what else the child printed and its exit status, -1 after a signal.
 func (c child) wait(t *testing.T) (output string, status int) {
 	t.Helper()
 	rest, err := io.ReadAll(c.output)

@@ -24,11 +24,11 @@ type environment struct {
 	directory *directory            // of the private servers
 	server    *localpostgres.Server // the shared private server
 	source    *source
-	err       error // why the shared server could not be had
+	err       error // why the shared server could not be started
 	servers   int   // how many were started, for their directories' names
 }
 
-// Database gives the connection string of a migrated database that is t's alone.
+// Database returns the connection string of a migrated database that is t's alone.
 func Database(t testing.TB) string {
 	t.Helper()
 	env := environmentOf(t)
@@ -69,8 +69,8 @@ func Server(t testing.TB) *localpostgres.Server {
 	return server
 }
 
-// shared gives the source of databases, made at the first call. A failure is final:
-// what failed once, in the same process, is not tried for every test again.
+// shared returns the source of databases, made at the first call. A failure is final: it is
+// not tried again for every test of the process.
 func (e *environment) shared(ctx context.Context) (*source, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

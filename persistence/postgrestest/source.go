@@ -73,7 +73,7 @@ func (s *source) prepare(ctx context.Context, migrate Migrate) error {
 
 func (s *source) template() string { return prefix + s.run + "_template" }
 
-// url gives the connection string of one of the server's databases.
+// url returns the connection string of one of the server's databases.
 func (s *source) url(name string) string {
 	u := *s.base
 	u.Path, u.RawPath = "/"+name, ""

@@ -51,7 +51,7 @@ func run(ctx context.Context, arguments []string) error {
 	return nil
 }
 
-// compile makes what a plugin is asked with.
+// compile returns the request to a plugin.
 func compile(ctx context.Context, dir string) (*pluginpb.CodeGeneratorRequest, error) {
 	paths, err := filepath.Glob(filepath.Join(dir, "*.proto"))
 	if err != nil {
@@ -95,7 +95,7 @@ func add(request *pluginpb.CodeGeneratorRequest, seen map[string]bool, file prot
 	request.ProtoFile = append(request.ProtoFile, protoutil.ProtoFromFileDescriptor(file))
 }
 
-// generate asks a plugin. One that has nothing to say about the files gives none.
+// generate runs a plugin. The result may have no files.
 func generate(ctx context.Context, plugin string, request *pluginpb.CodeGeneratorRequest) (*pluginpb.CodeGeneratorResponse, error) {
 	input, err := proto.Marshal(request)
 	if err != nil {

@@ -27,7 +27,7 @@ var (
 	errClosed     = errors.New("the node is closed")
 	// With these, another try would have none either.
 	errAnswer    = errors.New("the answer is no protobuf message")
-	errNotSpoken = errors.New("it has no version of the service between nodes that this one has")
+	errNotSpoken = errors.New("it has no version of the service between nodes, or no secret, in common with this one")
 )
 
 // Call sends a message to the grain of a kind and id, wherever it lives, and returns its

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -94,6 +95,9 @@ type Config struct {
 type TLS struct {
 	Server *tls.Config
 	Client *tls.Config
+	// Authorities are those that the two believe; nodes with none in common do not work side
+	// by side. Empty: that is not looked at.
+	Authorities []*x509.Certificate
 }
 
 // Observer receives what metrics count. Each func may be nil; all are called from many

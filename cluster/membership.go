@@ -70,7 +70,7 @@ func (m *membership) join(ctx context.Context) error {
 		return fmt.Errorf("read the members: %w", err)
 	}
 	m.mu.Lock()
-	if m.view.stranger(m.own.Service) != nil {
+	if m.view.stranger(m.own.dialect()) != nil {
 		m.own.State = stateSuspended
 	}
 	m.mu.Unlock()

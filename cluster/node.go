@@ -22,6 +22,7 @@ type Node struct {
 
 	cfg        Config
 	tls        *TLS
+	dialect    dialect
 	system     *actor.ActorSystem
 	cluster    *protocluster.Cluster
 	lease      *Lease
@@ -65,6 +66,7 @@ func New(cfg Config) (*Node, error) {
 			return nil, err
 		}
 	}
+	n.dialect = dialect{n.cfg.service, cfg.trust()}
 	n.peers = &peers{node: n, known: map[string]*connection{}}
 	// protoactor's own StartMember is not used: it starts gossip and pub/sub, sleeps a
 	// second, and panics when it cannot listen.
@@ -117,7 +119,7 @@ func (n *Node) start(ctx context.Context, kinds map[string]*actor.Props) error {
 		n.placement.notSoon.Store(&at)
 	}
 	m := newMembership(n.cfg, store, n.lease, record{
-		ID: n.ID, HTTPAddress: n.cfg.HTTPAddress, StartedAt: n.cfg.Now().UTC(), State: stateReady, Service: n.cfg.service,
+		ID: n.ID, HTTPAddress: n.cfg.HTTPAddress, StartedAt: n.cfg.Now().UTC(), State: stateReady, Service: n.cfg.service, Trust: n.dialect.trust,
 	})
 	m.apply, m.distrust, m.census = n.apply, n.placement.distrust, n.placement.census
 	n.membership = m
@@ -134,7 +136,7 @@ func (n *Node) start(ctx context.Context, kinds map[string]*actor.Props) error {
 func (n *Node) apply(v *view) {
 	n.peers.adopt(v) // first, so that calls to a new owner find a connection
 	n.placement.adopt(v)
-	switch stranger := v.stranger(n.cfg.service); {
+	switch stranger := v.stranger(n.dialect); {
 	case stranger != nil && stranger != n.stranger:
 		n.cfg.Logger.Error("this node is not ready", "error", n.strange(stranger))
 		n.stranger = stranger
@@ -149,8 +151,12 @@ func (n *Node) apply(v *view) {
 
 // strange returns why this node cannot talk with another one.
 func (n *Node) strange(p *peer) error {
+	if !n.dialect.trust.match(p.dialect.trust) {
+		return fmt.Errorf("member %s at %s has other secrets than this node: give all nodes the same BOXOFFICE_JWT_KEY, "+
+			"or certificates of the same authority in BOXOFFICE_NODE_TLS_CA", p.id, p.address)
+	}
 	return fmt.Errorf("member %s at %s is of another release: of the service between nodes it has the versions %s, this node %s",
-		p.id, p.address, p.service, n.cfg.service)
+		p.id, p.address, p.dialect.service, n.cfg.service)
 }
 
 // Fenced returns a channel that is closed when the others have evicted this node. The
@@ -173,7 +179,7 @@ func (n *Node) Health() error {
 	if v == nil {
 		return errors.New("the node is no member yet")
 	}
-	stranger := v.stranger(n.cfg.service)
+	stranger := v.stranger(n.dialect)
 	switch {
 	case stranger != nil:
 		return n.strange(stranger)

@@ -362,3 +362,17 @@ func TestANodeThatCannotTalkWithAnOwnerIsNotReadyAndSaysWhy(t *testing.T) {
 	_, err = second.Call(t.Context(), "grain", 1, wrapperspb.Int64(1))
 	require.NoError(t, err)
 }
+
+func TestOfNodesWithOtherSecretsOneIsReady(t *testing.T) {
+	t.Parallel()
+	url := startNATS(t).URL
+	log := new(rig.Output)
+	first := startNode(t, Config{NATS: connect(t, url)}, echo)
+	second := startNode(t, Config{NATS: connect(t, url), Secrets: [][]byte{secret(2)}, Logger: logTo(log)}, echo)
+	third := startNode(t, Config{NATS: connect(t, url), Secrets: [][]byte{secret(1), secret(2)}}, echo)
+	require.NoError(t, first.Health())
+	require.ErrorContains(t, second.Health(), "the same BOXOFFICE_JWT_KEY")
+	require.NoError(t, third.Health(), "one secret in common is enough")
+	require.Equal(t, 1, strings.Count(log.String(), "level=ERROR"), log.String())
+	require.False(t, second.placement.view.Load().owns(second.ID))
+}

@@ -37,8 +37,8 @@ const (
 	maxRedial   = 250 * time.Millisecond
 )
 
-// peers holds the connections to the other members, one to each that speaks a version of
-// the service that this node speaks.
+// peers are the connections to the other members, one to each that is there and can talk
+// with this node.
 type peers struct {
 	node *Node
 
@@ -57,7 +57,7 @@ func (p *peers) adopt(v *view) {
 	}
 	there := map[string]bool{}
 	for _, member := range v.peers {
-		if member.id == p.node.ID || !p.node.cfg.service.overlap(member.service) {
+		if member.id == p.node.ID || !p.node.dialect.talks(member.dialect) {
 			continue
 		}
 		there[member.id] = true
@@ -140,7 +140,7 @@ func (p *peers) notify(pid *actor.PID, message proto.Message) bool {
 func (p *peers) missing(id string) error {
 	if v := p.node.placement.view.Load(); v != nil {
 		for _, member := range v.peers {
-			if member.id == id && !p.node.cfg.service.overlap(member.service) {
+			if member.id == id && !p.node.dialect.talks(member.dialect) {
 				return errNotSpoken
 			}
 		}

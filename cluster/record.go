@@ -3,6 +3,7 @@ package cluster
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -30,8 +31,10 @@ type record struct {
 	By          string    `json:"by,omitempty"` // who evicted it
 	// Service is absent from the records of releases in which the service had no versions.
 	Service versions `json:"service"`
-	// Unable is true if the member lacks what its grains need. It still owns grains until
-	// it is suspended.
+	// Trust is what the member believes: who has none in common with it cannot talk with it.
+	Trust fingerprints `json:"trust,omitempty"`
+	// Unable says that the member lacks what its grains need. It owns grains all the same
+	// until it is suspended.
 	Unable bool           `json:"unable,omitempty"`
 	Grains map[string]int `json:"grains,omitempty"`
 	// Seen is the revision of Store up to which the member has applied the records: it has
@@ -40,7 +43,10 @@ type record struct {
 	Store string `json:"store"` // which incarnation of the bucket Seen belongs to
 }
 
-// member reports whether the record is that of a current member.
+// dialect is with whom the member can talk.
+func (r record) dialect() dialect { return dialect{r.Service, r.Trust} }
+
+// member reports whether the record is of somebody who is there.
 func (r record) member() bool { return r.State != stateLeft && r.State != stateEvicted }
 
 func (r record) encode() ([]byte, error) {
@@ -75,6 +81,25 @@ func spoken() versions { return versions{Min: 1, Max: 1} }
 func (v versions) overlap(o versions) bool {
 	return v.Max > 0 && o.Max > 0 && v.Min <= o.Max && o.Min <= v.Max
 }
+
+// fingerprints tell secrets, or certificate authorities, apart, and nothing else of them.
+// None are those of a member that does not say.
+type fingerprints []string
+
+// match reports whether members with these fingerprints can trust each other.
+func (f fingerprints) match(o fingerprints) bool {
+	return len(f) == 0 || len(o) == 0 ||
+		slices.ContainsFunc(f, func(one string) bool { return slices.Contains(o, one) })
+}
+
+// dialect is which members one can talk with: they speak a version that it speaks, and trust
+// something that it trusts.
+type dialect struct {
+	service versions
+	trust   fingerprints
+}
+
+func (d dialect) talks(o dialect) bool { return d.service.overlap(o.service) && d.trust.match(o.trust) }
 
 // String implements fmt.Stringer.
 func (v versions) String() string {

@@ -60,7 +60,7 @@ func (r *roster) observe(rec record, revision uint64, now time.Time) (changed bo
 		delete(r.members, rec.ID)
 		changed = true
 	case m == nil:
-		m = &member{peer: &peer{id: rec.ID, address: rec.Address, service: rec.Service, hash: hashString(rec.ID)}}
+		m = &member{peer: &peer{id: rec.ID, address: rec.Address, dialect: rec.dialect(), hash: hashString(rec.ID)}}
 		r.members[rec.ID] = m
 		m.heed(rec, revision, now)
 		changed = true
@@ -176,7 +176,7 @@ func (r *roster) relief(now time.Time, long time.Duration) bool {
 // earlier: of two such members the later one owns nothing.
 func (r *roster) elder(own record) bool {
 	for _, m := range r.members {
-		if m.record.State == stateReady && !own.Service.overlap(m.record.Service) && m.record.ID != own.ID &&
+		if m.record.State == stateReady && !own.dialect().talks(m.record.dialect()) && m.record.ID != own.ID &&
 			byAge(m.record, own) < 0 {
 			return true
 		}

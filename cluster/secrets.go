@@ -3,9 +3,11 @@ package cluster
 import (
 	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"math/big"
@@ -18,9 +20,29 @@ const secretBytes = ed25519.SeedSize
 
 var errStranger = errors.New("the certificate is not made from a secret of this node")
 
-// tlsOf returns mutual TLS by secrets: whoever knows a secret has its key, and proves that
-// in the handshake as usual. Names, authorities and times mean nothing; only the keys
-// count.
+// trust is what tells apart what nodes believe: the public keys of their secrets, or the
+// authorities for certificates, of which a hash says nothing else.
+func (c Config) trust() fingerprints {
+	var known fingerprints
+	if c.TLS == nil {
+		for _, secret := range c.Secrets {
+			known = append(known, fingerprint(ed25519.NewKeyFromSeed(secret).Public().(ed25519.PublicKey)))
+		}
+		return known
+	}
+	for _, authority := range c.TLS.Authorities {
+		known = append(known, fingerprint(authority.Raw))
+	}
+	return known
+}
+
+func fingerprint(public []byte) string {
+	sum := sha256.Sum256(append([]byte("boxoffice node "), public...))
+	return hex.EncodeToString(sum[:8])
+}
+
+// tlsOf makes mutual TLS from secrets: whoever knows one has its key, and shows that in the
+// handshake as ever. Names, authorities and times mean nothing; the keys are all.
 func tlsOf(secrets [][]byte) (*TLS, error) {
 	keys := make([]ed25519.PrivateKey, len(secrets))
 	for i, secret := range secrets {

@@ -24,11 +24,8 @@ import (
 )
 
 const (
-	// maxMessageBytes bounds a message between nodes, in either direction.
-	maxMessageBytes = 64 << 20
-	// maxCalls is how many calls of one member run here at a time; further ones wait at
-	// that member.
-	maxCalls         = 8192
+	// maxMessageBytes is what a message between nodes may take, either way.
+	maxMessageBytes  = 64 << 20
 	maxHeaderBytes   = 16 << 10
 	handshakeTimeout = 2 * time.Second
 	// A member that asks nothing is pinged, so that the resources of one that fell off the
@@ -53,13 +50,14 @@ func (n *Node) listen(bind string) (string, error) {
 		return "", fmt.Errorf("listen for other members: %w", err)
 	}
 	s := service{node: n}
+	// How many calls are under way has no limit: the callers are members, whose requests HTTP
+	// limits, and pings and notifications must not wait until calls end.
 	n.server = grpc.NewServer(
 		grpc.Creds(credentials.NewTLS(n.tls.Server)),
 		grpc.ConnectionTimeout(handshakeTimeout),
 		grpc.MaxRecvMsgSize(maxMessageBytes),
 		grpc.MaxSendMsgSize(maxMessageBytes),
 		grpc.MaxHeaderListSize(maxHeaderBytes),
-		grpc.MaxConcurrentStreams(maxCalls),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: idlePing, Timeout: idleTimeout}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: idlePing, PermitWithoutStream: true}),
 		grpc.WaitForHandlers(true),

@@ -258,6 +258,49 @@ func TestSlowAnswersAreWaitedFor(t *testing.T) {
 	})
 }
 
+// Pings and notifications do not wait behind calls, however many are under way.
+func TestManyCallsAreUnderWayAtOnce(t *testing.T) {
+	t.Parallel()
+	const many = 9000
+	var heard atomic.Int64
+	notified, answers := make(chan struct{}), make(chan struct{})
+	p := startPair(t, func(ctx actor.Context) {
+		switch m := ctx.Message().(type) {
+		case *wrapperspb.Int64Value:
+			heard.Add(1)
+			to, root := ctx.Sender(), ctx.ActorSystem().Root
+			go func() {
+				<-answers
+				root.Send(to, m)
+			}()
+		case *wrapperspb.BoolValue:
+			close(notified)
+		}
+	}, nil)
+	second := p.first.peers.get(p.second.ID).service // Node.Call would give up after 5 s
+	request := &nodes.CallRequest{Kind: "grain", Id: fmt.Sprint(p.theirs[0]), Message: wrap(t, wrapperspb.Int64(1))}
+	ctx, cancel := context.WithTimeout(t.Context(), 3*eventually)
+	defer cancel()
+	var calls sync.WaitGroup
+	var failed atomic.Int64
+	for range many {
+		calls.Go(func() {
+			if _, err := second.Call(ctx, request); err != nil {
+				failed.Add(1)
+			}
+		})
+	}
+	require.Eventually(t, func() bool { return heard.Load() == many }, eventually, pingEvery/10, "all are under way: %v", &heard)
+	_, err := second.Ping(ctx, &emptypb.Empty{})
+	require.NoError(t, err)
+	p.first.Notify("grain", p.theirs[1], wrapperspb.Bool(true))
+	answer(t, notified)
+	close(answers)
+	calls.Wait()
+	require.Zero(t, failed.Load())
+	require.EqualValues(t, many, heard.Load())
+}
+
 func TestNotificationsArriveInOrder(t *testing.T) {
 	t.Parallel()
 	const many = 2000

@@ -174,11 +174,12 @@ func (s *natsStore) addCopies(ctx context.Context) error {
 		return err
 	}
 	info := stream.CachedInfo()
-	if info.Cluster == nil || info.Cluster.Name == "" || info.Config.Replicas >= maxCopies {
+	if info.Cluster == nil || info.Cluster.Name == "" || info.Config.Replicas >= maxCopies && !info.Config.AllowDirect {
 		return nil // one server alone, or enough
 	}
 	cfg := info.Config
 	cfg.Replicas = maxCopies
+	cfg.AllowDirect = false // which reads from any of them
 	if _, err := s.js.UpdateStream(ctx, cfg); err != nil {
 		return err
 	}

@@ -49,7 +49,7 @@ func (m *membership) reconsider(now time.Time, blind bool) {
 	case m.own.State == stateReady && m.roster.elder(m.own):
 		m.own.State = stateSuspended // Node.Health says why
 		poke(m.beatNow)
-	case m.own.State == stateSuspended && m.view.stranger(m.own.Service) != nil:
+	case m.own.State == stateSuspended && m.view.stranger(m.own.dialect()) != nil:
 	case m.own.State == stateReady && m.able.unable && lasts >= unableFor && m.roster.relief(now, unableFor):
 		m.log.Warn("this node gives its grains to others, who are able", "unable", lasts)
 		m.own.State = stateSuspended

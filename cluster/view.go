@@ -7,7 +7,7 @@ import "slices"
 type peer struct {
 	id      string
 	address string
-	service versions
+	dialect dialect
 	hash    uint64
 }
 
@@ -46,10 +46,10 @@ func (v *view) owned(id int64) bool {
 	return owner != nil && owner.id == v.self
 }
 
-// stranger returns an owner that a member with these versions cannot talk with; nil: none.
-func (v *view) stranger(service versions) *peer {
+// stranger gives an owner with which one that speaks and trusts this cannot talk; nil: none.
+func (v *view) stranger(own dialect) *peer {
 	for _, p := range v.owners {
-		if p.id != v.self && !service.overlap(p.service) {
+		if p.id != v.self && !own.talks(p.dialect) {
 			return p
 		}
 	}

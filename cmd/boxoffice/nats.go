@@ -24,6 +24,9 @@ func openNATS(ctx context.Context, s settings, logger *slog.Logger) (*nats.Conn,
 	}
 	options := cluster.NATSOptions{Name: "boxoffice", Credentials: s.NATSCredentials, TLS: secured, Logger: logger}
 	if s.NATSURL != "" {
+		if s.JWTKey == nil {
+			logger.Warn("other nodes need the signing key of this one's data directory: give all the same BOXOFFICE_JWT_KEY")
+		}
 		defer tellIfSlow(logger, "waiting for NATS")()
 		var connection *nats.Conn
 		err := await(ctx, s.StartTimeout, func(context.Context) (again bool, err error) {

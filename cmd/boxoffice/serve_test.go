@@ -147,6 +147,13 @@ func TestServeWarnsOfADatabaseInPlainText(t *testing.T) {
 	require.Contains(t, stderr, `"192.0.2.1"`)
 }
 
+func TestServeWarnsOfAKeyThatOtherNodesLack(t *testing.T) {
+	t.Parallel()
+	_, _, stderr := runProgram(t, nil, nodeEnviron(onDatabase(t,
+		"BOXOFFICE_NATS_URL=nats://"+nobody(t), "BOXOFFICE_START_TIMEOUT=1500ms"))...)
+	require.Equal(t, 1, strings.Count(stderr, "the same BOXOFFICE_JWT_KEY"), stderr)
+}
+
 func TestServeIsToldToStopWhileItStarts(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

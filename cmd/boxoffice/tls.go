@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"net"
 
 	"boxoffice/cluster"
@@ -29,6 +30,16 @@ func (f tlsFiles) contradictions(prefix string, whole bool) []string {
 }
 
 func (f tlsFiles) authorities() *x509.CertPool { return certPool(f.ca) }
+
+// parseAuthorities gives the certificates of a PEM that certPool would take.
+func parseAuthorities(text []byte) (authorities []*x509.Certificate) {
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		if certificate, err := x509.ParseCertificate(block.Bytes); err == nil {
+			authorities = append(authorities, certificate)
+		}
+	}
+	return authorities
+}
 
 func certPool(certificates []byte) *x509.CertPool {
 	p := x509.NewCertPool()
@@ -60,6 +71,7 @@ func (s settings) nodeTLS() (*cluster.TLS, error) {
 		}
 	}
 	return &cluster.TLS{
+		Authorities: parseAuthorities(s.NodeTLS.ca),
 		Server: &tls.Config{
 			MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{pair},
 			ClientCAs: s.NodeTLS.authorities(), ClientAuth: tls.RequireAndVerifyClientCert,

@@ -261,7 +261,6 @@ func TestSlowAnswersAreWaitedFor(t *testing.T) {
 // Pings and notifications do not wait behind calls, however many are under way.
 func TestManyCallsAreUnderWayAtOnce(t *testing.T) {
 	t.Parallel()
-	const many = 9000
 	var heard atomic.Int64
 	notified, answers := make(chan struct{}), make(chan struct{})
 	p := startPair(t, func(ctx actor.Context) {
@@ -283,14 +282,14 @@ func TestManyCallsAreUnderWayAtOnce(t *testing.T) {
 	defer cancel()
 	var calls sync.WaitGroup
 	var failed atomic.Int64
-	for range many {
+	for range manyCalls {
 		calls.Go(func() {
 			if _, err := second.Call(ctx, request); err != nil {
 				failed.Add(1)
 			}
 		})
 	}
-	require.Eventually(t, func() bool { return heard.Load() == many }, eventually, pingEvery/10, "all are under way: %v", &heard)
+	require.Eventually(t, func() bool { return heard.Load() == manyCalls }, eventually, pingEvery/10, "all are under way: %v", &heard)
 	_, err := second.Ping(ctx, &emptypb.Empty{})
 	require.NoError(t, err)
 	p.first.Notify("grain", p.theirs[1], wrapperspb.Bool(true))
@@ -298,7 +297,7 @@ func TestManyCallsAreUnderWayAtOnce(t *testing.T) {
 	close(answers)
 	calls.Wait()
 	require.Zero(t, failed.Load())
-	require.EqualValues(t, many, heard.Load())
+	require.EqualValues(t, manyCalls, heard.Load())
 }
 
 func TestNotificationsArriveInOrder(t *testing.T) {

@@ -430,7 +430,6 @@ func TestStopWaitsForTheCommitInFlight(t *testing.T) {
 
 // lastViews remembers what was last said of watching.
 type lastViews struct {
-	noViews
 	said chan string
 }
 

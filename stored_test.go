@@ -1,20 +1,14 @@
 package boxoffice_test
 
 import (
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"boxoffice"
+	"boxoffice/internal/fixture"
 )
-
-// What is stored is read for ever: every file in testdata/stored was written by some
-// version of this package and has to mean the same. Files are added, never edited. With
-// BOXOFFICE_WRITE_STORED=1 the test adds what is missing.
 
 func storedOutcomes() map[string]boxoffice.Outcome {
 	taken := boxoffice.Errorf(boxoffice.CodeSeatTaken, "seat 12 is taken")
@@ -57,27 +51,13 @@ func storedOutcomes() map[string]boxoffice.Outcome {
 	}
 }
 
-// golden returns the content of a file of testdata/stored; missing ones get want.
-func golden(t *testing.T, name, want string) string {
-	t.Helper()
-	path := filepath.Join("testdata", "stored", name+".json")
-	data, err := os.ReadFile(path)
-	if os.IsNotExist(err) && os.Getenv("BOXOFFICE_WRITE_STORED") != "" {
-		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
-		require.NoError(t, os.WriteFile(path, []byte(want+"\n"), 0o644))
-		return want
-	}
-	require.NoError(t, err)
-	return strings.TrimSuffix(string(data), "\n")
-}
-
 func TestStoredOutcomes(t *testing.T) {
 	t.Parallel()
 	for name, o := range storedOutcomes() {
 		o.Replayed = true
 		data, err := boxoffice.EncodeOutcome(o)
 		require.NoError(t, err)
-		require.Equal(t, golden(t, name, string(data)), string(data))
+		require.Equal(t, fixture.Golden(t, name, string(data)), string(data))
 		decoded, err := boxoffice.DecodeOutcome(data)
 		require.NoError(t, err)
 		o.Replayed = false

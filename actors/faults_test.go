@@ -29,6 +29,19 @@ func (h *house) refuses(writes bool) {
 	}
 }
 
+// losesTheNextResult makes the journal lose the result of the next commit, which it writes;
+// loads fail with loadErr after that.
+func (h *house) losesTheNextResult(loadErr error) {
+	h.journal.mu.Lock()
+	defer h.journal.mu.Unlock()
+	h.journal.verdict = func(c boxoffice.Commit) boxoffice.CommitResult {
+		h.journal.events[c.Grain] = append(h.journal.events[c.Grain], c.Events...)
+		h.journal.versions[c.Grain] += int64(len(c.Events))
+		h.journal.verdict, h.journal.loadErr = nil, loadErr
+		return boxoffice.CommitResult{Err: boxoffice.ErrUnknown}
+	}
+}
+
 // What time has made due, and cannot be written down, keeps nobody from looking.
 func TestReadsGoOnWhileNothingCanBeWritten(t *testing.T) {
 	t.Parallel()
@@ -61,14 +74,7 @@ func TestTheRoomLearnsWhatALostResultDid(t *testing.T) {
 	places := h.queue(3)
 	b := buyer{userID: places[0].UserID, sequence: places[0].Sequence}
 	reservation := h.held(b, 1)
-	h.journal.mu.Lock()
-	h.journal.verdict = func(c boxoffice.Commit) boxoffice.CommitResult {
-		h.journal.events[c.Grain] = append(h.journal.events[c.Grain], c.Events...)
-		h.journal.versions[c.Grain] += int64(len(c.Events))
-		h.journal.verdict = nil
-		return boxoffice.CommitResult{Err: boxoffice.ErrUnknown}
-	}
-	h.journal.mu.Unlock()
+	h.losesTheNextResult(nil)
 	h.ask(h.schedule, h.pay(b, reservation, "k"))()
 	require.Eventually(t, func() bool {
 		return place(t, h.poll(places[2])).Status == boxoffice.PlaceAdmitted
@@ -86,15 +92,7 @@ func TestARecoveryOutlastsTheDatabase(t *testing.T) {
 	places := h.queue(3)
 	b := buyer{userID: places[0].UserID, sequence: places[0].Sequence}
 	reservation := h.held(b, 1)
-	h.journal.mu.Lock()
-	h.journal.verdict = func(c boxoffice.Commit) boxoffice.CommitResult {
-		h.journal.events[c.Grain] = append(h.journal.events[c.Grain], c.Events...)
-		h.journal.versions[c.Grain] += int64(len(c.Events))
-		h.journal.verdict = nil
-		h.journal.loadErr = boxoffice.Unavailable(errors.New("connection refused"))
-		return boxoffice.CommitResult{Err: boxoffice.ErrUnknown}
-	}
-	h.journal.mu.Unlock()
+	h.losesTheNextResult(boxoffice.Unavailable(errors.New("connection refused")))
 	require.Equal(t, boxoffice.CodeUnavailable, refusalCode(t, h.ask(h.schedule, h.pay(b, reservation, "k"))()))
 	h.journal.mu.Lock()
 	h.journal.loadErr = nil

@@ -120,15 +120,7 @@ func TestAfterAnUnknownResultTheJournalKnows(t *testing.T) {
 	h.schedule = h.spawn(boxoffice.KindSchedule, scheduleID)
 	b := newBuyer(1)
 	hold := h.hold(b, 5)
-	h.journal.mu.Lock()
-	h.journal.verdict = func(c boxoffice.Commit) boxoffice.CommitResult {
-		// It happened, and nobody was told.
-		h.journal.events[c.Grain] = append(h.journal.events[c.Grain], c.Events...)
-		h.journal.versions[c.Grain] += int64(len(c.Events))
-		h.journal.verdict = nil
-		return boxoffice.CommitResult{Err: boxoffice.ErrUnknown}
-	}
-	h.journal.mu.Unlock()
+	h.losesTheNextResult(nil)
 	o := outcome(t, h.ask(h.schedule, hold)())
 	require.True(t, o.GetCreated(), "it is the answer of the one hold that there is")
 	require.Equal(t, hold.GetReservationId(), o.GetReservation().GetId())

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"boxoffice"
+	"boxoffice/internal/fixture"
 	"boxoffice/seatmap"
 )
 
@@ -107,11 +108,11 @@ func TestHoldAnswers(t *testing.T) {
 				_, outcome := act(s, cmd, at(time.Minute))
 				requireSucceeded(t, outcome)
 			}
-			before := snapshotOf(t, s)
+			before := fixture.Snapshot(t, s)
 
 			events, outcome := s.Decide(tt.cmd, tt.now)
 
-			require.Equal(t, before, snapshotOf(t, s), "deciding changed the state")
+			require.Equal(t, before, fixture.Snapshot(t, s), "deciding changed the state")
 			if tt.want != "" {
 				requireRefused(t, tt.want, outcome)
 				require.Empty(t, events)

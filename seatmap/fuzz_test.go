@@ -7,40 +7,20 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"boxoffice"
+	"boxoffice/internal/fixture"
 	"boxoffice/seatmap"
 )
 
-// What comes back from the database is not trusted to be whole: decoders refuse, they
-// never panic, and what they accept they write down again with the same meaning.
-
-func FuzzDecodeEvent(f *testing.F) {
-	for _, e := range storedEvents() {
-		eventType, data, err := boxoffice.EncodeEvent(e)
-		require.NoError(f, err)
-		f.Add(eventType, data)
-	}
-	f.Fuzz(func(t *testing.T, eventType string, data []byte) {
-		e, err := seatmap.DecodeEvent(eventType, data)
-		if err != nil {
-			return
-		}
-		again, encoded, err := boxoffice.EncodeEvent(boxoffice.Event{Data: e})
-		require.NoError(t, err)
-		require.Equal(t, eventType, again)
-		decoded, err := seatmap.DecodeEvent(again, encoded)
-		require.NoError(t, err)
-		require.Equal(t, e, decoded)
-	})
-}
+func FuzzDecodeEvent(f *testing.F) { fixture.FuzzEvents(f, storedEvents(), seatmap.DecodeEvent) }
 
 // FuzzRestore restores a snapshot and one event after it, then works with what
 // came of it.
 func FuzzRestore(f *testing.F) {
-	f.Add([]byte(snapshotOf(f, newSchedule(f))), "", []byte(nil))
+	f.Add([]byte(fixture.Snapshot(f, newSchedule(f))), "", []byte(nil))
 	for _, e := range storedEvents() {
 		eventType, data, err := boxoffice.EncodeEvent(e)
 		require.NoError(f, err)
-		f.Add([]byte(snapshotOf(f, busySchedule(f))), eventType, data)
+		f.Add([]byte(fixture.Snapshot(f, busySchedule(f))), eventType, data)
 	}
 	f.Fuzz(func(t *testing.T, snapshot []byte, eventType string, data []byte) {
 		var events []boxoffice.Event
@@ -51,10 +31,10 @@ func FuzzRestore(f *testing.F) {
 		if err != nil {
 			return
 		}
-		stored := snapshotOf(t, s)
+		stored := fixture.Snapshot(t, s)
 		restored, err := seatmap.Restore([]byte(stored), nil)
 		require.NoError(t, err)
-		require.Equal(t, stored, snapshotOf(t, restored))
+		require.Equal(t, stored, fixture.Snapshot(t, restored))
 
 		now := at(time.Hour)
 		for _, e := range s.Due(now) {

@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"boxoffice"
+	"boxoffice/internal/fixture"
 	"boxoffice/seatmap"
 )
 
@@ -231,7 +232,7 @@ func (r *scheduleRun) expire(*rapid.T) {
 }
 
 func (r *scheduleRun) takeSnapshot(t *rapid.T) {
-	r.snapshot, r.snapshotAt = []byte(snapshotOf(t, r.schedule)), len(r.events)
+	r.snapshot, r.snapshotAt = []byte(fixture.Snapshot(t, r.schedule)), len(r.events)
 }
 
 // check compares everything that can be seen.
@@ -263,13 +264,13 @@ func (r *scheduleRun) check(t *rapid.T) {
 func (r *scheduleRun) replay(t *rapid.T) {
 	replayed, err := seatmap.Restore(nil, r.events)
 	require.NoError(t, err)
-	require.Equal(t, snapshotOf(t, r.schedule), snapshotOf(t, replayed), "replay gives the state")
+	require.Equal(t, fixture.Snapshot(t, r.schedule), fixture.Snapshot(t, replayed), "replay gives the state")
 	if r.snapshot == nil {
 		return
 	}
 	restored, err := seatmap.Restore(r.snapshot, r.events[r.snapshotAt:])
 	require.NoError(t, err)
-	require.Equal(t, snapshotOf(t, replayed), snapshotOf(t, restored), "snapshot and tail give the state")
+	require.Equal(t, fixture.Snapshot(t, replayed), fixture.Snapshot(t, restored), "snapshot and tail give the state")
 	require.Equal(t, r.schedule.SeatMap(r.now), restored.SeatMap(r.now))
 }
 

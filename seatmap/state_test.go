@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"boxoffice"
+	"boxoffice/internal/fixture"
 	"boxoffice/seatmap"
 	"boxoffice/waitingroom"
 )
@@ -22,7 +23,7 @@ func TestOperationsAreAnsweredAgain(t *testing.T) {
 	for _, cmd := range commands {
 		events, outcome := act(s, cmd, at(time.Second))
 		require.NotEmpty(t, events)
-		restored, err := seatmap.Restore([]byte(snapshotOf(t, s)), nil)
+		restored, err := seatmap.Restore([]byte(fixture.Snapshot(t, s)), nil)
 		require.NoError(t, err)
 		for _, again := range []*seatmap.Seats{s, s.Clone(), restored} {
 			events, answer := again.Decide(cmd, at(time.Minute))
@@ -38,13 +39,13 @@ func TestCloneIsIndependent(t *testing.T) {
 	t.Parallel()
 	s := newSchedule(t)
 	act(s, hold(1, 12), at(0))
-	before := snapshotOf(t, s)
+	before := fixture.Snapshot(t, s)
 	a, b := s.Clone(), s.Clone()
 
 	act(a, pay(1), at(0))
 	act(b, release(1), at(0))
 
-	require.Equal(t, before, snapshotOf(t, s))
+	require.Equal(t, before, fixture.Snapshot(t, s))
 	require.Equal(t, boxoffice.SeatSold, a.SeatMap(at(0)).Statuses[11])
 	require.Equal(t, boxoffice.SeatAvailable, b.SeatMap(at(0)).Statuses[11])
 	admission := hold(1, 12).Admission
@@ -61,14 +62,14 @@ func TestClonesDoNotShareWhatGrows(t *testing.T) {
 		a, b := s.Clone(), s.Clone()
 		act(a, hold(n, n), at(0))
 		act(a, pay(n), at(0))
-		want := snapshotOf(t, a)
+		want := fixture.Snapshot(t, a)
 		for other := 20; other < 24; other++ {
 			act(b, hold(other, other), at(0))
 			act(b, pay(other), at(0))
 		}
 		act(s, hold(30+n, 30+n), at(0))
 		act(s, pay(30+n), at(0))
-		require.Equal(t, want, snapshotOf(t, a))
+		require.Equal(t, want, fixture.Snapshot(t, a))
 	}
 }
 
@@ -79,7 +80,7 @@ func TestUsedUpPlaceSurvivesSnapshot(t *testing.T) {
 	act(s, hold(1, 12), at(0))
 	act(s, pay(1), at(0))
 	act(s, cancel(1), at(0))
-	restored, err := seatmap.Restore([]byte(snapshotOf(t, s)), nil)
+	restored, err := seatmap.Restore([]byte(fixture.Snapshot(t, s)), nil)
 	require.NoError(t, err)
 	require.NotNil(t, restored.CheckAdmission(hold(1, 12).Admission, at(0)))
 }
@@ -119,7 +120,7 @@ func TestApplyRefusesContradictions(t *testing.T) {
 			s := newSchedule(t)
 			act(s, hold(1, 12), at(0))
 			require.Panics(t, func() { s.Apply(boxoffice.Event{At: at(time.Second), Data: data}) })
-			_, err := seatmap.Restore([]byte(snapshotOf(t, s)), []boxoffice.Event{{At: at(time.Second), Data: data}})
+			_, err := seatmap.Restore([]byte(fixture.Snapshot(t, s)), []boxoffice.Event{{At: at(time.Second), Data: data}})
 			require.Error(t, err)
 		})
 	}
@@ -129,7 +130,7 @@ func TestApplyRefusesContradictions(t *testing.T) {
 func TestRestoreScheduleRefuses(t *testing.T) {
 	t.Parallel()
 	s := newSchedule(t)
-	good := snapshotOf(t, s)
+	good := fixture.Snapshot(t, s)
 	for name, snapshot := range map[string]string{
 		"nothing":     "",
 		"no JSON":     "{",

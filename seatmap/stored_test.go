@@ -1,21 +1,15 @@
 package seatmap_test
 
 import (
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"boxoffice"
+	"boxoffice/internal/fixture"
 	"boxoffice/seatmap"
 )
-
-// What is stored is read for ever: every file in testdata/stored was written by some
-// version of this package and has to mean the same. Files are added, never edited. With
-// BOXOFFICE_WRITE_STORED=1 the test adds what is missing.
 
 // storedEvents are the events of testdata/stored, by file name.
 func storedEvents() map[string]boxoffice.Event {
@@ -41,7 +35,7 @@ func storedEvents() map[string]boxoffice.Event {
 }
 
 // busySchedule has a held, a sold, a released and a refunded seat.
-func busySchedule(t tester) *seatmap.Seats {
+func busySchedule(t fixture.T) *seatmap.Seats {
 	t.Helper()
 	s := newSchedule(t)
 	for n, seat := range []int{12, 1, 50, 30} {
@@ -55,27 +49,13 @@ func busySchedule(t tester) *seatmap.Seats {
 	return s
 }
 
-// golden returns the content of a file of testdata/stored; missing ones get want.
-func golden(t *testing.T, name, want string) string {
-	t.Helper()
-	path := filepath.Join("testdata", "stored", name+".json")
-	data, err := os.ReadFile(path)
-	if os.IsNotExist(err) && os.Getenv("BOXOFFICE_WRITE_STORED") != "" {
-		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
-		require.NoError(t, os.WriteFile(path, []byte(want+"\n"), 0o644))
-		return want
-	}
-	require.NoError(t, err)
-	return strings.TrimSuffix(string(data), "\n")
-}
-
 func TestStoredEvents(t *testing.T) {
 	t.Parallel()
 	for name, e := range storedEvents() {
 		eventType, data, err := boxoffice.EncodeEvent(e)
 		require.NoError(t, err)
 		require.Equal(t, name, "event-"+eventType)
-		require.Equal(t, golden(t, name, string(data)), string(data))
+		require.Equal(t, fixture.Golden(t, name, string(data)), string(data))
 		decoded, err := seatmap.DecodeEvent(eventType, data)
 		require.NoError(t, err)
 		require.Equal(t, e.Data, decoded)
@@ -85,13 +65,13 @@ func TestStoredEvents(t *testing.T) {
 func TestStoredSnapshots(t *testing.T) {
 	t.Parallel()
 	s := busySchedule(t)
-	stored := golden(t, "snapshot-seats", snapshotOf(t, s))
-	require.Equal(t, stored, snapshotOf(t, s))
+	stored := fixture.Golden(t, "snapshot-seats", fixture.Snapshot(t, s))
+	require.Equal(t, stored, fixture.Snapshot(t, s))
 	restored, err := seatmap.Restore([]byte(stored), nil)
 	require.NoError(t, err)
-	require.Equal(t, stored, snapshotOf(t, restored))
+	require.Equal(t, stored, fixture.Snapshot(t, restored))
 	// As releases before 0.2 wrote it.
-	older, err := seatmap.Restore([]byte(golden(t, "snapshot-schedule", "")), nil)
+	older, err := seatmap.Restore([]byte(fixture.Golden(t, "snapshot-schedule", "")), nil)
 	require.NoError(t, err)
 	for _, read := range []*seatmap.Seats{restored, older} {
 		require.Equal(t, s.SeatMap(at(time.Minute)), read.SeatMap(at(time.Minute)))

@@ -9,44 +9,24 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"boxoffice"
+	"boxoffice/internal/fixture"
 	"boxoffice/waitingroom"
 )
 
-// What comes back from the database is not trusted to be whole: decoders refuse, they
-// never panic, and what they accept they write down again with the same meaning.
-
-func FuzzDecodeEvent(f *testing.F) {
-	for _, e := range storedEvents() {
-		eventType, data, err := boxoffice.EncodeEvent(e)
-		require.NoError(f, err)
-		f.Add(eventType, data)
-	}
-	f.Fuzz(func(t *testing.T, eventType string, data []byte) {
-		e, err := waitingroom.DecodeEvent(eventType, data)
-		if err != nil {
-			return
-		}
-		again, encoded, err := boxoffice.EncodeEvent(boxoffice.Event{Data: e})
-		require.NoError(t, err)
-		require.Equal(t, eventType, again)
-		decoded, err := waitingroom.DecodeEvent(again, encoded)
-		require.NoError(t, err)
-		require.Equal(t, e, decoded)
-	})
-}
+func FuzzDecodeEvent(f *testing.F) { fixture.FuzzEvents(f, storedEvents(), waitingroom.DecodeEvent) }
 
 // FuzzRestore restores a snapshot, one event after it and places that are
 // read from bytes, then works with what came of it.
 func FuzzRestore(f *testing.F) {
 	r := newRoom(3, 2)
 	join(f, r, 1, 100, at(0))
-	f.Add([]byte(snapshotOf(f, r)), "", []byte(nil), []byte(nil))
-	f.Add([]byte(snapshotOf(f, r)), "places-joined", []byte(`{"v":1,"first":101,"userIds":[]}`),
+	f.Add([]byte(fixture.Snapshot(f, r)), "", []byte(nil), []byte(nil))
+	f.Add([]byte(fixture.Snapshot(f, r)), "places-joined", []byte(`{"v":1,"first":101,"userIds":[]}`),
 		[]byte("\x00\x01\x00\x00\x00\x05\x01\x3c\x00\x5a\x07\x00\x00\x00"))
 	for _, e := range storedEvents() {
 		eventType, data, err := boxoffice.EncodeEvent(e)
 		require.NoError(f, err)
-		f.Add([]byte(snapshotOf(f, r)), eventType, data, []byte("\x00\x01\x00\x00\x00\x00\x00"))
+		f.Add([]byte(fixture.Snapshot(f, r)), eventType, data, []byte("\x00\x01\x00\x00\x00\x00\x00"))
 	}
 	f.Fuzz(func(t *testing.T, snapshot []byte, eventType string, data, rows []byte) {
 		var events []boxoffice.Event
@@ -58,10 +38,10 @@ func FuzzRestore(f *testing.F) {
 		if err != nil {
 			return
 		}
-		stored := snapshotOf(t, r)
+		stored := fixture.Snapshot(t, r)
 		restored, err := restoreRoom(limits(), []byte(stored), nil, places, admissions)
 		require.NoError(t, err)
-		require.Equal(t, stored, snapshotOf(t, restored))
+		require.Equal(t, stored, fixture.Snapshot(t, restored))
 
 		now := at(time.Minute)
 		status := r.Status(now)

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"boxoffice"
+	"boxoffice/internal/fixture"
 	"boxoffice/waitingroom"
 )
 
@@ -90,20 +91,20 @@ func TestSettleGivesWhatIsOwedOnce(t *testing.T) {
 	hear(t, r, news)
 	want := []boxoffice.Event{event(at(1), endedBy(boxoffice.PlaceCompleted, 1, 2))}
 	require.Equal(t, want, r.Settle(at(1)))
-	require.Contains(t, snapshotOf(t, r), `"nextSequence":4}`, "what is owed has to be told again after a restart")
+	require.Contains(t, fixture.Snapshot(t, r), `"nextSequence":4}`, "what is owed has to be told again after a restart")
 
 	r.Begin()
 	applyAll(r, r.Settle(at(1)))
 	require.False(t, r.Owes())
-	require.Contains(t, snapshotOf(t, r), `"scheduleVersion":4`)
+	require.Contains(t, fixture.Snapshot(t, r), `"scheduleVersion":4`)
 	hear(t, r, boxoffice.ScheduleNews{After: 4, Version: 6, Places: completed(3)})
-	require.Contains(t, snapshotOf(t, r), `"scheduleVersion":4`)
+	require.Contains(t, fixture.Snapshot(t, r), `"scheduleVersion":4`)
 	r.Rollback()
-	require.Contains(t, snapshotOf(t, r), `"nextSequence":4}`)
+	require.Contains(t, fixture.Snapshot(t, r), `"nextSequence":4}`)
 	require.Equal(t, []boxoffice.Event{event(at(1), endedBy(boxoffice.PlaceCompleted, 1, 2, 3))}, r.Settle(at(1)))
 
 	applyAll(r, r.Settle(at(1)))
-	require.Contains(t, snapshotOf(t, r), `"scheduleVersion":6`)
+	require.Contains(t, fixture.Snapshot(t, r), `"scheduleVersion":6`)
 	hear(t, r, news)
 	hear(t, r, boxoffice.ScheduleNews{Version: 6, Places: completed(1, 2, 3)})
 	r.HearRow(boxoffice.PlaceRow{Sequence: 2, Status: boxoffice.PlaceCompleted})
@@ -155,7 +156,7 @@ func TestReplayAfterACrashBeforeTheEndWasAnEvent(t *testing.T) {
 	log := []boxoffice.Event{queueOpened(1, 0)}
 	log = append(log, tell(t, r, joinOf(1), at(0))...)
 	log = append(log, applyAll(r, r.Admit(at(0), 1))...)
-	snapshot := []byte(snapshotOf(t, r))
+	snapshot := []byte(fixture.Snapshot(t, r))
 
 	// The row of place 1 was completed by the payment: it is not restored.
 	r, err := restoreRoom(limits(), snapshot, nil, nil, nil)

@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"boxoffice"
+	"boxoffice/internal/fixture"
 	"boxoffice/waitingroom"
 )
 
@@ -342,7 +343,7 @@ func (r *roomRun) pass(t *rapid.T) {
 }
 
 func (r *roomRun) takeSnapshot(t *rapid.T) {
-	r.snapshot, r.snapshotAt = []byte(snapshotOf(t, r.room)), len(r.events)
+	r.snapshot, r.snapshotAt = []byte(fixture.Snapshot(t, r.room)), len(r.events)
 }
 
 // replay compares the room with those that its events, its merged events and its rows
@@ -395,8 +396,8 @@ func (r *roomRun) observe(t *rapid.T, room *waitingroom.Room) []string {
 }
 
 // observe describes all of a room that can be seen.
-func observe(t tester, room *waitingroom.Room, places []waitingroom.PlaceRecord, now time.Time) []string {
-	seen := []string{snapshotOf(t, room), fmt.Sprint(
+func observe(t fixture.T, room *waitingroom.Room, places []waitingroom.PlaceRecord, now time.Time) []string {
+	seen := []string{fixture.Snapshot(t, room), fmt.Sprint(
 		room.Status(now), room.NextSequence(), room.NextWake(now), room.AdmittedSequences(), room.KnownVersion(),
 		room.Admit(now, 1), room.Admit(now.Add(time.Second), 1), room.Settle(now),
 		room.Due(now), room.Due(now.Add(time.Minute)), room.Due(now.Add(time.Hour)),

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"boxoffice"
+	"boxoffice/internal/fixture"
 	"boxoffice/waitingroom"
 )
 
@@ -28,7 +29,7 @@ func newRoom(capacity, perSecond int) *waitingroom.Room {
 }
 
 // tell decides a command and applies what comes of it.
-func tell(t tester, r *waitingroom.Room, cmd waitingroom.Command, now time.Time) []boxoffice.Event {
+func tell(t fixture.T, r *waitingroom.Room, cmd waitingroom.Command, now time.Time) []boxoffice.Event {
 	t.Helper()
 	events, refusal := r.Decide(cmd, now)
 	if refusal != nil {
@@ -45,7 +46,7 @@ func applyAll(r *waitingroom.Room, events []boxoffice.Event) []boxoffice.Event {
 }
 
 // join puts users first to last in line and lets nobody in.
-func join(t tester, r *waitingroom.Room, first, last int, now time.Time) {
+func join(t fixture.T, r *waitingroom.Room, first, last int, now time.Time) {
 	t.Helper()
 	for n := first; n <= last; n++ {
 		tell(t, r, joinOf(n), now)
@@ -53,12 +54,12 @@ func join(t tester, r *waitingroom.Room, first, last int, now time.Time) {
 }
 
 // hear passes a room news without a gap.
-func hear(t tester, r *waitingroom.Room, news boxoffice.ScheduleNews) {
+func hear(t fixture.T, r *waitingroom.Room, news boxoffice.ScheduleNews) {
 	t.Helper()
 	require.True(t, r.Hear(news), "something is missing")
 }
 
-func place(t tester, r *waitingroom.Room, n int, now time.Time) boxoffice.Place {
+func place(t fixture.T, r *waitingroom.Room, n int, now time.Time) boxoffice.Place {
 	t.Helper()
 	sequence, _, ok := r.PlaceOf(user(n))
 	require.True(t, ok, "user %d has no place", n)
@@ -74,21 +75,21 @@ func TestJoinAnswers(t *testing.T) {
 	closing := at(2 * time.Hour)
 	full := limits()
 	full.MaxWaiting = 2
-	waiting := func(t tester, r *waitingroom.Room) { join(t, r, 1, 2, at(0)) }
-	admitted := func(t tester, r *waitingroom.Room) {
+	waiting := func(t fixture.T, r *waitingroom.Room) { join(t, r, 1, 2, at(0)) }
+	admitted := func(t fixture.T, r *waitingroom.Room) {
 		join(t, r, 1, 1, closing.Add(-time.Second))
 		applyAll(r, r.Admit(closing.Add(-time.Second), 1))
 	}
-	soldOut := func(t tester, r *waitingroom.Room) {
+	soldOut := func(t fixture.T, r *waitingroom.Room) {
 		join(t, r, 1, 1, at(0))
 		hear(t, r, boxoffice.ScheduleNews{Version: 5, SoldOut: true})
 	}
-	paused := func(t tester, r *waitingroom.Room) {
+	paused := func(t fixture.T, r *waitingroom.Room) {
 		tell(t, r, boxoffice.Configure{Paused: new(true)}, at(0))
 	}
 	tests := []struct {
 		name   string
-		before func(tester, *waitingroom.Room)
+		before func(fixture.T, *waitingroom.Room)
 		limits waitingroom.Limits
 		user   int
 		now    time.Time
@@ -106,11 +107,11 @@ func TestJoinAnswers(t *testing.T) {
 		{name: "again when sold out", before: soldOut, user: 1, now: at(0), given: true},
 		{name: "closed and sold out", before: soldOut, user: 2, now: closing, want: boxoffice.CodeSalesClosed},
 		{name: "paused", before: paused, user: 1, now: at(0)},
-		{name: "full", before: func(t tester, r *waitingroom.Room) {
+		{name: "full", before: func(t fixture.T, r *waitingroom.Room) {
 			paused(t, r)
 			waiting(t, r)
 		}, limits: full, user: 3, now: at(0), want: boxoffice.CodeQueueFull},
-		{name: "again when full", before: func(t tester, r *waitingroom.Room) {
+		{name: "again when full", before: func(t fixture.T, r *waitingroom.Room) {
 			paused(t, r)
 			waiting(t, r)
 		}, limits: full, user: 1, now: at(0), given: true},

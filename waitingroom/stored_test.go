@@ -1,8 +1,6 @@
 package waitingroom_test
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -10,12 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"boxoffice"
+	"boxoffice/internal/fixture"
 	"boxoffice/waitingroom"
 )
-
-// What is stored is read for ever: every file in testdata/stored was written by some
-// version of this package and has to mean the same. Files are added, never edited. With
-// BOXOFFICE_WRITE_STORED=1 the test adds what is missing.
 
 // storedEvents are the events of testdata/stored, by file name.
 func storedEvents() map[string]boxoffice.Event {
@@ -38,27 +33,13 @@ func storedEvents() map[string]boxoffice.Event {
 	}
 }
 
-// golden returns the content of a file of testdata/stored; missing ones get want.
-func golden(t *testing.T, name, want string) string {
-	t.Helper()
-	path := filepath.Join("testdata", "stored", name+".json")
-	data, err := os.ReadFile(path)
-	if os.IsNotExist(err) && os.Getenv("BOXOFFICE_WRITE_STORED") != "" {
-		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
-		require.NoError(t, os.WriteFile(path, []byte(want+"\n"), 0o644))
-		return want
-	}
-	require.NoError(t, err)
-	return strings.TrimSuffix(string(data), "\n")
-}
-
 func TestStoredEvents(t *testing.T) {
 	t.Parallel()
 	for name, e := range storedEvents() {
 		eventType, data, err := boxoffice.EncodeEvent(e)
 		require.NoError(t, err)
 		require.True(t, strings.HasPrefix(name, "event-"+eventType), name)
-		require.Equal(t, golden(t, name, string(data)), string(data))
+		require.Equal(t, fixture.Golden(t, name, string(data)), string(data))
 		decoded, err := waitingroom.DecodeEvent(eventType, data)
 		require.NoError(t, err)
 		require.Equal(t, e.Data, decoded)
@@ -70,19 +51,19 @@ func TestStoredSnapshots(t *testing.T) {
 	r := newRoom(100, 5)
 	join(t, r, 1, 20, at(0))
 	tell(t, r, boxoffice.Configure{Paused: new(true)}, at(0))
-	stored := golden(t, "snapshot-waiting-room", snapshotOf(t, r))
-	require.Equal(t, stored, snapshotOf(t, r))
+	stored := fixture.Golden(t, "snapshot-waiting-room", fixture.Snapshot(t, r))
+	require.Equal(t, stored, fixture.Snapshot(t, r))
 	room, err := restoreRoom(limits(), []byte(stored), nil, nil, nil)
 	require.NoError(t, err)
-	require.Equal(t, stored, snapshotOf(t, room))
+	require.Equal(t, stored, fixture.Snapshot(t, room))
 	require.Equal(t, uint64(21), room.NextSequence())
 	require.Zero(t, room.KnownVersion(), "everything is asked for")
 
 	r.Hear(boxoffice.ScheduleNews{Version: 12})
-	stored = golden(t, "snapshot-waiting-room-heard", snapshotOf(t, r))
-	require.Equal(t, stored, snapshotOf(t, r))
+	stored = fixture.Golden(t, "snapshot-waiting-room-heard", fixture.Snapshot(t, r))
+	require.Equal(t, stored, fixture.Snapshot(t, r))
 	room, err = restoreRoom(limits(), []byte(stored), nil, nil, nil)
 	require.NoError(t, err)
-	require.Equal(t, stored, snapshotOf(t, room))
+	require.Equal(t, stored, fixture.Snapshot(t, room))
 	require.Equal(t, int64(12), room.KnownVersion())
 }

@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"boxoffice"
+	"boxoffice/internal/fixture"
 	"boxoffice/waitingroom"
 )
 
@@ -28,8 +29,8 @@ type seen struct {
 	snapshot string
 }
 
-func (c *crowd) look(t tester, room *waitingroom.Room) seen {
-	s := seen{status: room.Status(c.now), due: room.Due(c.now.Add(time.Hour)), snapshot: snapshotOf(t, room)}
+func (c *crowd) look(t fixture.T, room *waitingroom.Room) seen {
+	s := seen{status: room.Status(c.now), due: room.Due(c.now.Add(time.Hour)), snapshot: fixture.Snapshot(t, room)}
 	for n := 1; n < int(room.NextSequence()); n++ {
 		p, refusal := room.Place(user(n), uint64(n), c.now)
 		if refusal != nil {

@@ -25,6 +25,7 @@
 // faults could not be injected or too little succeeded.
 //
 // Packages: plan draws what goes wrong; system has the processes and breaks them;
-// workload has the clients; history is what they saw; check judges it; failpoint and
-// mutant are compiled into the program, and are empty unless a build tag says otherwise.
+// workload has the clients; history is what they saw; check judges it; mutant takes
+// safeguards out of the program. The points at which a process can be stopped are those of
+// internal/failpoint, which are empty unless the build tag failpoint is given.
 package main

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"boxoffice/chaos/check"
+	"boxoffice/chaos/history"
 	"boxoffice/chaos/plan"
 	"boxoffice/chaos/workload"
 )
@@ -235,13 +236,9 @@ func (f figure) line(x *experiment, v verdict) line {
 		// How long outages may be is what the figure is about.
 		Violations: slices.DeleteFunc(v.Violations, func(v check.Violation) bool { return v.Check == "outage" }),
 	}
-	requests := x.steady.Requests()
+	requests, operations := x.steady.Requests(), x.recorder.Operations()
 	for i, done := range x.faults {
-		to := x.ended
-		if i+1 < len(x.faults) {
-			to = x.faults[i+1].Start
-		}
-		r := f.read(x, done, to, requests)
+		r := f.read(x, done, x.until(i), requests, operations)
 		l.Readings = append(l.Readings, r)
 		l.Failed += r.Failed
 	}
@@ -255,7 +252,9 @@ func (f figure) line(x *experiment, v verdict) line {
 }
 
 // read reads off what one fault did until to.
-func (f figure) read(x *experiment, done faultRun, to time.Duration, requests []workload.Request) reading {
+func (f figure) read(
+	x *experiment, done faultRun, to time.Duration, requests []workload.Request, operations []history.Operation,
+) reading {
 	var r reading
 	for _, q := range requests {
 		if q.Due < done.Start || q.Due >= to {
@@ -277,7 +276,7 @@ func (f figure) read(x *experiment, done faultRun, to time.Duration, requests []
 	if f.Measure == backAfter {
 		from = done.Healed
 	}
-	for _, o := range check.LongestOutages(x.recorder.Operations(), x.fleet.ScheduleIDs, from, to) {
+	for _, o := range check.LongestOutages(operations, x.fleet.ScheduleIDs, from, to) {
 		r.Outage = max(r.Outage, o.Length)
 	}
 	r.Value = r.Outage

@@ -55,10 +55,10 @@ func TestReadingAFigure(t *testing.T) {
 	}
 	done := faultRun{Start: 10 * s, Healed: 13 * s}
 	want := reading{Value: 6 * s, Failed: 1, Retried: 2, Refused: 1, Longest: 2 * s, Outage: 6 * s, Sent: 3}
-	require.Equal(t, want, figure{Measure: longestOutage}.read(x, done, 20*s, requests))
+	require.Equal(t, want, figure{Measure: longestOutage}.read(x, done, 20*s, requests, x.recorder.Operations()))
 	want.Value = 2 * s
-	require.Equal(t, want, figure{Measure: longestAnswer}.read(x, done, 20*s, requests))
-	require.Equal(t, 6*s, figure{Measure: backAfter}.read(x, done, 20*s, requests).Value)
+	require.Equal(t, want, figure{Measure: longestAnswer}.read(x, done, 20*s, requests, x.recorder.Operations()))
+	require.Equal(t, 6*s, figure{Measure: backAfter}.read(x, done, 20*s, requests, x.recorder.Operations()).Value)
 }
 
 func TestTheTableTellsWhatWasMissed(t *testing.T) {

@@ -119,20 +119,26 @@ func (x *experiment) count(v *verdict, operations []history.Operation) {
 // which the machine had so much else to do that it is as likely due to that.
 const tooBusy = "the machine had too much else to do"
 
+// until returns the end of what the i-th fault is judged by: the next one's start, or that of
+// the run.
+func (x *experiment) until(i int) time.Duration {
+	if i+1 < len(x.faults) {
+		return x.faults[i+1].Start
+	}
+	return x.ended
+}
+
 // checkOutages compares what each fault did with its goal.
 func (x *experiment) checkOutages(v *verdict, operations []history.Operation) {
 	for i, f := range x.faults {
 		goal, since := entryOf(f.Kind).GoalWith(x.options.nodes)
-		from, to := f.Start, x.ended
+		from := f.Start
 		if since == plan.FromHeal {
 			from = f.Healed
 		}
-		if i+1 < len(x.faults) {
-			to = x.faults[i+1].Start
-		}
 		judged := faultVerdict{
 			faultRun: f, Goal: goal, Since: since,
-			Outages: check.LongestOutages(operations, x.fleet.ScheduleIDs, from, to),
+			Outages: check.LongestOutages(operations, x.fleet.ScheduleIDs, from, x.until(i)),
 			Results: make(map[history.Result]int),
 		}
 		for _, op := range operations {

@@ -43,7 +43,6 @@ type roomPlace struct {
 	endsAt   time.Duration // end of the admission
 	claimed  bool
 	ended    time.Duration
-	status   boxoffice.PlaceStatus
 }
 
 // replayRooms replays every waiting room.
@@ -106,7 +105,7 @@ func (r *room) completePaid(row EventRow) {
 		p := r.places[sequence]
 		paid, ok := r.facts.completed[placeID{r.scheduleID, sequence}]
 		if ok && p.admitted != Never && paid.at <= r.evidence.Since(row.At)+r.limits.Epsilon {
-			p.ended, p.status = paid.at, boxoffice.PlaceCompleted
+			p.ended = paid.at
 			r.admitted--
 			delete(r.live, userID)
 		}
@@ -193,7 +192,7 @@ func (r *room) end(row EventRow, sequence uint64, status boxoffice.PlaceStatus) 
 			r.checkExpiry(row, sequence, p)
 		}
 	}
-	p.ended, p.status = at, status
+	p.ended = at
 	delete(r.live, p.userID)
 }
 

@@ -59,7 +59,7 @@ func (s *System) useUpLog(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, reachLimit)
 	defer cancel()
 	for range files {
-		if _, err := s.Exec(ctx, "SELECT pg_logical_emit_message(true, 'chaos', 'fill'), pg_switch_wal()"); err != nil {
+		if err := s.Exec(ctx, "SELECT pg_logical_emit_message(true, 'chaos', 'fill'), pg_switch_wal()"); err != nil {
 			return // there is no more
 		}
 	}
@@ -78,7 +78,7 @@ func (s *System) revivePostgres(ctx context.Context) error {
 		case <-s.postgres.Done():
 			return s.startPostgres(ctx, s.postgres.Port)
 		case <-ticker.C:
-			if _, err := s.Exec(ctx, "SELECT 1"); err == nil {
+			if err := s.Exec(ctx, "SELECT 1"); err == nil {
 				return nil
 			}
 		}

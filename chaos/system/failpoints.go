@@ -59,7 +59,7 @@ func (s *System) hit(ctx context.Context, f plan.Fault, n *Node) error {
 	}
 	if armed.Point == failpoint.Activation {
 		// Grains are activated where they have to be: have every one activated again.
-		if _, err := s.Exec(ctx, "UPDATE grains SET epoch = epoch + 1, owner = 'chaos'"); err != nil {
+		if err := s.Exec(ctx, "UPDATE grains SET epoch = epoch + 1, owner = 'chaos'"); err != nil {
 			return err
 		}
 	}

@@ -59,9 +59,8 @@ func (s *System) Inject(ctx context.Context, f plan.Fault) error {
 	case plan.StuckCommits:
 		return s.stickCommits(ctx, f)
 	case plan.DropConnections:
-		_, err := s.Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+		return s.Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 			WHERE state = 'idle' AND application_name LIKE 'boxoffice%'`)
-		return err
 	case plan.PoisonSnapshots:
 		return s.poison(ctx)
 	case plan.KillBeforeAppend, plan.KillCommitSent, plan.KillBeforeReply, plan.KillBeforePublish,
@@ -157,15 +156,14 @@ func (s *System) restartPostgres(ctx context.Context, f plan.Fault) error {
 // read by SIGHUP, and released commits were durable here all the time.
 func (s *System) stickCommits(ctx context.Context, f plan.Fault) error {
 	for _, sql := range []string{"ALTER SYSTEM SET synchronous_standby_names = 'nobody'", "SELECT pg_reload_conf()"} {
-		if _, err := s.Exec(ctx, sql); err != nil {
+		if err := s.Exec(ctx, sql); err != nil {
 			return err
 		}
 	}
 	err := pause(ctx, f.Length)
 	ctx = context.WithoutCancel(ctx)
 	for _, sql := range []string{"ALTER SYSTEM RESET synchronous_standby_names", "SELECT pg_reload_conf()"} {
-		_, execErr := s.Exec(ctx, sql)
-		err = errors.Join(err, execErr)
+		err = errors.Join(err, s.Exec(ctx, sql))
 	}
 	return err
 }

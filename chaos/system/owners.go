@@ -33,16 +33,16 @@ func (s *System) ownerOf(ctx context.Context, scheduleID int64) (*Node, error) {
 		return nil, err
 	}
 	defer conn.Close(ctx)
-	var member *string
+	var member string
 	err = conn.QueryRow(ctx, "SELECT owner FROM grains WHERE kind = 'gatekeeper' AND id = $1", scheduleID).Scan(&member)
 	if err != nil {
 		return nil, fmt.Errorf("find the owner of waiting room %d: %w", scheduleID, err)
 	}
-	if member == nil {
+	if member == "" {
 		return nil, errNoOwner
 	}
 	for _, n := range s.nodes {
-		address, err := addressOf(n.log, *member)
+		address, err := addressOf(n.log, member)
 		if err != nil {
 			return nil, err
 		}

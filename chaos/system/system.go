@@ -31,7 +31,7 @@ const (
 
 // Config is what a system is made of.
 type Config struct {
-	// Dir is the run's directory: logs, data, sockets of failpoints.
+	// Dir is the run's directory: logs, data, files of failpoints.
 	Dir string
 	// Binary is the program. The harness's own program, which runs this, must be a NATS server
 	// when its first argument is [rig.NATSCommand].
@@ -187,17 +187,16 @@ func (s *System) Connect(ctx context.Context) (*pgx.Conn, error) {
 func (s *System) DatabaseURL() string { return s.postgres.URL }
 
 // Exec runs one statement as the superuser.
-func (s *System) Exec(ctx context.Context, sql string, args ...any) (int64, error) {
+func (s *System) Exec(ctx context.Context, sql string, args ...any) error {
 	conn, err := s.Connect(ctx)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer conn.Close(ctx)
-	tag, err := conn.Exec(ctx, sql, args...)
-	if err != nil {
-		return 0, fmt.Errorf("run %.60q: %w", sql, err)
+	if _, err := conn.Exec(ctx, sql, args...); err != nil {
+		return fmt.Errorf("run %.60q: %w", sql, err)
 	}
-	return tag.RowsAffected(), nil
+	return nil
 }
 
 // Run runs one command of the program to its end and returns what it wrote to stdout.

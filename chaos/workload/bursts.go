@@ -110,12 +110,7 @@ func (f *Fleet) ExpireMany(ctx context.Context) error {
 			last = *h.op.Answer.ExpiresAt
 		}
 	}
-	timer := time.NewTimer(time.Until(last) + time.Second)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
+	rest(ctx, time.Until(last)+time.Second)
 	return spread(burstWorkers, len(holds), func(i int) error {
 		if h := holds[i]; h.op.Result == history.OK {
 			f.must(ctx, h.user.reservation(h.op.Request.ScheduleID, h.op.Answer.ReservationID))

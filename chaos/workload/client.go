@@ -67,7 +67,7 @@ func (c *client) send(ctx context.Context, q ask) history.Operation {
 		if op.Result.Definite() {
 			return op
 		}
-		c.rest(ctx, shortBackoff+time.Duration(c.luck.Int64N(int64(longBackoff-shortBackoff))))
+		rest(ctx, shortBackoff+time.Duration(c.luck.Int64N(int64(longBackoff-shortBackoff))))
 		again := op.Result == history.Failed || c.retries && q.repeatable()
 		if !again || attempt == maxAttempts || ctx.Err() != nil {
 			return op
@@ -92,7 +92,7 @@ func (c *client) both(ctx context.Context, first, second ask) (a, b history.Oper
 }
 
 // rest waits, or returns early when the run ends.
-func (c *client) rest(ctx context.Context, d time.Duration) {
+func rest(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(max(d, 0))
 	defer timer.Stop()
 	select {
@@ -106,7 +106,7 @@ func newKey() string { return uuid.NewString() }
 // visit does what a visitor wants, as far as it gets.
 func (c *client) visit(ctx context.Context, v Visit) {
 	u, scheduleID := c.users[v.User], c.schedules[v.Schedule]
-	c.rest(ctx, v.Think)
+	rest(ctx, v.Think)
 	if v.Charge > 0 {
 		c.charge(ctx, u, v)
 	}
@@ -153,7 +153,7 @@ func (c *client) enter(ctx context.Context, u *user, scheduleID int64, v Visit) 
 		if time.Since(began) > linePatience {
 			break
 		}
-		c.rest(ctx, pollEvery)
+		rest(ctx, pollEvery)
 		switch op := c.send(ctx, u.place(scheduleID)); {
 		case op.Result == history.OK:
 			u.places[scheduleID] = op.Answer.Token

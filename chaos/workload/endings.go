@@ -17,7 +17,7 @@ func (c *client) end(ctx context.Context, u *user, scheduleID int64, r reservati
 	case PayNow:
 		c.pay(ctx, u, scheduleID, r, v)
 	case PayAtExpiry:
-		c.rest(ctx, time.Until(r.expiresAt)+v.Edge)
+		rest(ctx, time.Until(r.expiresAt)+v.Edge)
 		c.pay(ctx, u, scheduleID, r, v)
 	case PayTwice, PayTwoKeys:
 		second := pay
@@ -38,7 +38,7 @@ func (c *client) end(ctx context.Context, u *user, scheduleID int64, r reservati
 		delete(u.places, scheduleID)
 		c.paid(ctx, u, scheduleID, v, b)
 	case LetExpire:
-		c.rest(ctx, time.Until(r.expiresAt)+v.Edge)
+		rest(ctx, time.Until(r.expiresAt)+v.Edge)
 	case HoldAgain, HoldAnswerLost:
 		c.holdAgain(ctx, u, scheduleID, r, v)
 	case ReleaseTwice:
@@ -52,7 +52,7 @@ func (c *client) end(ctx context.Context, u *user, scheduleID int64, r reservati
 }
 
 func (c *client) holdAgain(ctx context.Context, u *user, scheduleID int64, r reservation, v Visit) {
-	c.rest(ctx, time.Until(r.expiresAt)+v.Edge)
+	rest(ctx, time.Until(r.expiresAt)+v.Edge)
 	q := u.hold(scheduleID, r.seat)
 	if v.Keyed {
 		q = q.keyed(newKey())
@@ -106,7 +106,7 @@ func (c *client) reuseKey(ctx context.Context, u *user, scheduleID int64, key st
 // giveBack cancels a payment, if that is wanted.
 func (c *client) giveBack(ctx context.Context, u *user, scheduleID int64, payment uuid.UUID, v Visit) {
 	q := u.cancel(scheduleID, payment).keyed(newKey())
-	c.rest(ctx, v.Think)
+	rest(ctx, v.Think)
 	var op history.Operation
 	switch v.Aftermath {
 	case Return:

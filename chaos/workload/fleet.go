@@ -152,11 +152,7 @@ func (f *Fleet) sell(ctx context.Context, scheduleID int64, seat int) error {
 		if op.Answer.Place.Admitted() {
 			break
 		}
-		timer := time.NewTimer(pollEvery)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if rest(ctx, pollEvery); ctx.Err() != nil {
 			return ctx.Err()
 		}
 	}

@@ -25,9 +25,9 @@ func (m *membership) judge() {
 		overdue := m.roster.judge(now)
 		blind := m.roster.isBlind(now)
 		m.reconsider(now, blind)
-		var first victim
+		var first member // as it was last heard of
 		if len(overdue) > 0 {
-			first = victim{overdue[0].record, overdue[0].revision}
+			first = *overdue[0]
 		}
 		m.mu.Unlock()
 		switch {
@@ -48,15 +48,9 @@ func (m *membership) judge() {
 	}
 }
 
-// victim is a member to evict, as it was last heard of.
-type victim struct {
-	record   record
-	revision uint64
-}
-
 // evict writes a member's last record in its place. It does nothing if the member has
 // written anything meanwhile, or somebody else was first; the watch will show it.
-func (m *membership) evict(v victim) {
+func (m *membership) evict(v member) {
 	ctx, cancel := context.WithTimeout(m.ctx, m.cfg.BlindAfter)
 	defer cancel()
 	last := v.record

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"sync"
 	"time"
 )
@@ -125,10 +124,8 @@ func (m *membership) until(ctx context.Context, fulfilled func(*view) bool) erro
 func (m *membership) leave(ctx context.Context) error {
 	m.stop()
 	m.tasks.Wait()
-	select {
-	case <-m.fenced:
+	if isClosed(m.fenced) {
 		return nil
-	default:
 	}
 	m.mu.Lock()
 	m.own.State = stateLeft
@@ -213,9 +210,7 @@ func (m *membership) acknowledged(base, revision uint64, sent time.Time) {
 	}
 	m.mu.Unlock()
 	m.lease.extend(sent.Add(m.cfg.Expiry - m.cfg.Expiry/leaseMargin))
-	select {
-	case <-m.leased:
-	default: // only the heartbeat's goroutine comes here before leave
+	if !isClosed(m.leased) { // only the heartbeat's goroutine comes here before leave
 		close(m.leased)
 	}
 }
@@ -260,12 +255,7 @@ func (m *membership) lost() {
 
 // fence handles the eviction of this node. The caller holds mu.
 func (m *membership) fence(rec record) {
-	select {
-	case <-m.fenced:
-		return
-	default:
-	}
-	if m.own.State == stateLeft {
+	if isClosed(m.fenced) || m.own.State == stateLeft {
 		return
 	}
 	m.lease.revoke()
@@ -275,7 +265,7 @@ func (m *membership) fence(rec record) {
 
 // records returns all members' last records, and this node's current one.
 func (m *membership) records() []record {
-	own := maps.Clone(m.census())
+	own := m.census()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	records := m.roster.list()
@@ -285,6 +275,16 @@ func (m *membership) records() []record {
 		}
 	}
 	return records
+}
+
+// isClosed reports whether a channel that carries nothing is closed.
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
 }
 
 // poke puts a token into a channel that holds one.

@@ -319,7 +319,7 @@ func TestLateHeartbeatBeatsEviction(t *testing.T) {
 			defer m[i].die()
 		}
 		m[0].mu.Lock()
-		stale := victim{m[0].roster.members["c"].record, m[0].roster.members["c"].revision}
+		stale := *m[0].roster.members["c"]
 		m[0].mu.Unlock()
 		sleep(defaultHeartbeat)
 		m[0].evict(stale)

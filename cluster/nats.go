@@ -57,7 +57,7 @@ func Connect(url string, o NATSOptions) (*nats.Conn, error) {
 			if sub != nil {
 				subject = sub.Subject
 			}
-			log.Warn("NATS", "error", err, "subject", subject)
+			log.Warn("NATS reports an error", "error", err, "subject", subject)
 		}),
 	}
 	if o.Credentials != "" {

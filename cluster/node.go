@@ -206,7 +206,7 @@ func (n *Node) Leave(ctx context.Context) error {
 	// Once all know, nobody sends to our grains any more. If somebody does not confirm, go
 	// on: a message to a grain that has stopped is sent again.
 	err := n.membership.until(settling, func(v *view) bool { return v.settled && !v.owns(n.ID) })
-	if err != nil {
+	if err != nil && !isClosed(n.membership.fenced) { // evicted: they have taken over long since
 		n.cfg.Logger.Warn("leaving without word from all members", "error", err)
 	}
 	if err := n.placement.stop(ctx); err != nil {

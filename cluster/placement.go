@@ -293,12 +293,7 @@ func (p *placement) stop(ctx context.Context) error {
 
 // checkEmpty signals stop once the last grain has stopped. The caller holds mu.
 func (p *placement) checkEmpty() {
-	if p.alive > 0 || !p.stopping.Load() {
-		return
-	}
-	select {
-	case <-p.emptied:
-	default:
+	if p.alive == 0 && p.stopping.Load() && !isClosed(p.emptied) {
 		close(p.emptied)
 	}
 }

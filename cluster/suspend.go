@@ -42,21 +42,21 @@ func (m *membership) setAble(able bool) {
 
 // reconsider suspends this node, or ends its suspension. The caller holds mu.
 func (m *membership) reconsider(now time.Time, blind bool) {
-	lasts := now.Sub(m.able.since)
+	lasts, before := now.Sub(m.able.since), m.own.State
 	switch {
 	case blind:
 		// The node cannot know who could take over, and cannot be heard.
 	case m.own.State == stateReady && m.roster.elder(m.own):
 		m.own.State = stateSuspended // Node.Health says why
-		poke(m.beatNow)
 	case m.own.State == stateSuspended && m.view.stranger(m.own.dialect()) != nil:
 	case m.own.State == stateReady && m.able.unable && lasts >= unableFor && m.roster.relief(now, unableFor):
 		m.log.Warn("this node gives its grains to others, who are able", "unable", lasts)
 		m.own.State = stateSuspended
-		poke(m.beatNow)
 	case m.own.State == stateSuspended && !m.able.unable && lasts >= ableFor:
 		m.log.Info("this node takes grains again", "able", lasts)
 		m.own.State = stateReady
+	}
+	if m.own.State != before {
 		poke(m.beatNow)
 	}
 }

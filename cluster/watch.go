@@ -77,9 +77,7 @@ func (m *membership) observe(c change) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if c.complete {
-		select {
-		case <-m.synced:
-		default:
+		if !isClosed(m.synced) {
 			close(m.synced)
 			m.publish()
 		}
@@ -106,20 +104,14 @@ func (m *membership) observe(c change) {
 		m.log.Info("members changed", attributes...)
 		poke(m.beatNow) // publish that it was applied
 	}
-	if rec.ID == m.own.ID {
-		select {
-		case <-m.joined:
-		default:
-			close(m.joined)
-		}
+	if rec.ID == m.own.ID && !isClosed(m.joined) {
+		close(m.joined)
 	}
 }
 
 // publish makes the roster's view the node's. The caller holds mu.
 func (m *membership) publish() {
-	select {
-	case <-m.synced:
-	default:
+	if !isClosed(m.synced) {
 		return // the view is not complete yet
 	}
 	v := m.roster.view()

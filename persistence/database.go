@@ -134,7 +134,6 @@ func poolStats(s *pgxpool.Stat) PoolStats {
 // querier is a pool or a transaction.
 type querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
-	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
 // transaction runs work in one transaction, which is rolled back if work fails.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"slices"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/puddle/v2"
@@ -16,9 +15,8 @@ import (
 
 // SQLSTATEs that the program acts on.
 const (
-	stateUniqueViolation = "23505"
-	stateLockTimeout     = "55P03"
-	stateExpectation     = "ZB001" // expect_rows of the schema
+	stateLockTimeout = "55P03"
+	stateExpectation = "ZB001" // expect_rows of the schema
 )
 
 // codeOfState is the one table from SQLSTATE, or its class, to the domain's codes. Other
@@ -92,10 +90,10 @@ func endsSession(err error) bool {
 	return ok && (refused.SeverityUnlocalized == "FATAL" || refused.SeverityUnlocalized == "PANIC")
 }
 
-// isState reports whether Postgres reported err with one of the states.
-func isState(err error, states ...string) bool {
+// isState reports whether Postgres reported err with a state.
+func isState(err error, state string) bool {
 	refused, ok := errors.AsType[*pgconn.PgError](err)
-	return ok && slices.Contains(states, refused.Code)
+	return ok && refused.Code == state
 }
 
 // isDefinite reports whether Postgres rolled a transaction back and said so. Every other

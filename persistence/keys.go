@@ -130,8 +130,8 @@ func newKeyStatements() keyStatements {
 // write queues answers, after the movements that they tell of. A key that another
 // transaction has just taken fails this one.
 func (s *keyStatements) write(ctx context.Context, b *batch, c *changes) {
-	slices.SortStableFunc(c.answers, compareAnswers)
-	runAll(ctx, b, s.insertKeys, c.answers)
+	// A copy is sorted: what a refusal tells of later points into c.
+	runAll(ctx, b, s.insertKeys, slices.SortedStableFunc(slices.Values(c.answers), compareAnswers))
 }
 
 func (s *keyStatements) read(ctx context.Context, b *batch, c *changes, each func(storedAnswer)) {

@@ -36,12 +36,6 @@ func (j *Journal) CreateUser(ctx context.Context, user boxoffice.User) error {
 	return failure("create user", j.wait(ctx, &pending{rows: &changes{users: []userRow{userRow(user)}}}).Err)
 }
 
-// UserExists reports whether a user was ever registered.
-func (d *Database) UserExists(ctx context.Context, id uuid.UUID) (bool, error) {
-	return readOne(ctx, d.pool, "look for user", userNotFound(), pgx.RowTo[bool],
-		"SELECT EXISTS (SELECT FROM users WHERE id = $1)", id)
-}
-
 // maxUserReads bounds the users of one query.
 const maxUserReads = 1000
 

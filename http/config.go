@@ -175,7 +175,8 @@ type Config struct {
 	Cluster      Cluster
 
 	// RateLimit is how many requests per second one client address may make, with a burst
-	// of one second. 0: any number. Requests to the operations' routes do not count.
+	// of one second. 0: any number. Requests for health, metrics, keys and the
+	// documentation do not count.
 	RateLimit int
 	// TrustedProxies are the networks of the load balancers whose X-Forwarded-For
 	// identifies the client, for the limit and the log. Empty: the client is the

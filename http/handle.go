@@ -59,14 +59,9 @@ func writeOutput(w http.ResponseWriter, r *http.Request, req *request, out any) 
 		return
 	}
 	body := line(out)
-	if req.op.cached {
-		etag := etagOf(body)
-		w.Header().Set("ETag", etag)
-		w.Header().Set("Cache-Control", "public, no-cache")
-		if matches(r.Header, etag) {
-			w.WriteHeader(http.StatusNotModified)
-			return
-		}
+	if req.op.cached { // its status is 200
+		writeTagged(w, r, etagOf(body), "public, no-cache", jsonType, body)
+		return
 	}
 	write(w, status, jsonType, body)
 }
@@ -90,6 +85,19 @@ func write(w http.ResponseWriter, status int, contentType string, body []byte) {
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // fails only if the client is gone
+}
+
+// writeTagged answers with bytes that clients may keep under a tag, or 304 if this one has
+// them.
+func writeTagged(w http.ResponseWriter, r *http.Request, etag, caching, contentType string, body []byte) {
+	w.Header().Set("ETag", etag)
+	w.Header().Set("Cache-Control", caching)
+	if matches(r.Header, etag) {
+		w.Header().Del("Content-Encoding")
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	write(w, http.StatusOK, contentType, body)
 }
 
 // etagOf returns a strong entity tag of body.

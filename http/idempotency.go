@@ -22,11 +22,11 @@ func readKey(r *http.Request, req *request, value any) error {
 	if req.op.key == keyIgnored {
 		return nil
 	}
-	id, err := uuid.NewV7()
+	operation, err := newOperation()
 	if err != nil {
-		return fmt.Errorf("make an operation's id: %w", err)
+		return err
 	}
-	req.operation.ID = id
+	req.operation = operation
 	key := r.Header.Get(idempotencyKeyHeader)
 	switch {
 	case key == "" && req.op.key == keyRequired:
@@ -49,6 +49,15 @@ func readKey(r *http.Request, req *request, value any) error {
 		Digest:    digest,
 	}
 	return nil
+}
+
+// newOperation returns an operation without a key.
+func newOperation() (boxoffice.Operation, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return boxoffice.Operation{}, fmt.Errorf("make an operation's id: %w", err)
+	}
+	return boxoffice.Operation{ID: id}, nil
 }
 
 // decided returns the answer to an operation: the one that the request got before, or the

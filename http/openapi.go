@@ -190,7 +190,7 @@ func (op *operation) problemHeaders(status int, code boxoffice.Code) []string {
 		names = append(names, idempotencyReplayedHeader)
 	}
 	switch {
-	case status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable:
+	case hasRetryAfter(status):
 		names = append(names, "Retry-After")
 	case status == http.StatusUnauthorized:
 		names = append(names, "WWW-Authenticate")
@@ -201,10 +201,7 @@ func (op *operation) problemHeaders(status int, code boxoffice.Code) []string {
 }
 
 func exampleProblem(kind problemKind, status int) problem {
-	p := problem{
-		Type: problemURI(kind.code), Title: kind.title, Status: status, Detail: kind.meaning, Code: kind.code,
-		RequestID: exampleRequestID, Retryable: status == http.StatusTooManyRequests || status >= http.StatusInternalServerError,
-	}
+	p := kind.problem(status, kind.meaning, exampleRequestID)
 	switch kind.code {
 	case boxoffice.CodeSeatTaken:
 		p.AvailableSeats = []int{3, 17, 42}

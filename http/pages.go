@@ -29,7 +29,7 @@ const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'uns
 type asset struct {
 	contentType string
 	plain       []byte
-	compressed  []byte // gzip; nil if it saves too little
+	compressed  []byte // gzip; nil if the file is not kept compressed
 	// Each encoding is a representation with a tag of its own.
 	plainETag, compressedETag string
 }
@@ -122,15 +122,8 @@ func (a asset) write(w http.ResponseWriter, r *http.Request) {
 		body, etag = a.compressed, a.compressedETag
 		w.Header().Set("Content-Encoding", "gzip")
 	}
-	w.Header().Set("ETag", etag)
-	w.Header().Set("Cache-Control", "public, no-cache")
 	w.Header().Set("Vary", "Accept-Encoding")
-	if matches(r.Header, etag) {
-		w.Header().Del("Content-Encoding")
-		w.WriteHeader(http.StatusNotModified)
-		return
-	}
-	write(w, http.StatusOK, a.contentType, body)
+	writeTagged(w, r, etag, "public, no-cache", a.contentType, body)
 }
 
 // takesGzip reports whether Accept-Encoding allows gzip; a weight of 0 forbids it.

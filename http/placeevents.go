@@ -60,7 +60,7 @@ func (s *stream) nextPlace(told boxoffice.Place, changed <-chan struct{}) (boxof
 		place, next, err := s.api.WaitingRooms.FollowPlace(ctx, s.req.scheduleID, s.req.place.ref())
 		cancel()
 		switch {
-		case boxoffice.CodeOf(err) == boxoffice.CodeQueueTokenExpired && err != nil:
+		case boxoffice.CodeOf(err) == boxoffice.CodeQueueTokenExpired:
 			return endOf(told, s.api.Clock.Now()), nil, true
 		case err != nil:
 			if failures++; failures == streamPatience {

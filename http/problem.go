@@ -105,15 +105,7 @@ func (e linked) Unwrap() error { return e.error }
 // the client must not see.
 func (a *api) writeProblem(w http.ResponseWriter, r *http.Request, err error) {
 	refusal, kind := a.classify(r, err)
-	p := problem{
-		Type:      problemURI(kind.code),
-		Title:     kind.title,
-		Status:    kind.status,
-		Detail:    refusal.Detail,
-		Code:      kind.code,
-		RequestID: requestOf(r.Context()).id,
-		Retryable: kind.status == http.StatusTooManyRequests || kind.status >= http.StatusInternalServerError,
-	}
+	p := kind.problem(kind.status, refusal.Detail, requestOf(r.Context()).id)
 	header := w.Header()
 	header.Set("Cache-Control", "no-store")
 	header.Del("ETag")
@@ -124,7 +116,7 @@ func (a *api) writeProblem(w http.ResponseWriter, r *http.Request, err error) {
 		header.Set("Link", link.link)
 	}
 	switch {
-	case kind.status == http.StatusTooManyRequests || kind.status == http.StatusServiceUnavailable:
+	case hasRetryAfter(kind.status):
 		header.Set("Retry-After", strconv.Itoa(wholeSeconds(max(refusal.RetryAfter, defaultRetryAfter))))
 	case kind.code == boxoffice.CodeUnauthenticated:
 		header.Set("WWW-Authenticate", `Bearer realm="boxoffice"`)
@@ -168,6 +160,24 @@ func (a *api) classify(r *http.Request, err error) (*boxoffice.Error, problemKin
 // logFailure logs an error that is answered as internal.
 func (a *api) logFailure(r *http.Request, err error) {
 	a.Log.LogAttrs(r.Context(), slog.LevelError, "request failed", append(requestOf(r.Context()).attributes(), slog.Any("error", err))...)
+}
+
+// problem returns what every problem of a kind has.
+func (k problemKind) problem(status int, detail, requestID string) problem {
+	return problem{
+		Type:      problemURI(k.code),
+		Title:     k.title,
+		Status:    status,
+		Detail:    detail,
+		Code:      k.code,
+		RequestID: requestID,
+		Retryable: status == http.StatusTooManyRequests || status >= http.StatusInternalServerError,
+	}
+}
+
+// hasRetryAfter reports whether an answer says when to try again.
+func hasRetryAfter(status int) bool {
+	return status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable
 }
 
 // wholeSeconds rounds a waiting time up to whole seconds.

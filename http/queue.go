@@ -135,7 +135,7 @@ func (a *api) leaveQueue(ctx context.Context, req *request, _ none) (none, error
 func (a *api) tellPlace(req *request, place boxoffice.Place) placeJSON {
 	rendered := a.renderPlace(req, place)
 	if place.Status == boxoffice.PlaceWaiting {
-		req.header.Set("Retry-After", strconv.FormatInt(max(1, (rendered.PollAfterMS+999)/1000), 10))
+		req.header.Set("Retry-After", strconv.Itoa(max(1, wholeSeconds(time.Duration(rendered.PollAfterMS)*time.Millisecond))))
 	}
 	return rendered
 }

@@ -3,7 +3,6 @@ package http
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"time"
 
@@ -112,11 +111,11 @@ func (a *api) releaseReservation(ctx context.Context, req *request, _ none) (non
 		return none{}, nil // it has ended for good; the schedule may have forgotten it
 	default:
 	}
-	id, err := uuid.NewV7()
+	operation, err := newOperation()
 	if err != nil {
-		return none{}, fmt.Errorf("make an operation's id: %w", err)
+		return none{}, err
 	}
-	outcome, err := a.Seats.Release(ctx, reservation.ScheduleID, boxoffice.Operation{ID: id}, reservation.ID, req.caller.UserID)
+	outcome, err := a.Seats.Release(ctx, reservation.ScheduleID, operation, reservation.ID, req.caller.UserID)
 	if err == nil && outcome.Refusal != nil {
 		err = outcome.Refusal
 	}

@@ -40,13 +40,7 @@ func (a *api) getSeats(w http.ResponseWriter, r *http.Request, req *request) err
 		return err
 	}
 	seats := a.encodeSeats(seatMap)
-	w.Header().Set("ETag", seats.etag)
-	w.Header().Set("Cache-Control", "private, no-cache")
-	if matches(r.Header, seats.etag) {
-		w.WriteHeader(http.StatusNotModified)
-		return nil
-	}
-	write(w, http.StatusOK, jsonType, seats.body)
+	writeTagged(w, r, seats.etag, "private, no-cache", jsonType, seats.body)
 	return nil
 }
 

@@ -5,7 +5,7 @@
 // fast. Afterwards it checks that exactly what was sold is sold: it would be easy to be
 // fast and wrong.
 //
-// The closed scenarios (sellout, stampede, seats, polls, mixed) keep each connection
+// The closed scenarios (sellout, stampede, seats, charges, polls, mixed) keep each connection
 // busy: a slow server is asked less. The open one (steady) asks at a fixed rate, and
 // counts latency from when a request should have started, so that a server that stalls
 // is not spared the requests that it kept from being sent ("coordinated omission"). Where

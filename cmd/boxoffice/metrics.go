@@ -67,7 +67,7 @@ func (m *metrics) request(route, method string, status int, took time.Duration) 
 }
 
 // counters returns a counter with one label, which is shown from the start for all of the
-// label's values.
+// label's values, as 0, so that their first step is an increase.
 func (m *metrics) counters(name, help, label string, values ...string) *prometheus.CounterVec {
 	all := m.make.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{label})
 	for _, value := range values {
@@ -90,8 +90,6 @@ func (m *metrics) grains() actors.Observer {
 	holds := m.make.NewGauge(prometheus.GaugeOpts{Name: "holds", Help: "Seats that are held, of schedules that live on this node."})
 	waiting := m.make.NewGauge(prometheus.GaugeOpts{Name: "places_waiting", Help: "Places that wait, of waiting rooms that live on this node."})
 	admitted := m.make.NewGauge(prometheus.GaugeOpts{Name: "places_admitted", Help: "Places that are admitted, of waiting rooms that live on this node."})
-	known(seats, "held", "released", "expired", "confirmed", "cancelled")
-	known(places, "joined", "admitted", "completed", "expired", "left")
 	return actors.Observer{
 		Batch: func(kind boxoffice.Kind, commands int) {
 			batches.WithLabelValues(string(kind)).Observe(float64(commands))
@@ -148,12 +146,6 @@ func (m *metrics) edge() edge.Observer {
 	changes := m.counters("edge_feed_changes_total", "Changes of grains that these told.", "direction", "in", "out")
 	gaps := m.make.NewCounter(prometheus.CounterOpts{Name: "edge_feed_gaps_total", Help: "Times that messages of a feed were missing."})
 	replicas := m.make.NewGauge(prometheus.GaugeOpts{Name: "edge_replicas", Help: "Replicas of grains on this node."})
-	for _, kind := range []boxoffice.Kind{boxoffice.KindSchedule, boxoffice.KindGatekeeper} {
-		answers.WithLabelValues(string(kind), "grain")
-		answers.WithLabelValues(string(kind), "replica")
-	}
-	known(messages, "in", "out")
-	known(changes, "in", "out")
 	fed := func(direction string) func(int) {
 		return func(count int) {
 			messages.WithLabelValues(direction).Inc()
@@ -178,11 +170,11 @@ func (m *metrics) edge() edge.Observer {
 
 // groups returns the observer of groups of commits.
 func (m *metrics) groups() func(persistence.GroupReport) {
-	commits := m.make.NewCounterVec(prometheus.CounterOpts{Name: "journal_commits_total", Help: "Commits of grains, by how they ended."}, []string{"result"})
+	commits := m.counters("journal_commits_total", "Commits of grains, by how they ended.", "result",
+		"durable", "fenced", "refused", "unavailable", "unknown", "rejected")
 	sizes := m.make.NewHistogram(prometheus.HistogramOpts{Name: "journal_group_commits", Help: "Commits that were written together.", Buckets: sizes()})
 	durations := m.make.NewHistogram(prometheus.HistogramOpts{Name: "journal_group_duration_seconds", Help: "How long groups took to be durable.", Buckets: latencies()})
 	transactions := m.make.NewCounter(prometheus.CounterOpts{Name: "journal_transactions_total", Help: "Transactions of the journal."})
-	known(commits, "durable", "fenced", "refused", "unavailable", "unknown", "rejected")
 	return func(r persistence.GroupReport) {
 		sizes.Observe(float64(r.Commits))
 		durations.Observe(r.Duration.Seconds())
@@ -202,11 +194,10 @@ func (m *metrics) cluster() cluster.Observer {
 		Name: "grain_call_duration_seconds", Help: "How long calls of grains took, retries included.", Buckets: latencies(),
 	}, []string{"kind", "result"})
 	tries := m.make.NewCounterVec(prometheus.CounterOpts{Name: "grain_call_tries_total", Help: "Tries of calls of grains."}, []string{"kind"})
-	beats := m.make.NewCounterVec(prometheus.CounterOpts{Name: "cluster_heartbeats_total", Help: "Heartbeats of this node."}, []string{"result"})
+	beats := m.counters("cluster_heartbeats_total", "Heartbeats of this node.", "result", "ok", "failed")
 	members := m.make.NewGauge(prometheus.GaugeOpts{Name: "cluster_members", Help: "Nodes that own grains, as this node knows."})
 	evicted := m.make.NewCounter(prometheus.CounterOpts{Name: "cluster_evictions_total", Help: "Nodes that this node has evicted."})
 	dropped := m.make.NewCounterVec(prometheus.CounterOpts{Name: "cluster_dropped_messages_total", Help: "Messages that were dropped because a queue was full."}, []string{"queue"})
-	known(beats, "ok", "failed")
 	return cluster.Observer{
 		Called: func(kind string, count int, took time.Duration, err error) {
 			calls.WithLabelValues(kind, resultOf(err)).Observe(took.Seconds())
@@ -216,14 +207,6 @@ func (m *metrics) cluster() cluster.Observer {
 		Members:   func(ready int) { members.Set(float64(ready)) },
 		Evicted:   func(string) { evicted.Inc() },
 		Dropped:   func(queue string) { dropped.WithLabelValues(queue).Inc() },
-	}
-}
-
-// known makes counters visible from the start, as 0, so that their first step is an
-// increase.
-func known(counters *prometheus.CounterVec, labels ...string) {
-	for _, label := range labels {
-		counters.WithLabelValues(label)
 	}
 }
 

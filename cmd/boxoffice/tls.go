@@ -3,7 +3,6 @@ package main
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"net"
 
 	"boxoffice/cluster"
@@ -31,9 +30,10 @@ func (f tlsFiles) contradictions(prefix string, whole bool) []string {
 
 func (f tlsFiles) authorities() *x509.CertPool { return certPool(f.ca) }
 
-// parseAuthorities gives the certificates of a PEM that certPool would take.
+// parseAuthorities returns the certificates of a PEM.
 func parseAuthorities(text []byte) (authorities []*x509.Certificate) {
-	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+	_, blocks := pemBlocks(string(text))
+	for _, block := range blocks {
 		if certificate, err := x509.ParseCertificate(block.Bytes); err == nil {
 			authorities = append(authorities, certificate)
 		}

@@ -37,7 +37,7 @@ func isQuoted(code, text string) bool { return strings.Contains(code, `"`+text) 
 func source(t *testing.T) string {
 	t.Helper()
 	var all strings.Builder
-	for _, dir := range []string{".", "../../actors", "../../cluster", "../../http", "../../persistence"} {
+	for _, dir := range []string{".", "../../actors", "../../cluster", "../../http", "../../persistence", "../../journal.go"} {
 		require.NoError(t, filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
 			if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 				return err
@@ -60,6 +60,15 @@ func TestOperationsPageNamesWhatThereIs(t *testing.T) {
 			message := strings.TrimSuffix(quoted[1], "…")
 			require.True(t, isQuoted(code, message), "nobody logs %q", message)
 		}
+	}
+	for _, logged := range regexp.MustCompile(`\.(?:Warn|Error)(?:Context)?\((?:ctx, )?"([^"]+)"`).FindAllStringSubmatch(code, -1) {
+		known := slices.ContainsFunc(rows, func(row []string) bool {
+			return slices.ContainsFunc(regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(row[1], -1), func(quoted []string) bool {
+				begin, open := strings.CutSuffix(quoted[1], "…")
+				return logged[1] == begin || open && strings.HasPrefix(logged[1], begin)
+			})
+		})
+		require.True(t, known, "operators are not told of %q", logged[1])
 	}
 	for _, quoted := range regexp.MustCompile("(?m)^\\| ([^|]*`[^|]+) \\|").FindAllStringSubmatch(section(t, operationsPage, "What a 503 means"), -1) {
 		for _, cause := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(quoted[1], -1) {

@@ -24,8 +24,6 @@ type scheduleGrain struct {
 	draft *seatmap.Seats // with the pending batch; the same until an event
 	// ended are places whose rows had ended when the grain was activated.
 	ended []boxoffice.EndedPlace
-	// decidedAt is when the pending batch was decided; zero: there is none.
-	decidedAt time.Time
 }
 
 func (g *scheduleGrain) load(ctx context.Context) (boxoffice.Activation, error) {
@@ -45,16 +43,13 @@ func (g *scheduleGrain) read(m proto.Message, now time.Time) (proto.Message, boo
 	if !ok {
 		return nil, false
 	}
-	if !g.decidedAt.IsZero() {
-		// A hold that became due after that may be paid by the pending batch.
-		now = g.decidedAt
-	}
+	seats := g.seats.While(g.draft, now)
 	if a := read.GetAdmission(); a != nil {
-		if refusal := g.seats.CheckAdmission(admissionOf(a), now); refusal != nil {
+		if refusal := seats.CheckAdmission(admissionOf(a), now); refusal != nil {
 			return refusalMessage(refusal), true
 		}
 	}
-	return seatMapMessage(g.seats.SeatMap(now)), true
+	return seatMapMessage(seats.SeatMap(now)), true
 }
 
 func (g *scheduleGrain) watch(mark *messages.Mark) (proto.Message, error) {
@@ -68,7 +63,6 @@ func (g *scheduleGrain) census(now time.Time) Census { return Census{Holds: g.se
 func (g *scheduleGrain) snapshot() ([]byte, error) { return g.draft.Snapshot() }
 
 func (g *scheduleGrain) decide(b *batch) {
-	g.decidedAt = b.now
 	g.apply(b, g.draft.Due(b.now))
 	g.apply(b, g.draft.NotePlaces(g.ended, b.now))
 	keys := keysOf(b)
@@ -154,7 +148,7 @@ func settled(o boxoffice.Outcome, result boxoffice.CommitResult) boxoffice.Outco
 }
 
 func (g *scheduleGrain) keep(b *batch, from, to int64) effects {
-	g.seats, g.ended, g.decidedAt = g.draft, nil, time.Time{}
+	g.seats, g.ended = g.draft, nil
 	g.seats.Keep()
 	if len(b.events) == 0 {
 		return effects{}
@@ -162,7 +156,7 @@ func (g *scheduleGrain) keep(b *batch, from, to int64) effects {
 	return effects{tell: newsMessage(g.seats.NewsOf(b.events, from, to, b.now))}
 }
 
-func (g *scheduleGrain) rollback(*batch) { g.draft, g.decidedAt = g.seats, time.Time{} }
+func (g *scheduleGrain) rollback(*batch) { g.draft = g.seats }
 
 // refused does nothing: the journal cannot refuse the expiry of a hold.
 func (g *scheduleGrain) refused(boxoffice.CommitRefusal) {}

@@ -114,6 +114,27 @@ func TestNoAnswerLeavesBeforeWhatItDependsOnIsDurable(t *testing.T) {
 	h.schedule = nil // it has stopped
 }
 
+func TestAHoldEndsWhileACommitIsUnderWay(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	h.schedule = h.spawn(boxoffice.KindSchedule, scheduleID)
+	payer, other := newBuyer(1), newBuyer(2)
+	paid := h.held(payer, 5)
+	h.held(other, 6)
+	h.clock.advance(5*time.Minute - time.Millisecond)
+	h.journal.mu.Lock()
+	h.journal.gate = make(chan struct{})
+	h.journal.mu.Unlock()
+	payment := h.ask(h.schedule, h.pay(payer, paid, "k"))
+	require.Eventually(t, func() bool { return h.journal.waiting.Load() == 1 }, patience, time.Millisecond)
+	h.clock.advance(time.Minute)
+	shown := h.ask(h.schedule, &messages.ReadSeats{})().(*messages.SeatMap)
+	require.EqualValues(t, boxoffice.SeatHeld, shown.GetStatuses()[4], "its payment may be durable by now")
+	require.EqualValues(t, boxoffice.SeatAvailable, shown.GetStatuses()[5])
+	close(h.journal.gate)
+	require.Nil(t, outcome(t, payment()).GetRefusal())
+}
+
 func TestAfterAnUnknownResultTheJournalKnows(t *testing.T) {
 	t.Parallel()
 	h := setup(t)

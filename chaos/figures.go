@@ -38,6 +38,7 @@ type measure string
 const (
 	longestOutage measure = "longest outage of a schedule"
 	longestAnswer measure = "longest answer"
+	longestLook   measure = "longest answer to a look"
 	backAfter     measure = "back after"
 )
 
@@ -70,7 +71,21 @@ func catalogueOfFigures() []figure {
 		{Kind: plan.FreezeNATS, What: "NATS frozen for 4 s", Length: 4 * s, Measure: longestAnswer, Goal: 500 * ms, Gap: 9 * s},
 		{Kind: plan.WipeNATS, What: "NATS restarted with an empty store", Length: 500 * ms, Measure: longestAnswer, Goal: s, Gap: 7 * s},
 		{Kind: plan.RestartPostgres, What: "Postgres killed and restarted", Length: 500 * ms, Measure: backAfter, Goal: 3 * s, Lenient: true, Gap: 9 * s},
+		{Kind: plan.LostAnswers, What: "answers to commits are lost", Length: s, Measure: longestOutage, Goal: s, Gap: 6 * s},
+		{Kind: plan.SilentPostgres, What: "connections to Postgres fall silent", Measure: longestOutage, Goal: 5 * s, Lenient: true, Gap: 12 * s},
+		refusing(plan.ReadOnly, "Postgres is read-only for 4 s"),
+		refusing(plan.TableFull, "... has no room for events"),
+		refusing(plan.TableLocked, "... has the events locked"),
+		refusing(plan.TooManyClients, "... has no connection left"),
+		refusing(plan.StatementTimeouts, "... takes too long for any write"),
 		{Kind: plan.CutPostgres, What: "a node is cut from Postgres for 8 s", Length: 8 * s, Measure: longestOutage, Goal: 3 * s, Lenient: true, Gap: 15 * s},
+	}
+}
+
+// refusing is a figure of a Postgres that refuses to write: those who look see nothing of it.
+func refusing(kind plan.Kind, what string) figure {
+	return figure{
+		Kind: kind, What: what, Length: 4 * time.Second, Measure: longestLook, Goal: 500 * time.Millisecond, Gap: 10 * time.Second,
 	}
 }
 
@@ -212,6 +227,9 @@ func (m measurement) take(ctx context.Context, f figure, p program, base string,
 		program: p, times: times{hold: time.Minute, admission: 10 * time.Minute, claim: time.Minute},
 		logger: logger, stdout: io.Discard,
 	}
+	if f.Measure == longestLook {
+		x.options.looks, x.times = true, shortTimes() // what comes due keeps nobody from looking
+	}
 	for i := range m.runs {
 		x.plan = append(x.plan, plan.Fault{
 			Kind: f.Kind, At: figureWarmUp + time.Duration(i)*f.Gap, Length: f.Length,
@@ -255,6 +273,9 @@ func (f figure) line(x *experiment, v verdict) line {
 func (f figure) read(
 	x *experiment, done faultRun, to time.Duration, requests []workload.Request, operations []history.Operation,
 ) reading {
+	if f.Measure == longestLook {
+		return readLooks(done, operations)
+	}
 	var r reading
 	for _, q := range requests {
 		if q.Due < done.Start || q.Due >= to {
@@ -283,6 +304,23 @@ func (f figure) read(
 	if f.Measure == longestAnswer {
 		r.Value = r.Longest
 	}
+	return r
+}
+
+// readLooks reads off what those who only looked were answered while a fault lasted.
+func readLooks(done faultRun, operations []history.Operation) reading {
+	var r reading
+	for _, op := range operations {
+		if op.Client != workload.Reader || op.Call < done.Start || op.Call > done.Healed {
+			continue
+		}
+		r.Sent++
+		r.Longest = max(r.Longest, op.Return-op.Call)
+		if !op.Result.Definite() {
+			r.Failed++
+		}
+	}
+	r.Value = r.Longest
 	return r
 }
 

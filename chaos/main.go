@@ -44,7 +44,8 @@ type options struct {
 	epsilon  time.Duration
 	slowdown float64
 	minRate  float64
-	rate     int // of a steady load, requests a second; 0: clients in closed loops
+	rate     int  // of a steady load, requests a second; 0: clients in closed loops
+	looks    bool // others look all the time, beside a steady load
 }
 
 // errNotPassed makes the exit status agree with verdict.json.

@@ -14,6 +14,7 @@ import (
 	"boxoffice/chaos/check"
 	"boxoffice/chaos/history"
 	"boxoffice/chaos/plan"
+	"boxoffice/chaos/workload"
 	"boxoffice/internal/rig"
 )
 
@@ -52,6 +53,8 @@ type faultVerdict struct {
 	Goal    time.Duration  `json:"goal"`
 	Since   plan.Moment    `json:"since"`
 	Outages []check.Outage `json:"outages"` // the longest of each schedule
+	// Idle is the longest time that each waiting room let nobody in whom it could have.
+	Idle []check.Outage `json:"idle"`
 	// Slowest is the longest that an answer took, and Results counts what came of the
 	// requests, of those that were sent while the fault lasted.
 	Slowest time.Duration          `json:"slowest"`
@@ -78,7 +81,7 @@ func (x *experiment) judge(state check.State) (verdict, error) {
 		return v, err
 	}
 	v.Violations = append(v.Violations, logged...)
-	x.checkOutages(&v, operations)
+	x.checkOutages(&v, evidence)
 	x.count(&v, operations)
 	switch {
 	case len(v.Violations) > 0:
@@ -128,20 +131,26 @@ func (x *experiment) until(i int) time.Duration {
 	return x.ended
 }
 
+// roomDelay is how much longer than without answers a schedule may be with people who wait
+// although they could be let in: its waiting room learns of everything within that time.
+const roomDelay = time.Second
+
 // checkOutages compares what each fault did with its goal.
-func (x *experiment) checkOutages(v *verdict, operations []history.Operation) {
+func (x *experiment) checkOutages(v *verdict, e check.Evidence) {
 	for i, f := range x.faults {
-		goal, since := entryOf(f.Kind).GoalWith(x.options.nodes)
+		entry := entryOf(f.Kind)
+		goal, since := entry.GoalWith(x.options.nodes)
 		from := f.Start
 		if since == plan.FromHeal {
 			from = f.Healed
 		}
 		judged := faultVerdict{
 			faultRun: f, Goal: goal, Since: since,
-			Outages: check.LongestOutages(operations, x.fleet.ScheduleIDs, from, x.until(i)),
+			Outages: check.LongestOutages(e.Operations, x.fleet.ScheduleIDs, from, x.until(i)),
+			Idle:    check.LongestIdle(e, x.fleet.ScheduleIDs, from, x.until(i)),
 			Results: make(map[history.Result]int),
 		}
-		for _, op := range operations {
+		for _, op := range e.Operations {
 			if f.Start <= op.Call && op.Call <= f.Healed {
 				judged.Results[op.Result]++
 				if op.Result.Definite() {
@@ -151,20 +160,31 @@ func (x *experiment) checkOutages(v *verdict, operations []history.Operation) {
 		}
 		v.Faults = append(v.Faults, judged)
 		for _, outage := range judged.Outages {
-			limit, busy := x.limit(goal, outage)
-			switch {
-			case outage.Length <= limit:
-			case busy:
-				v.Invalid = append(v.Invalid, fmt.Sprintf("%s at %.3fs: %s to tell what an outage of %s is due to",
-					f.Fault, f.Start.Seconds(), tooBusy, outage.Length))
-			default:
-				v.Violations = append(v.Violations, check.Violation{
-					Check: "outage",
-					Detail: fmt.Sprintf("%s at %.3fs: schedule %d had no answer for %s from %.3fs on; the goal is %s",
-						f.Fault, f.Start.Seconds(), outage.ScheduleID, outage.Length, outage.From.Seconds(), limit),
-				})
-			}
+			x.checkOutage(v, f, "outage", "had no answer", goal, outage)
 		}
+		for _, idle := range judged.Idle {
+			x.checkOutage(v, f, "idle", "let nobody in whom it could have", goal+roomDelay, idle)
+		}
+		if entry.Refuses {
+			v.Violations = append(v.Violations, check.Reads(e, workload.Reader, f.Start, f.Healed)...)
+		}
+	}
+}
+
+// checkOutage compares one outage with its goal.
+func (x *experiment) checkOutage(v *verdict, f faultRun, name, what string, goal time.Duration, o check.Outage) {
+	limit, busy := x.limit(goal, o)
+	switch {
+	case o.Length <= limit:
+	case busy:
+		v.Invalid = append(v.Invalid, fmt.Sprintf("%s at %.3fs: %s to tell what an outage of %s is due to",
+			f.Fault, f.Start.Seconds(), tooBusy, o.Length))
+	default:
+		v.Violations = append(v.Violations, check.Violation{
+			Check: name,
+			Detail: fmt.Sprintf("%s at %.3fs: schedule %d %s for %s from %.3fs on; the goal is %s",
+				f.Fault, f.Start.Seconds(), o.ScheduleID, what, o.Length, o.From.Seconds(), limit),
+		})
 	}
 }
 

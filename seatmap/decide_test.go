@@ -289,3 +289,20 @@ func TestSoldOut(t *testing.T) {
 	require.False(t, s.SoldOut())
 	require.Equal(t, []int{4}, s.AvailableSeats(at(0)))
 }
+
+// While something is being written that takes long, time goes on for everything else.
+func TestWhatIsShownWhileADraftIsWritten(t *testing.T) {
+	t.Parallel()
+	s := newSchedule(t)
+	act(s, hold(1, 12), at(0))
+	act(s, hold(2, 13), at(0))
+	draft := s.Clone()
+	require.Same(t, s, s.While(draft, at(holdTTL)), "nothing was decided")
+	act(draft, pay(1), at(holdTTL-time.Millisecond))
+	require.Same(t, s, s.While(draft, at(holdTTL-time.Millisecond)), "nothing is due")
+	shown := s.While(draft, at(2*holdTTL)).SeatMap(at(2 * holdTTL))
+	require.Equal(t, boxoffice.SeatHeld, shown.Statuses[11], "it may be paid by now")
+	require.Equal(t, boxoffice.SeatAvailable, shown.Statuses[12])
+	require.Equal(t, s.SeatMap(at(0)).Version+1, shown.Version)
+	require.Equal(t, boxoffice.SeatAvailable, s.SeatMap(at(2 * holdTTL)).Statuses[11], "it is as it was")
+}

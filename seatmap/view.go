@@ -1,6 +1,7 @@
 package seatmap
 
 import (
+	"slices"
 	"time"
 
 	"boxoffice"
@@ -21,6 +22,32 @@ func (s *Seats) SeatMap(now time.Time) boxoffice.SeatMap {
 		}
 	}
 	return m
+}
+
+// While returns the seats to show at now while a draft of them is being written: a hold that
+// the draft pays for does not end meanwhile. Other holds do, however long that takes.
+func (s *Seats) While(draft *Seats, now time.Time) *Seats {
+	if draft == s {
+		return s
+	}
+	shown := s
+	for i, c := range s.claims {
+		if !c.due(now) {
+			continue
+		}
+		if paid := draft.claimOf(c.reservationID); paid == nil || !paid.confirmed() {
+			continue
+		}
+		if shown == s {
+			copied := *s
+			copied.claims = slices.Clone(s.claims)
+			shown = &copied
+		}
+		lasting := *c
+		lasting.expiresAt = now.Add(1)
+		shown.claims[i] = &lasting
+	}
+	return shown
 }
 
 // freeSeats returns the seat map as it would be without claims.

@@ -9,8 +9,8 @@
 //     happened. Only then is linearizability checked; with raw unknowns, which may happen
 //     at any time or never, almost every history has an explanation.
 //  3. [Run] applies the checks: each seat, each buyer and each account against a model
-//     (porcupine), the waiting rooms, the idempotency keys, the durability of what was
-//     acknowledged, and the accounts.
+//     (porcupine), the waiting rooms, what is shown of them and of the seats, the
+//     idempotency keys, the durability of what was acknowledged, and the accounts.
 //
 // The database is authoritative for what happened, the history for what was said about it.
 // The checks share no code with the state machines that they judge; they read stored events

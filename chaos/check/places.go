@@ -3,6 +3,7 @@ package check
 import (
 	"cmp"
 	"fmt"
+	"net/http"
 	"slices"
 
 	"boxoffice"
@@ -28,6 +29,7 @@ func checkPlaces(e Evidence, f facts, rooms map[int64]*room, limits Limits) []Vi
 	}
 	c.checkOrder()
 	c.checkPositions()
+	c.checkCreated()
 	return c.violations
 }
 
@@ -173,6 +175,31 @@ func (c *placeChecker) checkOver(op history.Operation) {
 	}
 	if over > op.Return+c.limits.Epsilon {
 		c.violate(op, "place %d was refused as over before it was", sent.Sequence)
+	}
+}
+
+// checkCreated: a join that made a place, because no other one can have made it, is told so.
+func (c *placeChecker) checkCreated() {
+	joins := make(map[buyerID][]history.Operation)
+	for _, op := range c.evidence.Operations {
+		if op.Kind == history.Join && op.Result != history.Failed {
+			id := buyerID{op.Request.ScheduleID, op.Request.UserID}
+			joins[id] = append(joins[id], op)
+		}
+	}
+	for scheduleID, r := range c.rooms {
+		for sequence, p := range r.places {
+			var made []history.Operation // the joins that may have made it
+			for _, op := range joins[buyerID{scheduleID, p.userID}] {
+				before := op.Call <= p.joined+c.limits.Epsilon
+				if before && (!op.Result.Definite() || op.Return >= p.joined-c.limits.Epsilon) {
+					made = append(made, op)
+				}
+			}
+			if len(made) == 1 && made[0].Status == http.StatusOK && made[0].Answer.Place.Sequence == sequence {
+				c.violate(made[0], "the join that made place %d was told that it had been there", sequence)
+			}
+		}
 	}
 }
 

@@ -31,8 +31,17 @@ type room struct {
 	admitted   int
 	admissions []time.Time // of all, in order
 
+	states     []roomState // after each event
 	facts      facts
 	violations []Violation
+}
+
+// roomState is what a room shows of itself after an event.
+type roomState struct {
+	at                  time.Duration
+	waiting, admitted   int
+	capacity, perSecond int
+	paused              bool
 }
 
 // roomPlace is the life of one place, on the history's clock; Never: not (yet).
@@ -43,6 +52,8 @@ type roomPlace struct {
 	endsAt   time.Duration // end of the admission
 	claimed  bool
 	ended    time.Duration
+	// The numbers of the events, from 0, that made it, let it in and ended it; -1: none.
+	joinedBy, admittedBy, endedBy int
 }
 
 // replayRooms replays every waiting room.
@@ -50,10 +61,7 @@ func replayRooms(e Evidence, f facts, limits Limits) (map[int64]*room, []Violati
 	rooms := make(map[int64]*room, len(f.rooms))
 	var violations []Violation
 	for id, events := range f.rooms {
-		r := &room{
-			scheduleID: id, evidence: e, limits: limits, facts: f, next: 1,
-			live: make(map[uuid.UUID]uint64), places: make(map[uint64]*roomPlace),
-		}
+		r := newRoom(id, e, f, limits)
 		for _, row := range events {
 			r.apply(row)
 		}
@@ -61,6 +69,13 @@ func replayRooms(e Evidence, f facts, limits Limits) (map[int64]*room, []Violati
 		violations = append(violations, r.violations...)
 	}
 	return rooms, violations
+}
+
+func newRoom(id int64, e Evidence, f facts, limits Limits) *room {
+	return &room{
+		scheduleID: id, evidence: e, limits: limits, facts: f, next: 1,
+		live: make(map[uuid.UUID]uint64), places: make(map[uint64]*roomPlace),
+	}
 }
 
 func (r *room) violate(row EventRow, format string, args ...any) {
@@ -71,7 +86,6 @@ func (r *room) violate(row EventRow, format string, args ...any) {
 }
 
 func (r *room) apply(row EventRow) {
-	r.completePaid(row)
 	switch d := row.Data.(type) {
 	case waitingroom.Opened:
 		r.closesAt, r.capacity, r.perSecond = d.SalesCloseAt, d.Capacity, d.AdmitPerSecond
@@ -95,21 +109,10 @@ func (r *room) apply(row EventRow) {
 			r.end(row, sequence, d.Status)
 		}
 	}
-}
-
-// completePaid ends the places that payments have used up by the time of an event. The
-// payment's own transaction ends them; a room that is restored after it has no event of
-// its own for that.
-func (r *room) completePaid(row EventRow) {
-	for userID, sequence := range r.live {
-		p := r.places[sequence]
-		paid, ok := r.facts.completed[placeID{r.scheduleID, sequence}]
-		if ok && p.admitted != Never && paid.at <= r.evidence.Since(row.At)+r.limits.Epsilon {
-			p.ended = paid.at
-			r.admitted--
-			delete(r.live, userID)
-		}
-	}
+	r.states = append(r.states, roomState{
+		at: r.evidence.Since(row.At), waiting: len(r.waiting), admitted: r.admitted,
+		capacity: r.capacity, perSecond: r.perSecond, paused: r.paused,
+	})
 }
 
 func (r *room) join(row EventRow, d waitingroom.Joined) {
@@ -125,6 +128,7 @@ func (r *room) join(row EventRow, d waitingroom.Joined) {
 		r.waiting = append(r.waiting, sequence)
 		r.places[sequence] = &roomPlace{
 			userID: userID, joined: r.evidence.Since(row.At), admitted: Never, ended: Never,
+			joinedBy: len(r.states), admittedBy: -1, endedBy: -1,
 		}
 	}
 	r.next = d.First + uint64(len(d.UserIDs))
@@ -149,6 +153,7 @@ func (r *room) admit(row EventRow, sequence uint64, d waitingroom.Admitted) {
 	}
 	r.stopWaiting(sequence)
 	p.admitted, p.endsAt, p.claimed = r.evidence.Since(row.At), r.evidence.Since(d.EndsAt), d.Claimed
+	p.admittedBy = len(r.states)
 	r.admitted++
 	r.admissions = append(r.admissions, row.At)
 }
@@ -192,7 +197,7 @@ func (r *room) end(row EventRow, sequence uint64, status boxoffice.PlaceStatus) 
 			r.checkExpiry(row, sequence, p)
 		}
 	}
-	p.ended = at
+	p.ended, p.endedBy = at, len(r.states)
 	delete(r.live, p.userID)
 }
 

@@ -24,6 +24,7 @@ func Run(e Evidence, limits Limits, now func() time.Time) Result {
 	violations = append(violations, found...)
 	violations = append(violations, checkPlaces(e, f, rooms, limits)...)
 	violations = append(violations, checkSeatMaps(e, f, effects, limits)...)
+	violations = append(violations, checkQueues(e, f, effects, rooms, limits)...)
 	violations = append(violations, checkRefusals(e)...)
 	partitions := linearize(claimSteps(f, effects), effects, limits, now)
 	return Result{append(violations, violationsOf(partitions)...), partitions}
@@ -36,6 +37,7 @@ func checkRefusals(e Evidence) []Violation {
 		history.Charge:      {"balance-limit"},
 		history.Join:        {"sold-out"},
 		history.Place:       {"queue-token-expired"},
+		history.Queue:       nil,
 		history.Hold:        {"seat-taken", "already-reserved", "queue-token-expired", "not-admitted"},
 		history.Seats:       {"queue-token-expired", "not-admitted"},
 		history.Release:     {"already-paid"},

@@ -51,6 +51,7 @@ func seatHistories(e Evidence, f facts) map[int64]*seatHistory {
 				letters[d.SeatNumber-1] = 'h'
 				expires[d.SeatNumber-1] = e.Since(d.ExpiresAt)
 			case seatmap.Confirmed:
+				h.paid(d.SeatNumber)
 				letters[d.SeatNumber-1] = 's'
 			case seatmap.Released:
 				letters[d.SeatNumber-1] = 'a'
@@ -64,6 +65,14 @@ func seatHistories(e Evidence, f facts) map[int64]*seatHistory {
 		histories[id] = h
 	}
 	return histories
+}
+
+// paid notes that the hold of a seat is paid: it did not end until then, however long the
+// payment took to be written.
+func (h *seatHistory) paid(seatNumber int) {
+	for n := len(h.maps) - 1; n >= 0 && h.maps[n].letters[seatNumber-1] == 'h'; n-- {
+		h.maps[n].expires[seatNumber-1] = Never
+	}
 }
 
 // acknowledge notes the changes that effects told somebody about.

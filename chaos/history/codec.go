@@ -68,7 +68,16 @@ func (m *SeatMap) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// ReadAnswer reads the body of an answer.
+// ReadQueue reads the body of a successful answer of the kind [Queue].
+func ReadQueue(body []byte) (Answer, error) {
+	var view QueueView
+	if err := json.Unmarshal(body, &view); err != nil {
+		return Answer{}, fmt.Errorf("read answer: %w", err)
+	}
+	return Answer{Queue: &view}, nil
+}
+
+// ReadAnswer reads the body of an answer of any other kind, or of a problem, which has a code.
 func ReadAnswer(body []byte) (Answer, string, error) {
 	if len(body) == 0 {
 		return Answer{}, "", nil

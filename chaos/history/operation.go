@@ -19,6 +19,7 @@ const (
 	Join        Kind = "join"
 	Place       Kind = "place"
 	Leave       Kind = "leave"
+	Queue       Kind = "queue" // what everybody may see of a waiting room
 	Seats       Kind = "seats"
 	Hold        Kind = "hold"
 	Reservation Kind = "reservation" // reading one
@@ -121,6 +122,17 @@ type Answer struct {
 	Version         int64      `json:"version,omitzero"`
 	Seats           SeatMap    `json:"seats,omitzero"`
 	Items           []Item     `json:"items,omitempty"`
+	Queue           *QueueView `json:"queue,omitempty"`
+}
+
+// QueueView is what everybody may see of a waiting room.
+type QueueView struct {
+	State          string `json:"state"`
+	Waiting        int    `json:"waiting"`
+	Admitted       int    `json:"admitted"`
+	Capacity       int    `json:"capacity"`
+	AdmitPerSecond int    `json:"admitPerSecond"`
+	AvailableSeats int    `json:"availableSeats"`
 }
 
 // Word is the answer's status where that is a word of the contract.

@@ -4,6 +4,7 @@ package mutant
 func All() []Mutant {
 	return []Mutant{
 		fence(), gate(), lease(), key(), refund(), expiry(), capacity(), checksum(), age(),
+		deaf(), owed(), made(), waits(), hasty(), patient(),
 	}
 }
 
@@ -186,6 +187,99 @@ func age() Mutant {
 			File: "actors/edge/replica.go",
 			Old:  "young = age >= 0 && age <= maxAge",
 			New:  "young = age >= 0",
+		}},
+	}
+}
+
+// deaf: a waiting room learns of its schedule only what it is told in time.
+func deaf() Mutant {
+	return Mutant{
+		Name: "deaf", Lacks: "telling a waiting room again what it may have missed", Faults: "lost-answers",
+		Check: "queue",
+		Edits: []Edit{
+			{
+				File: "actors/schedule.go",
+				Old:  "return effects{tell: newsMessage(g.seats.News(version, now))}",
+				New:  "return effects{}",
+			},
+			{
+				File: "actors/gatekeeper.go",
+				Old:  "\tif missed {\n\t\treturn g.lookUp(now), true\n\t}\n",
+				New:  "",
+			},
+			{
+				File: "actors/gatekeeper.go",
+				Old:  "\tcase view.SoldOut, view.Waiting > 0 && view.Admitted > 0:\n",
+				New:  "\tcase false:\n",
+			},
+		},
+	}
+}
+
+// owed: the end of a place that a payment used up is no event.
+func owed() Mutant {
+	return Mutant{
+		Name: "owed", Lacks: "events for the ends of places that payments used up", Faults: "kill",
+		Check: "waiting room",
+		Edits: []Edit{{
+			File: "waitingroom/news.go",
+			Old:  "\tif !r.Owes() {\n\t\treturn nil\n\t}\n\treturn placesEnded(",
+			New:  "\tif true {\n\t\treturn nil\n\t}\n\treturn placesEnded(",
+		}},
+	}
+}
+
+// made: nobody is told that their join made their place.
+func made() Mutant {
+	return Mutant{
+		Name: "made", Lacks: "telling whose join made a place", Faults: "none",
+		Check: "place",
+		Edits: []Edit{{
+			File: "actors/gatekeeper.go",
+			Old:  "len(events) > 0 || by == operationID && by != uuid.Nil)",
+			New:  "len(events) > 0 && by == uuid.Nil)",
+		}},
+	}
+}
+
+// waits: whoever looks waits for the commit that is under way.
+func waits() Mutant {
+	return Mutant{
+		Name: "waits", Lacks: "answers to those who only look while a commit is under way", Faults: "statement-timeouts",
+		Check: "reads",
+		Edits: []Edit{{
+			File: "actors/shell.go",
+			Old:  "return s.cfg.Lease.Valid() && s.answer(c)",
+			New:  "return s.flight == nil && s.cfg.Lease.Valid() && s.answer(c)",
+		}},
+	}
+}
+
+// hasty: what is not answered within 300 ms is sent again, and its answer is lost.
+func hasty() Mutant {
+	return Mutant{
+		Name: "hasty", Lacks: "waiting for the answer to what was sent", Faults: "commits-1500ms",
+		Check: "commits-1500ms",
+		Edits: []Edit{{
+			File: "cluster/call.go",
+			Old:  "\t\treply, err = c.once(ctx, where, message)\n",
+			New: `		once, cancel := context.WithTimeoutCause(ctx, 300*time.Millisecond, errTimeout)
+		reply, err = c.once(once, where, message)
+		cancel()
+`,
+		}},
+	}
+}
+
+// patient: the journal waits for ever for a database that says nothing.
+func patient() Mutant {
+	return Mutant{
+		Name: "patient", Lacks: "giving up a silent connection of the journal", Faults: "postgres-silent",
+		Check: "outage",
+		Edits: []Edit{{
+			File: "persistence/connection.go",
+			Old:  "answerTimeout = statementTimeout + 500*time.Millisecond",
+			New:  "answerTimeout = statementTimeout + 30*time.Second",
 		}},
 	}
 }

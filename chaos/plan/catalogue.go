@@ -41,6 +41,16 @@ const (
 	Expiries          Kind = "expiries"            // 25
 	KillCrowd         Kind = "kill-crowd"          // 26
 	KillAll           Kind = "kill-all"            // 27
+	LostAnswers       Kind = "lost-answers"        // 28
+	ReadOnly          Kind = "read-only"           // 29, as the next ones
+	TableFull         Kind = "table-full"
+	TableLocked       Kind = "table-locked"
+	TooManyClients    Kind = "too-many-clients"
+	StatementTimeouts Kind = "statement-timeouts"
+	Commits150        Kind = "commits-150ms" // 30, as the next ones
+	Commits450        Kind = "commits-450ms"
+	Commits1500       Kind = "commits-1500ms"
+	SilentPostgres    Kind = "postgres-silent" // 31
 )
 
 // Moment is when the clock of a goal starts.
@@ -67,6 +77,9 @@ type Entry struct {
 	Disk bool
 	// Failpoint is true if the nodes must be built with the tag failpoint.
 	Failpoint bool
+	// Refuses is true if Postgres refuses to write and nothing else is wrong: what needs no
+	// write goes on.
+	Refuses bool
 }
 
 // Catalogue lists every fault that can be injected, in a fixed order: plans depend on it.
@@ -99,6 +112,16 @@ func Catalogue() []Entry {
 		{Kind: Expiries, Goal: 3 * s, Since: FromStart, Nodes: 1},
 		{Kind: KillAll, Goal: 3 * s, Since: FromHeal, Shortest: 500 * ms, Longest: 2 * s, Nodes: 1},
 		{Kind: KillCrowd, Goal: 5 * s, Since: FromStart, Shortest: 1 * s, Longest: 2 * s, Nodes: 2},
+		{Kind: LostAnswers, Goal: 1 * s, Since: FromStart, Shortest: 1 * s, Longest: 2 * s, Nodes: 1},
+		{Kind: ReadOnly, Goal: 3 * s, Since: FromHeal, Shortest: 2 * s, Longest: 4 * s, Nodes: 1, Refuses: true},
+		{Kind: TableFull, Goal: 3 * s, Since: FromHeal, Shortest: 2 * s, Longest: 4 * s, Nodes: 1, Refuses: true},
+		{Kind: TableLocked, Goal: 3 * s, Since: FromHeal, Shortest: 2 * s, Longest: 4 * s, Nodes: 1, Refuses: true},
+		{Kind: TooManyClients, Goal: 3 * s, Since: FromHeal, Shortest: 2 * s, Longest: 4 * s, Nodes: 1, Refuses: true},
+		{Kind: StatementTimeouts, Goal: 3 * s, Since: FromHeal, Shortest: 4 * s, Longest: 6 * s, Nodes: 1, Refuses: true},
+		{Kind: Commits150, Goal: 3 * s, Since: FromStart, Shortest: 3 * s, Longest: 4 * s, Nodes: 1},
+		{Kind: Commits450, Goal: 3 * s, Since: FromStart, Shortest: 3 * s, Longest: 4 * s, Nodes: 1},
+		{Kind: Commits1500, Goal: 5 * s, Since: FromStart, Shortest: 4 * s, Longest: 6 * s, Nodes: 1},
+		{Kind: SilentPostgres, Goal: 5 * s, Since: FromStart, Nodes: 1},
 		{Kind: DiskFull, Goal: 3 * s, Since: FromHeal, Shortest: 2 * s, Longest: 5 * s, Nodes: 1, Disk: true},
 		{Kind: KillBeforeAppend, Goal: 3 * s, Since: FromStart, Shortest: 500 * ms, Longest: 2 * s, Nodes: 1, Failpoint: true},
 		{Kind: KillCommitSent, Goal: 3 * s, Since: FromStart, Shortest: 500 * ms, Longest: 2 * s, Nodes: 1, Failpoint: true},

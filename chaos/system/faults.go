@@ -66,6 +66,14 @@ func (s *System) Inject(ctx context.Context, f plan.Fault) error {
 	case plan.KillBeforeAppend, plan.KillCommitSent, plan.KillBeforeReply, plan.KillBeforePublish,
 		plan.KillActivation, plan.PauseTransaction:
 		return s.failpoint(ctx, f)
+	case plan.LostAnswers:
+		return s.loseAnswers(ctx, f)
+	case plan.ReadOnly, plan.TableFull, plan.TableLocked, plan.TooManyClients, plan.StatementTimeouts:
+		return s.refuse(ctx, f)
+	case plan.Commits150, plan.Commits450, plan.Commits1500:
+		return s.slow(ctx, f)
+	case plan.SilentPostgres:
+		return s.silence(ctx)
 	case plan.SkewClock:
 		return s.skew(ctx, f, n)
 	default:

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -20,6 +21,8 @@ type Weather struct {
 	CutTo, CutFrom bool
 	// Delay is added to everything, both ways.
 	Delay time.Duration
+	// CommitDelay is added to each answer to a commit.
+	CommitDelay time.Duration
 }
 
 // Proxy passes the connections to its own address on to a target. Its weather may
@@ -40,6 +43,7 @@ type Proxy struct {
 	weather map[int]Weather // by peer; anyPeer: of those who have none of their own
 	changed chan struct{}   // closed when weather changes
 	links   map[*link]struct{}
+	losses  int // answers to commits that are still to be lost
 }
 
 // anyPeer is whoever has no weather of their own.
@@ -81,6 +85,35 @@ func (p *Proxy) Clear() {
 	p.changed = make(chan struct{})
 }
 
+// Silence makes the connections that there are dead for good, as those to a host that lost
+// its power: nothing is passed on any more. New ones are served.
+func (p *Proxy) Silence() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for l := range p.links {
+		l.silent.Store(true)
+	}
+}
+
+// LoseAnswers swallows the answers to the next commits, so many, and ends the connections
+// that they were to come on.
+func (p *Proxy) LoseAnswers(count int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.losses = count
+}
+
+// losesAnswer reports whether the answer to a commit is to be lost.
+func (p *Proxy) losesAnswer() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.losses == 0 {
+		return false
+	}
+	p.losses--
+	return true
+}
+
 // Close closes the proxy and its connections.
 func (p *Proxy) Close() error {
 	p.stop()
@@ -120,6 +153,8 @@ type link struct {
 	proxy          *Proxy
 	peer           int
 	client, target net.Conn
+	silent         atomic.Bool
+	commits        atomic.Bool // a commit was sent that is not answered yet
 }
 
 func (l *link) close() {
@@ -157,21 +192,57 @@ func (p *Proxy) serve(client net.Conn) {
 		return
 	}
 	var back sync.WaitGroup
-	back.Go(func() { l.pump(client, target, func(w Weather) bool { return w.CutFrom }) })
-	l.pump(target, client, func(w Weather) bool { return w.CutTo })
+	back.Go(func() { l.pump(client, target, func(w Weather) bool { return w.CutFrom }, l.answered) })
+	l.pump(target, client, func(w Weather) bool { return w.CutTo }, l.asked)
 	back.Wait()
 }
 
+// asked looks at what a client sends.
+func (l *link) asked(sent []byte) bool {
+	if isCommit(sent) {
+		l.commits.Store(true)
+	}
+	return true
+}
+
+// answered looks at what comes back, and reports whether it is to be passed on.
+func (l *link) answered(sent []byte) bool {
+	if !l.commits.Load() || !isOver(sent) {
+		return true
+	}
+	l.commits.Store(false)
+	if l.proxy.losesAnswer() {
+		return false
+	}
+	w, _ := l.proxy.now(l.peer)
+	delay := time.NewTimer(w.CommitDelay)
+	defer delay.Stop()
+	select {
+	case <-delay.C:
+		return true
+	case <-l.proxy.ctx.Done():
+		return false
+	}
+}
+
 // pump passes bytes on until one side ends, and then passes the end on to the other. An end
-// that is not a tidy one is passed on as a reset.
-func (l *link) pump(to, from net.Conn, cut func(Weather) bool) {
+// that is not a tidy one is passed on as a reset, as is what look does not let pass.
+func (l *link) pump(to, from net.Conn, cut func(Weather) bool, look func([]byte) bool) {
 	buffer := make([]byte, chunk)
 	for {
 		n, err := from.Read(buffer)
+		if l.silent.Load() && err == nil {
+			continue
+		}
 		if !l.wait(cut) {
 			return
 		}
 		if n > 0 {
+			if !look(buffer[:n]) {
+				reset(to)
+				reset(from)
+				return
+			}
 			if _, err := to.Write(buffer[:n]); err != nil {
 				reset(from)
 				return

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"syscall"
 	"testing"
 	"time"
 
@@ -181,4 +182,52 @@ func TestClosingAProxyEndsItsConnections(t *testing.T) {
 		_, err = io.ReadAll(c)
 		require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
 	}
+}
+
+func TestASilentConnectionIsDeadForGood(t *testing.T) {
+	t.Parallel()
+	p := proxyTo(t, echo(t), nil)
+	conn := dial(t, p)
+	send(t, conn, "a")
+	requireAnswer(t, conn, "a")
+	p.Silence()
+	send(t, conn, "b")
+	requireQuiet(t, conn)
+	fresh := dial(t, p)
+	send(t, fresh, "c")
+	requireAnswer(t, fresh, "c")
+	p.Clear()
+	send(t, conn, "d")
+	requireQuiet(t, conn)
+}
+
+// commit is what the proxy takes for a commit and, since it comes back, for its answer.
+const commit = "seat-held Z\x00\x00\x00\x05I"
+
+func TestTheAnswerToACommitIsLost(t *testing.T) {
+	t.Parallel()
+	p := proxyTo(t, echo(t), nil)
+	p.LoseAnswers(1)
+	conn := dial(t, p)
+	send(t, conn, "Z\x00\x00\x00\x05I") // no commit
+	requireAnswer(t, conn, "Z\x00\x00\x00\x05I")
+	send(t, conn, commit)
+	_, err := conn.Read(make([]byte, 1))
+	require.ErrorIs(t, err, syscall.ECONNRESET)
+	again := dial(t, p)
+	send(t, again, commit)
+	requireAnswer(t, again, commit)
+}
+
+func TestCommitsAreSlow(t *testing.T) {
+	t.Parallel()
+	p := proxyTo(t, echo(t), nil)
+	p.Set(Weather{CommitDelay: 2 * quiet})
+	conn := dial(t, p)
+	send(t, conn, "a")
+	requireAnswer(t, conn, "a")
+	began := time.Now()
+	send(t, conn, commit)
+	requireAnswer(t, conn, commit)
+	require.GreaterOrEqual(t, time.Since(began), 2*quiet)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/http"
 	"time"
 
 	"boxoffice/chaos/history"
@@ -60,7 +61,12 @@ func (a *API) send(ctx context.Context, client, node int, q ask) history.Operati
 	switch {
 	case err == nil:
 		op.Replayed = answer.Header.Get("Idempotency-Replayed") == "true"
-		if op.Answer, op.Code, err = history.ReadAnswer(answer.Body); err != nil {
+		if q.kind == history.Queue && answer.Status < http.StatusBadRequest {
+			op.Answer, err = history.ReadQueue(answer.Body)
+		} else {
+			op.Answer, op.Code, err = history.ReadAnswer(answer.Body)
+		}
+		if err != nil {
 			op.Error = err.Error()
 		}
 		op.Result = resultOf(answer.Status, op.Code)

@@ -36,7 +36,11 @@ func (q ask) aborted(f Visit) ask {
 
 // with sends the user's queue token along, and notes what it says.
 func (q ask) with(u *user, scheduleID int64) ask {
-	q.place = u.places[scheduleID]
+	return q.withToken(scheduleID, u.places[scheduleID])
+}
+
+func (q ask) withToken(scheduleID int64, token string) ask {
+	q.place = token
 	q.request.ScheduleID = scheduleID
 	if q.place != "" {
 		q.request.Place, _ = history.ReadToken(q.place) // it was read when it came
@@ -68,8 +72,19 @@ func (u *user) join(scheduleID int64) ask {
 	return q
 }
 
-func (u *user) place(scheduleID int64) ask {
-	return u.ask(history.Place, http.MethodGet, fmt.Sprintf("/api/v1/schedules/%d/queue-tokens/me", scheduleID), nil).with(u, scheduleID)
+func (u *user) place(scheduleID int64) ask { return u.placeWith(scheduleID, u.places[scheduleID]) }
+
+func (u *user) placeWith(scheduleID int64, token string) ask {
+	return u.ask(history.Place, http.MethodGet, fmt.Sprintf("/api/v1/schedules/%d/queue-tokens/me", scheduleID), nil).
+		withToken(scheduleID, token)
+}
+
+// queueAsk asks for what everybody may see of a waiting room.
+func queueAsk(scheduleID int64) ask {
+	return ask{
+		kind: history.Queue, method: http.MethodGet, path: fmt.Sprintf("/api/v1/schedules/%d/queue", scheduleID),
+		request: history.Request{ScheduleID: scheduleID},
+	}
 }
 
 func (u *user) leave(scheduleID int64) ask {

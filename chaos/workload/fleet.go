@@ -41,7 +41,7 @@ type Fleet struct {
 	api     *API
 	admin   *user
 	clients []*client
-	probers []*user // of each schedule
+	probers []*prober // of each schedule
 	concert int64
 	// ScheduleIDs are what is on sale: one with a narrow door, one with a wide one, and
 	// one of which only the last seats are left and where people are let in slowly.
@@ -108,10 +108,11 @@ func (f *Fleet) prepare(ctx context.Context) error {
 			})
 		}
 	}
-	f.probers = make([]*user, len(f.ScheduleIDs))
+	f.probers = make([]*prober, len(f.ScheduleIDs))
 	for i := range f.probers {
-		tasks = append(tasks, func() (err error) {
-			f.probers[i], err = f.register(ctx, fmt.Sprintf("prober %d", i), 0)
+		tasks = append(tasks, func() error {
+			u, err := f.register(ctx, fmt.Sprintf("prober %d", i), 0)
+			f.probers[i] = &prober{user: u}
 			return err
 		})
 	}
@@ -192,6 +193,7 @@ func (f *Fleet) Run(ctx context.Context) {
 	}
 	for i, id := range f.ScheduleIDs {
 		running.Go(func() { f.probe(ctx, f.probers[i], id) })
+		running.Go(func() { f.read(ctx, f.probers[i], id) })
 	}
 	running.Wait()
 }

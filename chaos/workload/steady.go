@@ -23,6 +23,9 @@ const steadyDoor = 2 * boxoffice.SeatCount
 // schedule take the nodes in turn, so that every schedule is asked for at every node.
 type Steady struct {
 	*Fleet
+	// Looks is true if others look at every schedule all the time; see [Reader].
+	Looks bool
+
 	rate int // requests a second
 	idle chan *buyer
 
@@ -95,6 +98,11 @@ func (f *Fleet) newBuyer(ctx context.Context, scheduleID int64, seat int) (*buye
 func (s *Steady) Run(ctx context.Context) {
 	var asking sync.WaitGroup
 	defer asking.Wait()
+	if s.Looks {
+		for _, id := range s.ScheduleIDs {
+			asking.Go(func() { s.read(ctx, &prober{}, id) })
+		}
+	}
 	interval := time.Second / time.Duration(s.rate)
 	began := s.now()
 	turns := make(map[int64]int, len(s.ScheduleIDs)) // which node each schedule's next buyer asks

@@ -131,7 +131,7 @@ func TestAHoldEndsWhileACommitIsUnderWay(t *testing.T) {
 	shown := h.ask(h.schedule, &messages.ReadSeats{})().(*messages.SeatMap)
 	require.EqualValues(t, boxoffice.SeatHeld, shown.GetStatuses()[4], "its payment may be durable by now")
 	require.EqualValues(t, boxoffice.SeatAvailable, shown.GetStatuses()[5])
-	close(h.journal.gate)
+	h.journal.gate <- struct{}{}
 	require.Nil(t, outcome(t, payment()).GetRefusal())
 }
 

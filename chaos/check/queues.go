@@ -32,7 +32,7 @@ func newest(changes []toldChange, before time.Duration, least int) int {
 // what anybody was told of longer ago than an answer may be old. What a room shows of the
 // seats it has heard from its schedule, which may take as long once more.
 func checkQueues(e Evidence, f facts, effects []Effect, rooms map[int64]*room, limits Limits) []Violation {
-	seats := seatHistories(e, f)
+	seats := seatHistories(e, f, limits)
 	acknowledge(seats, f, effects)
 	told := toldOfRooms(e, rooms)
 	var violations []Violation

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"boxoffice"
 	"boxoffice/chaos/history"
 	"boxoffice/seatmap"
@@ -23,7 +25,8 @@ type seatHistory struct {
 
 type seatsThen struct {
 	letters string
-	expires [boxoffice.SeatCount]time.Duration // of holds
+	expires [boxoffice.SeatCount]time.Duration // of holds: from then on they may be shown as over
+	over    [boxoffice.SeatCount]time.Duration // and from then on they must be
 }
 
 type ackedChange struct {
@@ -39,17 +42,24 @@ func newSeatHistory() *seatHistory {
 }
 
 // seatHistories replays the seats of every schedule.
-func seatHistories(e Evidence, f facts) map[int64]*seatHistory {
+func seatHistories(e Evidence, f facts, limits Limits) map[int64]*seatHistory {
 	histories := make(map[int64]*seatHistory, len(f.seats))
+	pays := make(map[uuid.UUID][]history.Operation)
+	for _, op := range e.Operations {
+		if op.Kind == history.Pay {
+			pays[op.Request.ReservationID] = append(pays[op.Request.ReservationID], op)
+		}
+	}
 	for id, rows := range f.seats {
 		h := newSeatHistory()
 		letters := []byte(h.maps[0].letters)
-		var expires [boxoffice.SeatCount]time.Duration
+		var expires, over [boxoffice.SeatCount]time.Duration
 		for _, row := range rows {
 			switch d := row.Data.(type) {
 			case seatmap.Held:
 				letters[d.SeatNumber-1] = 'h'
 				expires[d.SeatNumber-1] = e.Since(d.ExpiresAt)
+				over[d.SeatNumber-1] = holdEnds(e.Since(d.ExpiresAt), pays[d.ReservationID], limits)
 			case seatmap.Confirmed:
 				h.paid(d.SeatNumber)
 				letters[d.SeatNumber-1] = 's'
@@ -60,18 +70,37 @@ func seatHistories(e Evidence, f facts) map[int64]*seatHistory {
 			case seatmap.Cancelled:
 				letters[d.SeatNumber-1] = 'a'
 			}
-			h.maps = append(h.maps, seatsThen{string(letters), expires})
+			h.maps = append(h.maps, seatsThen{string(letters), expires, over})
 		}
 		histories[id] = h
 	}
 	return histories
 }
 
+// longestPayment is how long a payment may be under way of which nobody was told what became.
+const longestPayment = 5 * time.Second
+
+// holdEnds returns when a hold must not be shown any more: when it expires, but for a payment
+// that came in time and may be under way, whatever becomes of it.
+func holdEnds(expires time.Duration, pays []history.Operation, limits Limits) time.Duration {
+	ends := expires
+	for _, op := range pays {
+		switch {
+		case op.Call > expires+limits.Epsilon:
+		case op.Result.Definite():
+			ends = max(ends, op.Return)
+		default:
+			ends = max(ends, op.Call+longestPayment)
+		}
+	}
+	return ends
+}
+
 // paid notes that the hold of a seat is paid: it did not end until then, however long the
 // payment took to be written.
 func (h *seatHistory) paid(seatNumber int) {
 	for n := len(h.maps) - 1; n >= 0 && h.maps[n].letters[seatNumber-1] == 'h'; n-- {
-		h.maps[n].expires[seatNumber-1] = Never
+		h.maps[n].expires[seatNumber-1], h.maps[n].over[seatNumber-1] = Never, Never
 	}
 }
 
@@ -121,7 +150,7 @@ func changeOf(f facts, effect Effect) (change int, scheduleID int64) {
 // checkSeatMaps: a map shows the seats as they were at one moment, which is not longer
 // ago than staleness, and not before what its node has acknowledged.
 func checkSeatMaps(e Evidence, f facts, effects []Effect, limits Limits) []Violation {
-	histories := seatHistories(e, f)
+	histories := seatHistories(e, f, limits)
 	acknowledge(histories, f, effects)
 	var violations []Violation
 	for _, op := range e.Operations {
@@ -170,7 +199,7 @@ func (h *seatHistory) check(op history.Operation, limits Limits) string {
 func (s seatsThen) shows(letters string, overdue int, op history.Operation, limits Limits) bool {
 	for i := range letters {
 		if letters[i] == s.letters[i] {
-			if letters[i] == 'h' && s.expires[i] < op.Call-limits.Staleness-limits.Epsilon {
+			if letters[i] == 'h' && s.over[i] < op.Call-limits.Staleness-limits.Epsilon {
 				return false // an expired hold shows as free within staleness
 			}
 			continue

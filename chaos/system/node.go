@@ -68,6 +68,7 @@ func (s *System) newNode(index int) (*Node, error) {
 		"BOXOFFICE_JWT_KEY=" + s.key,
 		"BOXOFFICE_DATA_DIR=" + filepath.Join(s.cfg.Dir, name),
 		"BOXOFFICE_DEMO=false",
+		"BOXOFFICE_DATABASE_CONNECTIONS=" + strconv.Itoa(nodeConnections),
 		"BOXOFFICE_LOG_FORMAT=json",
 	}
 	for setting, value := range s.cfg.Settings {

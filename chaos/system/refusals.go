@@ -89,7 +89,7 @@ func (s *System) crowdOut(ctx context.Context, f plan.Fault) (err error) {
 			err = errors.Join(err, conn.Close(context.WithoutCancel(ctx)))
 		}
 	}()
-	const rounds = 5 // nodes take some of what they leave themselves
+	const rounds = 3 // nodes take some of what they leave themselves
 	for range rounds {
 		if err := s.Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 			WHERE application_name LIKE 'boxoffice%'`); err != nil && len(taken) == 0 {

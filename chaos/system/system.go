@@ -29,6 +29,13 @@ const (
 	pollEvery     = 20 * time.Millisecond // looking whether something has happened
 )
 
+// Connections to Postgres: of a node at most, and of all. They are few, so that all of them can
+// be taken away quickly.
+const (
+	nodeConnections     = 8
+	databaseConnections = 60
+)
+
 // Config is what a system is made of.
 type Config struct {
 	// Dir is the run's directory: logs, data, files of failpoints.
@@ -116,7 +123,9 @@ func (s *System) start(ctx context.Context) (err error) {
 // must be durable; a standby that is not there is one of the faults, which needs a
 // server that would have one.
 func (s *System) startPostgres(ctx context.Context, port int) error {
-	settings := map[string]string{"wal_level": "replica", "max_wal_senders": "2"}
+	settings := map[string]string{
+		"wal_level": "replica", "max_wal_senders": "2", "max_connections": strconv.Itoa(databaseConnections),
+	}
 	if s.cfg.LimitDisk {
 		settings["min_wal_size"], settings["max_wal_size"] = "32MB", "96MB"
 	}

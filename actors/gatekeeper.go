@@ -86,10 +86,22 @@ func (g *gatekeeperGrain) lookUp(now time.Time) effects {
 }
 
 func (g *gatekeeperGrain) read(m proto.Message, now time.Time) (proto.Message, bool) {
-	if _, ok := m.(*messages.ReadQueue); !ok {
+	switch m := m.(type) {
+	case *messages.ReadQueue:
+		return queueStatusMessage(g.view().Status(now)), true
+	case *messages.Poll:
+		place, refusal, ok := g.room.Shown(idOf(m.GetUserId()), m.GetSequence(), now)
+		if !ok {
+			return nil, false
+		}
+		if refusal != nil {
+			return refusalMessage(refusal), true
+		}
+		place.Waiting = g.view().Waiting
+		return placeMessage(place, false), true
+	default:
 		return nil, false
 	}
-	return queueStatusMessage(g.view().Status(now)), true
 }
 
 // view returns what the room shows without the pending batch. What it knows of the seats is

@@ -18,6 +18,7 @@ type admittedPlace struct {
 
 	deadlineMS int64 // when it is over, as of now
 	index      int   // in admittedPlaces.heap
+	batch      int64 // that let it in or claimed it: the number of [Room.Begin]; 0: none
 }
 
 // endsWith returns when the place is over, holds included, once it was claimed.

@@ -95,6 +95,7 @@ func (r *Room) apply(e boxoffice.Event) error {
 		for _, sequence := range d.Sequences {
 			if p := r.admitted.places[sequence]; p != nil && !p.claimed {
 				p.claimed = true
+				r.undo.touch(p)
 				r.admitted.changed(p)
 				r.undo.note(change{kind: undoClaim, place: p})
 			}
@@ -189,6 +190,7 @@ func (r *Room) applyAdmitted(d Admitted, at time.Time) {
 			endsAt:     d.EndsAt,
 			claimed:    d.Claimed,
 		}
+		r.undo.touch(p)
 		r.letIn(p)
 		r.tookOut(change{kind: undoAdmit, at: slot, place: p})
 	}

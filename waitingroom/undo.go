@@ -9,6 +9,7 @@ import (
 // copies of what is small, and the changes of places one by one.
 type undoLog struct {
 	open    bool
+	batch   int64 // the number of this one, or of the last
 	changes []change
 
 	next           uint64
@@ -49,6 +50,7 @@ func (r *Room) Begin() {
 		panic("boxoffice: a batch of the waiting room was begun in another")
 	}
 	u.open = true
+	u.batch++
 	u.next, u.opened, u.settings, u.askedBy = r.next, r.opened, r.settings, r.askedBy
 	u.settledVersion = r.heard.completeVersion()
 }
@@ -116,6 +118,13 @@ func (r *Room) closeUndo() {
 func (u *undoLog) note(c change) {
 	if u.open {
 		u.changes = append(u.changes, c)
+	}
+}
+
+// touch notes that the open batch let a place in or claimed it.
+func (u *undoLog) touch(p *admittedPlace) {
+	if u.open {
+		p.batch = u.batch
 	}
 }
 

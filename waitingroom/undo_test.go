@@ -137,3 +137,29 @@ func TestBatchThatIsTriedAgain(t *testing.T) {
 		require.Equal(t, over, r.NextWake(over))
 	}
 }
+
+func TestWhatIsShownWhileABatchIsOpen(t *testing.T) {
+	t.Parallel()
+	r := newRoom(2, 0)
+	enter := func(n int, now time.Time) { // a join that is let in at once counts as seen
+		tell(t, r, joinOf(n), now)
+		applyAll(r, r.Admit(now, uint64(n)))
+	}
+	shown := func(n int, now time.Time) bool {
+		_, refusal, ok := r.Shown(user(n), uint64(n), now)
+		require.Nil(t, refusal)
+		return ok
+	}
+	enter(1, at(0))
+	require.True(t, shown(1, at(time.Second)))
+	r.Begin()
+	enter(2, at(time.Second))
+	require.True(t, shown(1, at(time.Second)), "the batch does not touch it")
+	require.False(t, shown(2, at(time.Second)), "the batch lets it in")
+	r.Keep()
+	require.True(t, shown(2, at(time.Second)))
+	require.False(t, shown(2, at(24*time.Hour)), "its row may have a hold that the room has not heard of")
+	_, refusal, ok := r.Shown(user(2), 1, at(time.Second))
+	require.True(t, ok)
+	require.Equal(t, boxoffice.CodeQueueTokenInvalid, refusal.Code)
+}

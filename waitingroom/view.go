@@ -131,6 +131,18 @@ func (r *Room) Place(userID uuid.UUID, sequence uint64, now time.Time) (boxoffic
 	return view.Place(ref, r.line.position(sequence), now)
 }
 
+// Shown returns what the holder of an admitted place is shown while a batch is open, whatever
+// becomes of that. ok is false if it takes a decision to tell: the place waits, its holder has
+// not been seen yet, its time is over, which its row may deny, or the batch changes it.
+func (r *Room) Shown(userID uuid.UUID, sequence uint64, now time.Time) (place boxoffice.Place, refusal *boxoffice.Error, ok bool) {
+	p := r.admitted.places[sequence]
+	if p == nil || !p.claimed || p.over(now) || r.undo.open && p.batch == r.undo.batch {
+		return boxoffice.Place{}, nil, false
+	}
+	place, refusal = r.Place(userID, sequence, now)
+	return place, refusal, true
+}
+
 // View returns what the room shows of itself. Its pace is the room's own and changes with
 // the next event.
 func (r *Room) View() View {

@@ -8,13 +8,13 @@ import (
 )
 
 // Reads checks that looks that a client began between two times were answered, though nothing
-// could be written meanwhile. Only the first look of somebody who was let in needs a write: it
-// claims the place.
+// could be written meanwhile. What needs a write is the first look of somebody who was let in,
+// which claims the place, and to learn that a place is over.
 func Reads(e Evidence, client int, from, to time.Duration) []Violation {
 	rooms, _ := replayRooms(e, collectFacts(e), Limits{})
 	var violations []Violation
 	for _, op := range e.Operations {
-		if op.Client != client || op.Result.Definite() || op.Call < from || op.Call > to || claims(rooms, op) {
+		if op.Client != client || op.Result.Definite() || op.Call < from || op.Call > to || needsWrite(rooms, op) {
 			continue
 		}
 		violations = append(violations, Violation{
@@ -26,12 +26,13 @@ func Reads(e Evidence, client int, from, to time.Duration) []Violation {
 	return violations
 }
 
-// claims reports whether a look at a place may be the first one after it was let in.
-func claims(rooms map[int64]*room, op history.Operation) bool {
+// needsWrite reports whether a look at a place may be the first one after it was let in, or
+// whether its time was over by then.
+func needsWrite(rooms map[int64]*room, op history.Operation) bool {
 	place := op.Request.Place
-	if op.Kind != history.Place || place.Admitted() || rooms[place.ScheduleID] == nil {
+	if op.Kind != history.Place || rooms[place.ScheduleID] == nil {
 		return false
 	}
 	p := rooms[place.ScheduleID].places[place.Sequence]
-	return p != nil && p.admitted <= op.Return
+	return p != nil && p.admitted <= op.Return && (!place.Admitted() || p.endsAt <= op.Return)
 }

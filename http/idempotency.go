@@ -8,6 +8,7 @@ import (
 	"hash/maphash"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -100,6 +101,11 @@ func (a *api) decided(ctx context.Context, req *request, do func() (boxoffice.Ou
 // maxSeenKeys bounds the keys that a node remembers having seen.
 const maxSeenKeys = 50_000
 
+// settledAfter is how old an answer must be to be told as the database has it: a commit may be
+// there before its grain has heard so, and this node would show seats from before what it told.
+// By then every grain knows what became of its commits.
+const settledAfter = 5 * time.Second
+
 // recall looks for the answer to a request whose key, or one with the same hash, this node
 // has seen before. The commit finds whatever recall does not.
 func (a *api) recall(ctx context.Context, req *request) {
@@ -111,7 +117,8 @@ func (a *api) recall(ctx context.Context, req *request) {
 	if seen := a.seenKeys.add(maphash.Comparable(a.keySeed, scope), struct{}{}); !seen {
 		return
 	}
-	if stored, found, err := a.Answers.StoredAnswer(ctx, req.operation.Key); err == nil && found {
+	stored, found, err := a.Answers.StoredAnswer(ctx, req.operation.Key)
+	if err == nil && found && req.now.Sub(stored.At) >= settledAfter {
 		req.stored = &stored
 	}
 }

@@ -18,9 +18,9 @@ func commitDelays() map[plan.Kind]time.Duration {
 	}
 }
 
-// maxTries is how often a command may be sent to its grain, on average, however slow commits
+// maxTries is how often a call may be sent to its grain, on average, however slow commits
 // are: what is slow is waited for.
-const maxTries = 2
+const maxTries = 1.5
 
 // ErrWork says that slowness made more work.
 var ErrWork = errors.New("commands were sent more often than slowness allows")

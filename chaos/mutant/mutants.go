@@ -3,7 +3,7 @@ package mutant
 // All lists the mutants.
 func All() []Mutant {
 	return []Mutant{
-		fence(), gate(), lease(), key(), refund(), expiry(), capacity(), checksum(), age(),
+		fence(), gate(), lease(), key(), refund(), expiry(), capacity(), checksum(), age(), copies(),
 	}
 }
 
@@ -187,5 +187,14 @@ func age() Mutant {
 			Old:  "young = age >= 0 && age <= maxAge",
 			New:  "young = age >= 0",
 		}},
+	}
+}
+
+// copies: the members' bucket is on one NATS server, however many there are.
+func copies() Mutant {
+	return Mutant{
+		Name: "copies", Lacks: "the copies of the members' bucket on the other NATS servers", Faults: "nats-server",
+		Check: "NATS server",
+		Edits: []Edit{{File: "cluster/store.go", Old: "maxCopies = 3", New: "maxCopies = 1"}},
 	}
 }

@@ -41,6 +41,9 @@ const (
 	Expiries          Kind = "expiries"            // 25
 	KillCrowd         Kind = "kill-crowd"          // 26
 	KillAll           Kind = "kill-all"            // 27
+
+	NATSServer        Kind = "nats-server"          // 28, each of three in turn
+	NATSServerAndNode Kind = "nats-server-and-node" // 29
 )
 
 // Moment is when the clock of a goal starts.
@@ -62,6 +65,8 @@ type Entry struct {
 	Shortest, Longest time.Duration
 	// Nodes is how many nodes there must be for the fault to mean anything.
 	Nodes int
+	// NATS is how many NATS servers there must be for it; zero: one will do.
+	NATS int
 	// Disk is true if Postgres needs a file system of its own, which takes the right to
 	// mount.
 	Disk bool
@@ -99,6 +104,8 @@ func Catalogue() []Entry {
 		{Kind: Expiries, Goal: 3 * s, Since: FromStart, Nodes: 1},
 		{Kind: KillAll, Goal: 3 * s, Since: FromHeal, Shortest: 500 * ms, Longest: 2 * s, Nodes: 1},
 		{Kind: KillCrowd, Goal: 5 * s, Since: FromStart, Shortest: 1 * s, Longest: 2 * s, Nodes: 2},
+		{Kind: NATSServer, Goal: 500 * ms, Since: FromStart, Shortest: 24 * s, Longest: 24 * s, Nodes: 1, NATS: 3},
+		{Kind: NATSServerAndNode, Goal: 3 * s, Since: FromStart, Shortest: 8 * s, Longest: 12 * s, Nodes: 2, NATS: 3},
 		{Kind: DiskFull, Goal: 3 * s, Since: FromHeal, Shortest: 2 * s, Longest: 5 * s, Nodes: 1, Disk: true},
 		{Kind: KillBeforeAppend, Goal: 3 * s, Since: FromStart, Shortest: 500 * ms, Longest: 2 * s, Nodes: 1, Failpoint: true},
 		{Kind: KillCommitSent, Goal: 3 * s, Since: FromStart, Shortest: 500 * ms, Longest: 2 * s, Nodes: 1, Failpoint: true},

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -53,7 +54,7 @@ func (s *System) startNATS(ctx context.Context) error {
 		if count > 1 {
 			name = fmt.Sprintf("nats-%d", i)
 			cfg.StoreDir = filepath.Join(cfg.StoreDir, strconv.Itoa(i))
-			cfg.Cluster = append(append([]int{routes[i]}, routes[:i]...), routes[i+1:]...)
+			cfg.Cluster = slices.Concat(routes[i:], routes[:i])
 		}
 		server := &natsServer{address: net.JoinHostPort("127.0.0.1", strconv.Itoa(cfg.Port)), dir: cfg.StoreDir}
 		server.Kept = keep(name, filepath.Join(s.cfg.Dir, name+".log"), func() (*exec.Cmd, error) { return rig.NATS(cfg) })
@@ -140,11 +141,15 @@ func (s *System) WithoutNATSServer(ctx context.Context, index int, meanwhile fun
 
 // freezeNATS stops all servers for as long as the fault lasts.
 func (s *System) freezeNATS(ctx context.Context, f plan.Fault) error {
-	for _, server := range s.nats {
-		server.Signal(syscall.SIGSTOP)
-		defer server.Signal(syscall.SIGCONT)
-	}
+	s.signalNATS(syscall.SIGSTOP)
+	defer s.signalNATS(syscall.SIGCONT)
 	return pause(ctx, f.Length)
+}
+
+func (s *System) signalNATS(sig os.Signal) {
+	for _, server := range s.nats {
+		server.Signal(sig)
+	}
 }
 
 // restartNATS kills all servers and starts them again, with nothing where they are wiped.
@@ -165,8 +170,8 @@ func (s *System) restartNATS(ctx context.Context, f plan.Fault) error {
 func (s *System) killNATS() {
 	for _, server := range s.nats {
 		server.Hold()
-		server.Signal(syscall.SIGKILL)
 	}
+	s.signalNATS(syscall.SIGKILL)
 	for _, server := range s.nats {
 		server.Kill()
 	}

@@ -73,11 +73,11 @@ func (x *experiment) recoverWithout(ctx context.Context, f plan.Fault) error {
 		return ctx.Err()
 	}
 	took := x.now() - killed
-	fmt.Fprintf(x.stdout, "%7.3fs %s: without a server the nodes were as ever after %s\n", x.now().Seconds(), f.Kind, took.Round(time.Millisecond))
 	what := "loading a schedule and being ready without one NATS server"
 	if err != nil {
 		what = fmt.Sprintf("%s (%v)", what, err)
 	}
+	fmt.Fprintf(x.stdout, "%7.3fs %s: %s took %s\n", x.now().Seconds(), f.Kind, what, took.Round(time.Millisecond))
 	x.within(f, "NATS server", what, killed, took, electionLimit)
 	return nil
 }

@@ -118,6 +118,7 @@ func (x *experiment) path(name string) string { return filepath.Join(x.options.o
 func (x *experiment) perform(ctx context.Context) (state check.State, err error) {
 	x.system, err = system.Start(ctx, system.Config{
 		Dir: x.options.out, Binary: x.program.path, Nodes: x.options.nodes,
+		NATS:      natsServers(x.plan),
 		LimitDisk: slices.ContainsFunc(x.options.faults, func(kind plan.Kind) bool { return entryOf(kind).Disk }),
 		Settings: map[string]string{
 			"BOXOFFICE_HOLD_TTL":      x.times.hold.String(),
@@ -245,6 +246,10 @@ func (x *experiment) injectOne(ctx context.Context, f plan.Fault) {
 		}
 	case plan.KillCrowd:
 		err = x.killCrowd(ctx, f)
+	case plan.NATSServer:
+		err = x.killNATSServers(ctx, f)
+	case plan.NATSServerAndNode:
+		err = x.killNATSServerAndNode(ctx, f)
 	default:
 		err = x.system.Inject(ctx, f)
 		if errors.Is(err, system.ErrWork) || errors.Is(err, system.ErrUnaware) {
@@ -275,18 +280,21 @@ func (x *experiment) killCrowd(ctx context.Context, f plan.Fault) error {
 		if err != nil {
 			return err
 		}
-		outage := check.Outage{ScheduleID: crowd.ScheduleID, From: killed, Length: back}
-		limit, busy := x.limit(entryOf(f.Kind).Goal, outage)
-		switch {
-		case back <= limit:
-		case busy:
-			x.invalid = append(x.invalid, fmt.Sprintf("%s: %s to tell what an outage of %s is due to", f, tooBusy, back))
-		default:
-			x.violate("crowd", fmt.Errorf("schedule %d, with a crowd in line, did not answer for %s; the goal is %s",
-				crowd.ScheduleID, back, limit))
-		}
+		x.within(f, "crowd", fmt.Sprintf("an answer of schedule %d, with a crowd in line", crowd.ScheduleID), killed, back, entryOf(f.Kind).Goal)
 		return nil
 	})
+}
+
+// within wants something that a fault keeps for a while to be there again within the goal.
+func (x *experiment) within(f plan.Fault, name, what string, from, took, goal time.Duration) {
+	limit, busy := x.limit(goal, check.Outage{From: from, Length: took})
+	switch {
+	case took <= limit:
+	case busy:
+		x.invalid = append(x.invalid, fmt.Sprintf("%s: %s to tell why %s took %s", f, tooBusy, what, took))
+	default:
+		x.violate(name, fmt.Errorf("%s: %s took %s; the goal is %s", f, what, took, limit))
+	}
 }
 
 // catalogued is an entry of the catalogue.

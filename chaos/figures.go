@@ -69,6 +69,7 @@ func catalogueOfFigures() []figure {
 		{Kind: plan.Join, What: "a node joins, and leaves", Length: 2 * s, Measure: longestAnswer, Goal: 300 * ms, Gap: 8 * s},
 		{Kind: plan.Pause, What: "SIGSTOP for 10 s", Length: 10 * s, Measure: longestOutage, Goal: 1500 * ms, Lenient: true, Gap: 18 * s},
 		{Kind: plan.FreezeNATS, What: "NATS frozen for 4 s", Length: 4 * s, Measure: longestAnswer, Goal: 500 * ms, Gap: 9 * s},
+		{Kind: plan.NATSServer, What: "one of three NATS servers killed, each in turn", Length: 24 * s, Measure: longestAnswer, Goal: 500 * ms, Gap: 40 * s},
 		{Kind: plan.WipeNATS, What: "NATS restarted with an empty store", Length: 500 * ms, Measure: longestAnswer, Goal: s, Gap: 7 * s},
 		{Kind: plan.RestartPostgres, What: "Postgres killed and restarted", Length: 500 * ms, Measure: backAfter, Goal: 3 * s, Lenient: true, Gap: 9 * s},
 		{Kind: plan.LostAnswers, What: "answers to commits are lost", Length: s, Measure: longestOutage, Goal: s, Gap: 6 * s},
@@ -175,7 +176,7 @@ func figures(ctx context.Context, args []string, logger *slog.Logger, stdout, st
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "%-36s %-30s %8s %8s %8s %7s %7s\n", "", "", "goal", "median", "worst", "failed", "others")
+	fmt.Fprintf(stdout, "%-46s %-30s %8s %8s %8s %7s %7s\n", "", "", "goal", "median", "worst", "failed", "others")
 	missed := 0
 	lines := make([]line, 0, len(m.figures))
 	for _, f := range m.figures {
@@ -330,7 +331,7 @@ func (l line) tell(w io.Writer) {
 	if !l.Reached {
 		verdict = "  not reached"
 	}
-	fmt.Fprintf(w, "%-36s %-30s %8s %8s %8s %7d %6.1fx%s\n", l.Figure, l.Measure,
+	fmt.Fprintf(w, "%-46s %-30s %8s %8s %8s %7d %6.1fx%s\n", l.Figure, l.Measure,
 		l.Goal, l.Median.Round(unit), l.Worst.Round(unit), l.Failed, l.Slowdown, verdict)
 	for i, violation := range l.Violations {
 		if i < 3 {

@@ -54,6 +54,31 @@ func TestAllFaultsAreThoseThatTheRunCanDo(t *testing.T) {
 	require.Contains(t, kinds("-tags", "failpoint"), plan.KillBeforeReply)
 }
 
+func TestARunHasTheNATSServersThatItsFaultsNeed(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, 1, natsServers(nil))
+	require.Equal(t, 1, natsServers([]plan.Fault{{Kind: plan.Kill}, {Kind: plan.WipeNATS}}))
+	require.Equal(t, 3, natsServers([]plan.Fault{{Kind: plan.NATSServerAndNode}, {Kind: plan.WipeNATS}}))
+	require.Equal(t, 3, natsServers([]plan.Fault{{Kind: plan.Kill}, {Kind: plan.NATSServer}}))
+}
+
+// What one NATS server of several keeps the nodes from has to be over in time.
+func TestWhatAFaultKeepsAwayMustComeBack(t *testing.T) {
+	t.Parallel()
+	x := judged(t)
+	x.machine = &machine{processors: 2, samples: []sample{{0, usage{}}, {10 * time.Second, usage{}}, {20 * time.Second, usage{busy: 20 * time.Second}}}}
+	f := plan.Fault{Kind: plan.NATSServer}
+	x.within(f, "NATS server", "a lease", 0, 3*time.Second, 3*time.Second)
+	require.Empty(t, x.violations)
+	x.within(f, "NATS server", "a lease", 0, 4*time.Second, 3*time.Second)
+	require.Len(t, x.violations, 1)
+	require.Equal(t, "NATS server", x.violations[0].Check)
+	require.Empty(t, x.invalid)
+	x.within(f, "NATS server", "a lease", 11*time.Second, 7*time.Second, 3*time.Second)
+	require.Len(t, x.violations, 1)
+	require.Contains(t, x.invalid[0], tooBusy)
+}
+
 func TestListingTheFaults(t *testing.T) {
 	t.Parallel()
 	var list bytes.Buffer

@@ -12,7 +12,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
-	"net/url"
 	"os"
 	"os/signal"
 	"slices"
@@ -21,7 +20,6 @@ import (
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
-	natsserver "github.com/nats-io/nats-server/v2/server"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"boxoffice/cluster/localnats"
@@ -95,50 +93,16 @@ func runChild(role string) int {
 }
 
 func runChildNATS(cfg childConfig, out *json.Encoder) (int, error) {
-	start := startChildNATS
-	if len(cfg.Routes) > 0 {
-		start = startClusteredNATS
-	}
-	url, stop, err := start(cfg)
+	s, err := localnats.Start(context.Background(), localnats.Config{StoreDir: cfg.NATS, Port: cfg.Port, Cluster: cfg.Routes})
 	if err != nil {
 		return 1, err
 	}
-	defer stop()
-	if err := out.Encode(report{URL: url}); err != nil {
+	defer s.Stop()
+	if err := out.Encode(report{URL: s.URL}); err != nil {
 		return 1, err
 	}
 	_, err = io.Copy(io.Discard, os.Stdin) // until the parent ends
 	return 0, err
-}
-
-func startChildNATS(cfg childConfig) (string, func(), error) {
-	s, err := localnats.Start(context.Background(), localnats.Config{StoreDir: cfg.NATS, Port: cfg.Port})
-	if err != nil {
-		return "", nil, err
-	}
-	return s.URL, s.Stop, nil
-}
-
-// startClusteredNATS starts one server of a cluster of several.
-func startClusteredNATS(cfg childConfig) (string, func(), error) {
-	options := &natsserver.Options{
-		ServerName: fmt.Sprintf("server-%d", cfg.Port), Host: "127.0.0.1", Port: cfg.Port, NoSigs: true,
-		JetStream: true, StoreDir: cfg.NATS, JetStreamMaxMemory: 64 << 20, JetStreamMaxStore: 64 << 20,
-		Cluster: natsserver.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: cfg.Routes[0]},
-	}
-	for _, port := range cfg.Routes[1:] {
-		options.Routes = append(options.Routes, &url.URL{Scheme: "nats", Host: fmt.Sprintf("127.0.0.1:%d", port)})
-	}
-	s, err := natsserver.NewServer(options)
-	if err != nil {
-		return "", nil, err
-	}
-	s.ConfigureLogger()
-	s.Start()
-	if !s.ReadyForConnections(eventually) {
-		return "", nil, errors.New("NATS does not take connections")
-	}
-	return s.ClientURL(), s.Shutdown, nil
 }
 
 func runChildNode(cfg childConfig, out *json.Encoder) (status int, err error) {

@@ -40,6 +40,7 @@ type membership struct {
 	roster *roster
 	own    record // what to write next; Seen, Store and Grains are filled in then
 	base   uint64 // the revision of what stands in the bucket
+	deaf   bool   // until the bucket is opened again: what the watch tells is of one that was lost
 	view   *view
 	able   ability
 }
@@ -220,7 +221,8 @@ func (m *membership) resolve(ctx context.Context) (again bool, err error) {
 	value, revision, err := m.store.read(ctx, m.own.ID)
 	if errors.Is(err, errMissing) {
 		m.mu.Lock()
-		m.lost()
+		m.lost(m.roster.store)
+		m.deaf = true
 		m.mu.Unlock()
 		poke(m.reopen)
 		return true, nil
@@ -243,14 +245,19 @@ func (m *membership) resolve(ctx context.Context) (again bool, err error) {
 }
 
 // lost handles a bucket that has no record of this node any more, not even that it was
-// evicted. If the lease is still valid, nobody can have evicted it before the record was
-// lost. If not, somebody may have, and taken over: then every grain is given up before the
-// lease becomes valid again. The caller holds mu.
-func (m *membership) lost() {
+// evicted. Its revisions begin anew, even if store is the same as before: a bucket in the
+// memory of several NATS servers comes back empty when all of them are started again.
+//
+// If the lease is still valid, nobody can have evicted this node before the record was lost.
+// If not, somebody may have, and taken over: then every grain is given up before the lease
+// becomes valid again. The caller holds mu.
+func (m *membership) lost(store string) {
 	m.base = 0
 	if !m.lease.fresh() {
 		m.distrust()
 	}
+	m.roster.newStore(store, m.cfg.Now())
+	m.publish()
 }
 
 // fence handles the eviction of this node. The caller holds mu.

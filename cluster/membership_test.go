@@ -223,6 +223,39 @@ func TestWipedStoreIsNoEviction(t *testing.T) {
 	})
 }
 
+// A bucket that comes back empty and is called the same begins its revisions anew.
+func TestEmptiedStoreIsNoEviction(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, m := trio(t)
+		sleep(10 * time.Second) // revisions that the emptied bucket does not reach soon
+		for i := range m {
+			m[i].link.set(&m[i].link.cut, true)
+		}
+		sleep(3 * time.Second) // the servers elect a leader
+		s.empty()
+		for i := range m {
+			m[i].link.set(&m[i].link.cut, false)
+		}
+		sleep(2 * time.Second)
+		for i := range m {
+			require.True(t, m[i].lease.Valid())
+			require.True(t, m[i].sees("a", "b", "c"))
+			require.True(t, m[i].settled.Load())
+			require.False(t, m[i].isFenced())
+			require.Zero(t, m[i].evictions.Load())
+			require.EqualValues(t, 1, m[i].distrusted.Load(), "somebody may have taken over before the bucket was lost")
+			require.Equal(t, stateReady, s.state(m[i].own.ID))
+		}
+		m[2].die()
+		sleep(2 * time.Second)
+		require.True(t, m[0].sees("a", "b"), "who dies is missed as ever")
+		require.True(t, m[0].settled.Load())
+		m[0].die()
+		m[1].die()
+	})
+}
+
 // A member that was away while the bucket was lost cannot know whether it was evicted.
 func TestLostStoreAndLostLeaseGiveUpGrains(t *testing.T) {
 	t.Parallel()

@@ -40,6 +40,16 @@ func (s *memoryStore) wipe() {
 	s.watches = map[*memoryWatch]bool{}
 }
 
+// empty loses everything, as wipe does, but the bucket is the same: so it is in the memory of
+// several NATS servers that all start again.
+func (s *memoryStore) empty() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.revision = 0
+	s.values = map[string]memoryValue{}
+	s.watches = map[*memoryWatch]bool{}
+}
+
 // state returns the state in a member's record, or "".
 func (s *memoryStore) state(id string) state {
 	s.mu.Lock()

@@ -149,3 +149,33 @@ func TestNodesStartBeforeTheNATSServers(t *testing.T) {
 	agree(t, []*child{node}, []*child{node})
 	requireAllGoOn(t, books, []*child{node}, joined)
 }
+
+// When all NATS servers start again, the bucket in their memory is empty, and called the same
+// as before.
+//
+//nolint:paralleltest // measures how long things take
+func TestNodesOutliveTheRestartOfAllNATSServers(t *testing.T) {
+	books := startLedger(t)
+	b := prepareBrokers(t)
+	b.start(t, 0, 1, 2)
+	nodes := startNodes(t, 3, childConfig{NATS: b.urls(), Ledger: books.URL})
+	b.awaitCopies(t, maxCopies)
+	window(5 * time.Second) // of heartbeats: revisions that the empty bucket does not reach soon
+	warm(t, nodes...)
+	killed := time.Now()
+	for i := range b.servers {
+		b.kill(i)
+	}
+	b.start(t, 0, 1, 2)
+	b.awaitCopies(t, maxCopies)
+	again := time.Since(killed)
+	window(2 * defaultExpiry) // past the leases
+	agree(t, nodes, nodes)
+	window(afterwards)
+	longest := requireAllGoOn(t, books, nodes, killed)
+	t.Logf("the bucket is back after %s; longest answer %s", again.Round(time.Millisecond), longest.Round(time.Millisecond))
+
+	// They also see each other in it: who dies is missed.
+	nodes[2].signal(syscall.SIGKILL)
+	agree(t, nodes[:2], nodes[:2])
+}

@@ -55,7 +55,7 @@ type natsStore struct {
 	js     jetstream.JetStream
 	bucket string
 	log    *slog.Logger
-	kv     jetstream.KeyValue // of await; stateless but for the bucket's name
+	kv     jetstream.KeyValue // of await; to write and to watch
 }
 
 func newNATSStore(conn *nats.Conn, bucket string, log *slog.Logger) (*natsStore, error) {
@@ -207,7 +207,13 @@ func (s *natsStore) write(ctx context.Context, key string, value []byte, revisio
 }
 
 func (s *natsStore) read(ctx context.Context, key string) ([]byte, uint64, error) {
-	entry, err := s.kv.Get(ctx, key)
+	// How to read is part of the bucket's configuration, which addCopies changes, and a handle
+	// keeps what it was when it was made.
+	kv, err := s.js.KeyValue(ctx, s.bucket)
+	var entry jetstream.KeyValueEntry
+	if err == nil {
+		entry, err = kv.Get(ctx, key)
+	}
 	switch {
 	case err == nil:
 		return entry.Value(), entry.Revision(), nil

@@ -60,15 +60,17 @@ func (m *membership) watchOnce() error {
 func (m *membership) open(incarnation string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if incarnation == m.roster.store {
+	m.deaf = false
+	switch m.roster.store {
+	case incarnation:
 		return
-	}
-	if m.roster.store != "" {
+	case "":
+		m.roster.newStore(incarnation, m.cfg.Now())
+		m.publish()
+	default:
 		m.log.Warn("the members' bucket is a new one")
-		m.lost()
+		m.lost(incarnation)
 	}
-	m.roster.newStore(incarnation, m.cfg.Now())
-	m.publish()
 	poke(m.beatNow)
 }
 
@@ -76,6 +78,9 @@ func (m *membership) open(incarnation string) {
 func (m *membership) observe(c change) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.deaf {
+		return
+	}
 	if c.complete {
 		if !isClosed(m.synced) {
 			close(m.synced)

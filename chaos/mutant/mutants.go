@@ -3,7 +3,7 @@ package mutant
 // All lists the mutants.
 func All() []Mutant {
 	return []Mutant{
-		fence(), gate(), lease(), key(), refund(), expiry(), capacity(), checksum(), age(),
+		fence(), gate(), lease(), key(), refund(), expiry(), capacity(), checksum(), age(), copies(),
 		deaf(), owed(), made(), waits(), hasty(), patient(),
 	}
 }
@@ -281,5 +281,14 @@ func patient() Mutant {
 			Old:  "answerTimeout = statementTimeout + 500*time.Millisecond",
 			New:  "answerTimeout = statementTimeout + 30*time.Second",
 		}},
+	}
+}
+
+// copies: the members' bucket is on one NATS server, however many there are.
+func copies() Mutant {
+	return Mutant{
+		Name: "copies", Lacks: "the copies of the members' bucket on the other NATS servers", Faults: "nats-server",
+		Check: "NATS server",
+		Edits: []Edit{{File: "cluster/store.go", Old: "maxCopies = 3", New: "maxCopies = 1"}},
 	}
 }

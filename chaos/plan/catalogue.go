@@ -50,7 +50,9 @@ const (
 	Commits150        Kind = "commits-150ms" // 30, as the next ones
 	Commits450        Kind = "commits-450ms"
 	Commits1500       Kind = "commits-1500ms"
-	SilentPostgres    Kind = "postgres-silent" // 31
+	SilentPostgres    Kind = "postgres-silent"      // 31
+	NATSServer        Kind = "nats-server"          // 32, each of three in turn
+	NATSServerAndNode Kind = "nats-server-and-node" // 33
 )
 
 // Moment is when the clock of a goal starts.
@@ -72,6 +74,8 @@ type Entry struct {
 	Shortest, Longest time.Duration
 	// Nodes is how many nodes there must be for the fault to mean anything.
 	Nodes int
+	// NATS is how many NATS servers there must be for it; zero: one will do.
+	NATS int
 	// Disk is true if Postgres needs a file system of its own, which takes the right to
 	// mount.
 	Disk bool
@@ -122,6 +126,8 @@ func Catalogue() []Entry {
 		{Kind: Commits450, Goal: 3 * s, Since: FromStart, Shortest: 3 * s, Longest: 4 * s, Nodes: 1},
 		{Kind: Commits1500, Goal: 5 * s, Since: FromStart, Shortest: 4 * s, Longest: 6 * s, Nodes: 1},
 		{Kind: SilentPostgres, Goal: 5 * s, Since: FromStart, Nodes: 1},
+		{Kind: NATSServer, Goal: 500 * ms, Since: FromStart, Shortest: 24 * s, Longest: 24 * s, Nodes: 1, NATS: 3},
+		{Kind: NATSServerAndNode, Goal: 3 * s, Since: FromStart, Shortest: 8 * s, Longest: 12 * s, Nodes: 2, NATS: 3},
 		{Kind: DiskFull, Goal: 3 * s, Since: FromHeal, Shortest: 2 * s, Longest: 5 * s, Nodes: 1, Disk: true},
 		{Kind: KillBeforeAppend, Goal: 3 * s, Since: FromStart, Shortest: 500 * ms, Longest: 2 * s, Nodes: 1, Failpoint: true},
 		{Kind: KillCommitSent, Goal: 3 * s, Since: FromStart, Shortest: 500 * ms, Longest: 2 * s, Nodes: 1, Failpoint: true},

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"syscall"
 	"time"
 
@@ -47,9 +46,7 @@ func (s *System) Inject(ctx context.Context, f plan.Fault) error {
 	case plan.Join:
 		return s.join(ctx, f)
 	case plan.FreezeNATS:
-		s.nats.Signal(syscall.SIGSTOP)
-		defer s.nats.Signal(syscall.SIGCONT)
-		return pause(ctx, f.Length)
+		return s.freezeNATS(ctx, f)
 	case plan.RestartNATS, plan.WipeNATS:
 		return s.restartNATS(ctx, f)
 	case plan.RestartPostgres:
@@ -105,7 +102,7 @@ func (s *System) killAll(ctx context.Context, f plan.Fault) error {
 		n.Hold()
 		n.Signal(syscall.SIGKILL)
 	}
-	s.nats.Kill()
+	s.killNATS()
 	err := s.postgres.Kill(ctx)
 	for _, n := range s.nodes {
 		n.Kill()
@@ -114,7 +111,7 @@ func (s *System) killAll(ctx context.Context, f plan.Fault) error {
 	if err == nil {
 		err = s.startPostgres(ctx, s.postgres.Port)
 	}
-	s.nats.Up()
+	s.upNATS()
 	for _, n := range s.nodes {
 		n.Up()
 	}
@@ -137,17 +134,6 @@ func (s *System) join(ctx context.Context, f plan.Fault) error {
 		return err
 	}
 	return errors.Join(pause(ctx, f.Length), s.spare.Drain(drainLimit))
-}
-
-func (s *System) restartNATS(ctx context.Context, f plan.Fault) error {
-	s.nats.Kill()
-	defer s.nats.Up()
-	if f.Kind == plan.WipeNATS {
-		if err := os.RemoveAll(s.natsDir); err != nil {
-			return fmt.Errorf("wipe NATS: %w", err)
-		}
-	}
-	return pause(ctx, f.Length)
 }
 
 func (s *System) restartPostgres(ctx context.Context, f plan.Fault) error {

@@ -26,7 +26,8 @@ type Node struct {
 	FailpointDir string
 
 	// The ways from this node to Postgres and NATS, and from other nodes to this one.
-	postgres, nats, peers *Proxy
+	postgres, peers *Proxy
+	nats            proxies
 
 	log string // path
 	// extra are settings of its next start; they change while the node is down.
@@ -51,7 +52,7 @@ func (s *System) newNode(index int) (*Node, error) {
 	if n.postgres, err = NewProxy("127.0.0.1:0", net.JoinHostPort("127.0.0.1", strconv.Itoa(s.postgres.Port)), nil); err != nil {
 		return nil, err
 	}
-	if n.nats, err = NewProxy("127.0.0.1:0", s.natsAddress, nil); err != nil {
+	if n.nats, err = newProxies(s.nats); err != nil {
 		return nil, errors.Join(err, n.postgres.Close())
 	}
 	if n.peers, err = NewProxy("127.0.0.1:0", bind, s.nodeOf); err != nil {
@@ -62,7 +63,7 @@ func (s *System) newNode(index int) (*Node, error) {
 		"CHAOS_FAILPOINTS=" + n.FailpointDir,
 		"BOXOFFICE_LISTEN=" + listen,
 		"BOXOFFICE_DATABASE_URL=" + s.through(n.postgres),
-		"BOXOFFICE_NATS_URL=nats://" + n.nats.Address,
+		"BOXOFFICE_NATS_URL=" + n.nats.urls(),
 		"BOXOFFICE_NODE_ADDRESS=" + n.peers.Address,
 		"BOXOFFICE_NODE_BIND=" + bind,
 		"BOXOFFICE_JWT_KEY=" + s.key,

@@ -9,10 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"time"
@@ -44,6 +41,8 @@ type Config struct {
 	// when its first argument is [rig.NATSCommand].
 	Binary string
 	Nodes  int
+	// NATS is how many servers NATS has, which are one cluster; zero: one.
+	NATS int
 	// LimitDisk gives Postgres a small file system of its own, which can be filled.
 	LimitDisk bool
 	// Settings are the nodes', besides those that connect them; name to value.
@@ -53,14 +52,12 @@ type Config struct {
 
 // System is the running service.
 type System struct {
-	cfg         Config
-	key         string // PEM
-	postgres    *localpostgres.Server
-	natsDir     string
-	natsAddress string
-	mounted     bool // the file system of Postgres, which Close unmounts
-	nats        *rig.Kept
-	nodes       []*Node
+	cfg      Config
+	key      string // PEM
+	postgres *localpostgres.Server
+	mounted  bool // the file system of Postgres, which Close unmounts
+	nats     []*natsServer
+	nodes    []*Node
 	// spare is the node that joins and leaves; nil if there is only one node.
 	spare *Node
 	// damaged are the snapshots that were poisoned.
@@ -70,7 +67,7 @@ type System struct {
 // Start starts everything and returns when every node is ready. What was started is
 // stopped by Close, also when Start fails.
 func Start(ctx context.Context, cfg Config) (*System, error) {
-	s := &System{cfg: cfg, natsDir: filepath.Join(cfg.Dir, "nats")}
+	s := &System{cfg: cfg}
 	if err := s.start(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("start the system: %w", err), s.Close())
 	}
@@ -93,13 +90,9 @@ func (s *System) start(ctx context.Context) (err error) {
 	if err := s.startPostgres(ctx, 0); err != nil {
 		return err
 	}
-	port, err := localpostgres.FreePort("127.0.0.1")
-	if err != nil {
+	if err := s.startNATS(ctx); err != nil {
 		return err
 	}
-	s.natsAddress = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-	s.nats = keep("nats", filepath.Join(s.cfg.Dir, "nats.log"), func() (*exec.Cmd, error) { return rig.NATS(s.natsDir, port) })
-	s.nats.Up()
 	if _, err := s.Run(ctx, "migrate"); err != nil {
 		return err
 	}
@@ -145,8 +138,8 @@ func (s *System) Close() error {
 	for _, n := range s.all() {
 		errs = append(errs, n.close())
 	}
-	if s.nats != nil {
-		s.nats.Close()
+	for _, server := range s.nats {
+		server.Close()
 	}
 	if s.postgres != nil {
 		errs = append(errs, s.postgres.StopImmediate(context.Background()))
@@ -174,9 +167,12 @@ func (s *System) URLs() []string {
 	return urls
 }
 
-// Exits returns each end of a node or of NATS.
+// Exits returns each end of a node or of a NATS server.
 func (s *System) Exits() []rig.Exit {
-	exits := s.nats.Exits()
+	var exits []rig.Exit
+	for _, server := range s.nats {
+		exits = append(exits, server.Exits()...)
+	}
 	for _, n := range s.all() {
 		exits = append(exits, n.Exits()...)
 	}

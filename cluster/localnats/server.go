@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,14 +22,22 @@ const (
 	startPoll  = 50 * time.Millisecond
 )
 
+const (
+	host       = "127.0.0.1"
+	serverName = "boxoffice-local" // of a cluster as well
+)
+
 // Config is what a server needs.
 type Config struct {
 	// StoreDir is where JetStream keeps its files. One server at a time may use it.
 	StoreDir string
 	// Port to listen on; zero: any that is free.
 	Port int
+	// Cluster are the ports on which the servers of a cluster, all on this machine, listen for
+	// each other, this one's first; empty: it is alone. Clients are not told of the others.
+	Cluster []int
 	// Logger; nil: nothing is logged.
-	Logger *slog.Logger
+	Logger *slog.Logger `json:"-"`
 }
 
 // Server is a running NATS server.
@@ -46,9 +57,9 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	if port == 0 {
 		port = server.RANDOM_PORT
 	}
-	s, err := server.NewServer(&server.Options{
-		ServerName:             "boxoffice-local",
-		Host:                   "127.0.0.1",
+	options := &server.Options{
+		ServerName:             serverName,
+		Host:                   host,
 		Port:                   port,
 		JetStream:              true,
 		StoreDir:               cfg.StoreDir,
@@ -56,7 +67,11 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 		JetStreamMaxStore:      maxStore,
 		DisableJetStreamBanner: true,
 		NoSigs:                 true,
-	})
+	}
+	if len(cfg.Cluster) > 0 {
+		cfg.join(options)
+	}
+	s, err := server.NewServer(options)
 	if err != nil {
 		return nil, fmt.Errorf("start NATS: %w", err)
 	}
@@ -73,6 +88,16 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	running.URL = s.ClientURL()
 	return running, nil
+}
+
+// join makes a server one of a cluster. Its name is the same at each start, because JetStream
+// knows it by that.
+func (c Config) join(o *server.Options) {
+	o.ServerName = fmt.Sprintf("%s-%d", serverName, c.Cluster[0])
+	o.Cluster = server.ClusterOpts{Name: serverName, Host: host, Port: c.Cluster[0], NoAdvertise: true}
+	for _, other := range c.Cluster[1:] {
+		o.Routes = append(o.Routes, &url.URL{Scheme: "nats", Host: net.JoinHostPort(host, strconv.Itoa(other))})
+	}
 }
 
 // ready waits until a server accepts connections.

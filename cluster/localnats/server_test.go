@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"boxoffice/cluster/localnats"
+	"boxoffice/internal/rig"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -87,4 +89,31 @@ func TestStartSaysWhatIsWrong(t *testing.T) {
 	})
 	require.ErrorContains(t, err, "storage directory is not a directory")
 	require.Contains(t, log.String(), "storage directory is not a directory")
+}
+
+// Three servers are one cluster, whose clients only know of the servers that they are given.
+func TestServersOfOneCluster(t *testing.T) {
+	t.Parallel()
+	ports, err := rig.FreePorts("127.0.0.1", 3)
+	require.NoError(t, err)
+	var servers []*localnats.Server
+	for i := range ports {
+		cluster := slices.Concat(ports[i:], ports[:i])
+		s, err := localnats.Start(t.Context(), localnats.Config{StoreDir: t.TempDir(), Cluster: cluster})
+		require.NoError(t, err)
+		defer s.Stop()
+		servers = append(servers, s)
+	}
+	conn, err := nats.Connect(servers[0].URL)
+	require.NoError(t, err)
+	defer conn.Close()
+	js, err := jetstream.New(conn)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err = js.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: "test", Replicas: 3})
+		return err == nil
+	}, 30*time.Second, 50*time.Millisecond, "%v", &err)
+	require.Empty(t, conn.DiscoveredServers())
 }

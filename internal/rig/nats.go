@@ -2,7 +2,8 @@ package rig
 
 import (
 	"context"
-	"flag"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -15,24 +16,28 @@ import (
 // tests, a NATS server: its main calls [RunNATS] with the arguments after it.
 const NATSCommand = "nats"
 
-// NATS prepares this program as a NATS server, with a store and a port of its own. It writes
-// its ready line to stderr.
-func NATS(storeDir string, port int) (*exec.Cmd, error) {
+// NATS prepares this program as a NATS server. It writes its ready line and what NATS says to
+// stderr; cfg has no logger of its own.
+func NATS(cfg localnats.Config) (*exec.Cmd, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
-	return Command(os.Environ(), self, NATSCommand, "-store", storeDir, "-port", fmt.Sprint(port)), nil
+	encoded, err := json.Marshal(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("encode the configuration of NATS: %w", err)
+	}
+	return Command(os.Environ(), self, NATSCommand, string(encoded)), nil
 }
 
 // RunNATS is a NATS server until ctx ends.
 func RunNATS(ctx context.Context, args []string) error {
 	var cfg localnats.Config
-	flags := flag.NewFlagSet(NATSCommand, flag.ContinueOnError)
-	flags.StringVar(&cfg.StoreDir, "store", "", "directory of the store")
-	flags.IntVar(&cfg.Port, "port", 0, "port to listen on; 0: any")
-	if err := flags.Parse(args); err != nil {
-		return err
+	if len(args) != 1 {
+		return errors.New("a NATS server takes its configuration as its one argument")
+	}
+	if err := json.Unmarshal([]byte(args[0]), &cfg); err != nil {
+		return fmt.Errorf("decode the configuration of NATS: %w", err)
 	}
 	cfg.Logger = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	server, err := localnats.Start(ctx, cfg)

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -143,19 +144,27 @@ func FreeAddress(host string) (string, error) {
 
 // FreeAddresses finds several different ones.
 func FreeAddresses(host string, count int) ([]string, error) {
-	seen := make(map[string]bool, count)
-	all := make([]string, 0, count)
+	ports, err := FreePorts(host, count)
+	all := make([]string, len(ports))
+	for i, port := range ports {
+		all[i] = net.JoinHostPort(host, strconv.Itoa(port))
+	}
+	return all, err
+}
+
+// FreePorts finds the ports of such addresses.
+func FreePorts(host string, count int) ([]int, error) {
+	ports := make([]int, 0, count)
 	for range 10 * count {
-		address, err := FreeAddress(host)
+		port, err := localpostgres.FreePort(host)
 		if err != nil {
 			return nil, err
 		}
-		if !seen[address] {
-			seen[address] = true
-			all = append(all, address)
+		if !slices.Contains(ports, port) {
+			ports = append(ports, port)
 		}
-		if len(all) == count {
-			return all, nil
+		if len(ports) == count {
+			return ports, nil
 		}
 	}
 	return nil, errors.New("find free ports: none left")

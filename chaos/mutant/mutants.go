@@ -4,7 +4,7 @@ package mutant
 func All() []Mutant {
 	return []Mutant{
 		fence(), gate(), lease(), key(), refund(), expiry(), capacity(), checksum(), age(), copies(),
-		deaf(), owed(), made(), waits(), hasty(), patient(),
+		deaf(), owed(), made(), waits(), hasty(), unaware(),
 	}
 }
 
@@ -271,15 +271,15 @@ func hasty() Mutant {
 	}
 }
 
-// patient: the journal waits for ever for a database that says nothing.
-func patient() Mutant {
+// unaware: a node is ready whether or not it has Postgres.
+func unaware() Mutant {
 	return Mutant{
-		Name: "patient", Lacks: "giving up a silent connection of the journal", Faults: "postgres-silent",
-		Check: "outage",
+		Name: "unaware", Lacks: "the look at Postgres before it says that it is ready", Faults: "postgres-silent",
+		Check: "postgres-silent",
 		Edits: []Edit{{
-			File: "persistence/connection.go",
-			Old:  "answerTimeout = statementTimeout + 500*time.Millisecond",
-			New:  "answerTimeout = statementTimeout + 30*time.Second",
+			File: "cmd/boxoffice/node.go",
+			Old:  "if err := n.journal.Ready(ctx); err != nil {",
+			New:  "if err := n.journal.Ready(ctx); err != nil && ctx.Err() != nil {",
 		}},
 	}
 }

@@ -124,7 +124,7 @@ func badValues() map[string][]string {
 		"BOXOFFICE_DATABASE_URL":           {"localhost", "postgres://h/d?pool_max_conns=8", "postgres://a:p@ss/w:rd@h/d", "@/does/not/exist", "@/dev/null"},
 		"BOXOFFICE_DATABASE_CONNECTIONS":   {"3", "1001", "many", "1.5", "99999999999999999999"},
 		"BOXOFFICE_NATS_URL":               {"localhost:4222", "http://h:4222", "nats://", "nats://a,", "nats://h:port", "nats://h:99999", "nats://a:4222,tls://b:65536", "nats://a:p@ss/rd@h", "@/does/not/exist"},
-		"BOXOFFICE_NATS_CREDENTIALS":       {"/does/not/exist", "/", "/dev/null"},
+		"BOXOFFICE_NATS_CREDENTIALS":       {"/does/not/exist", "/", "/dev/null", "settings_test.go"},
 		"BOXOFFICE_NATS_TLS_CA":            {"secret", "@/does/not/exist", "@/dev/null"},
 		"BOXOFFICE_NATS_TLS_CERT":          {"secret", "@/does/not/exist", key, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"},
 		"BOXOFFICE_NATS_TLS_KEY":           {"secret", "@/does/not/exist"},

@@ -79,6 +79,7 @@ func TestNothingMangledHasAnEffect(t *testing.T) {
 	h := reopenHouse(t, t.TempDir(), "BOXOFFICE_DATABASE_URL="+url)
 	routes := h.routes(t)
 	requireAnsweredHalfClosed(t, h)
+	requireNoHTTP(t, h)
 	before := counted(t, url)
 	w := &wire{t: t, address: strings.TrimPrefix(h.url, "http://")}
 	defer w.close()
@@ -202,6 +203,31 @@ func (r route) mangle(w *wire) {
 	send(http.StatusBadRequest, r.path, r.body+"{}")
 	send(http.StatusBadRequest, r.path, r.body[:len(r.body)-1])
 	send(http.StatusUnprocessableEntity, r.path, r.body[:len(r.body)-1]+`,"surprise":1}`)
+}
+
+// requireNoHTTP sends what is no request at all, and gets what the document says of that.
+func requireNoHTTP(t *testing.T, h *house) {
+	t.Helper()
+	described := h.call(http.MethodGet, "/openapi.json", nil).body["info"].(map[string]any)["description"].(string)
+	const post = "POST /api/v1/users HTTP/1.1\r\nHost: x\r\n"
+	for status, text := range map[int]string{
+		400: "POST /api/v1/users HTTP/1.1\r\n\r\n", // no Host
+		417: post + "Expect: the worst\r\nContent-Length: 2\r\n\r\n{}",
+		431: post + "X: " + strings.Repeat("x", 32<<10) + "\r\n\r\n",
+		501: post + "Transfer-Encoding: smoke\r\n\r\n",
+		505: "POST /api/v1/users HTTP/3.0\r\nHost: x\r\n\r\n",
+	} {
+		conn, err := dial(t, strings.TrimPrefix(h.url, "http://"))
+		require.NoError(t, err)
+		_, err = io.WriteString(conn, text)
+		require.NoError(t, err)
+		answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		require.NoError(t, err, status)
+		require.NoError(t, answer.Body.Close())
+		require.NoError(t, conn.Close())
+		require.Equal(t, status, answer.StatusCode)
+		require.Contains(t, described, fmt.Sprint(status))
+	}
 }
 
 // requireAnsweredHalfClosed sends a request as `nc -N` does, which closes its half of the

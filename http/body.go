@@ -100,7 +100,7 @@ func readQuery(schema *huma.Schema, query url.Values) (any, error) {
 func (a *api) readBody(w http.ResponseWriter, r *http.Request, rule bodyRule) (any, error) {
 	// Some clients send a content type without a body.
 	bodyless := rule == bodyEmpty && r.ContentLength == 0
-	if !bodyless && !isJSON(r.Header.Get("Content-Type")) {
+	if !bodyless && (len(r.Header["Content-Type"]) > 1 || !isJSON(r.Header.Get("Content-Type"))) {
 		return nil, boxoffice.Errorf(boxoffice.CodeUnsupportedMediaType, "send the body as application/json")
 	}
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))

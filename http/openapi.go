@@ -45,7 +45,9 @@ func documentInfo(version string) *huma.Info {
 		Version: version,
 		Description: "Sells the seats of concerts. Times are RFC 3339 in UTC with milliseconds, points are whole numbers, " +
 			"lists are pages (`items`, `next`). Every refusal is a problem (RFC 9457) whose `code` never changes; " +
-			"a problem with `retryable` may be sent again, with the same `Idempotency-Key` and without the risk of doing it twice.",
+			"a problem with `retryable` may be sent again, with the same `Idempotency-Key` and without the risk of doing it twice. " +
+			"What is no request of HTTP/1.1 gets a status without a problem: 400, 417 (an `Expect` other than 100-continue), " +
+			"431 (headers of more than 16 KiB), 501 (an unknown `Transfer-Encoding`) or 505.",
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"encoding/hex"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -19,35 +18,8 @@ import (
 	"pgregory.net/rapid"
 
 	"boxoffice"
+	"boxoffice/internal/mangle"
 )
-
-// mangled lists paths that are nearly a call's. None of them is a path of the API.
-func mangled(pattern, path string) []string {
-	spoiled := []string{path + "/", path + "//", "/" + path, path + "/..", path + "/.", path + "%2f", path + "%00", path + ";", "/x" + path}
-	names := strings.Split(pattern, "/")
-	parts := strings.Split(path, "/")
-	for i := 1; i < len(parts) && path != "/"; i++ {
-		with := func(part string) {
-			changed := append(append([]string{}, parts[:i]...), part)
-			if part != parts[i] {
-				spoiled = append(spoiled, strings.Join(append(changed, parts[i+1:]...), "/"))
-			}
-		}
-		for _, before := range []string{"/", "./", "../", "%2e%2e/", "%2f", "%2F", "%5c", "x/../"} {
-			with(before + parts[i])
-		}
-		for _, after := range []string{";", ";v=1", "%2f", "%2f..", "%3b", "%5C", "//api/v1/payments", "%2fapi%2fv1%2fpayments", "%20", "%00"} {
-			with(parts[i] + after)
-		}
-		if !strings.HasPrefix(names[i], "{") {
-			with(strings.ToUpper(parts[i]))
-			last := len(parts[i]) - 1
-			with(parts[i][:last] + strings.ToUpper(parts[i][last:]))
-			with(fmt.Sprintf("%%%02x%s", parts[i][0], parts[i][1:]))
-		}
-	}
-	return spoiled
-}
 
 // deaf is a fixture whose fakes know what exists, and fail the test for anything else that
 // they are asked.
@@ -61,7 +33,7 @@ func TestMangledPathsAreNotFound(t *testing.T) {
 	f, all := deaf(t)
 	for _, s := range all {
 		right := f.right(s)
-		for _, path := range mangled(f.operationOf(s.id).pattern, s.target) {
+		for _, path := range mangle.Paths(f.operationOf(s.id).pattern, s.target) {
 			a := f.do(s.method, path, s.body, right...)
 			require.Equalf(t, 404, a.Code, "%s %s: %s", s.method, path, a.Body)
 		}
@@ -78,7 +50,7 @@ func TestPathsMangledAnyhowDoNothing(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		s := rapid.SampledFrom(all).Draw(rt, "call")
 		pattern := f.operationOf(s.id).pattern
-		path := rapid.SampledFrom(mangled(pattern, s.target)).Draw(rt, "path")
+		path := rapid.SampledFrom(mangle.Paths(pattern, s.target)).Draw(rt, "path")
 		for range rapid.IntRange(0, 2).Draw(rt, "more") {
 			at := rapid.IntRange(0, len(path)).Draw(rt, "at")
 			path = path[:at] + rapid.SampledFrom([]string{"/", "//", ";", "%2f", "/..", "%", "x", "%zz", ":", "@"}).Draw(rt, "insert") + path[at:]
@@ -98,7 +70,7 @@ func TestQueriesThatCannotBeDecodedDoNothing(t *testing.T) {
 	f, _ := deaf(t)
 	allowSeats(f)
 	for _, s := range samples() {
-		for _, query := range []string{"?%zz", "?a=%", "?limit=5;cursor=x", "?;"} {
+		for _, query := range mangle.Queries() {
 			p := f.do(s.method, s.target+query, s.body, f.right(s)...).refused(422, boxoffice.CodeInvalidRequest)
 			require.Equal(t, "query", p.Errors[0].Location, s.id)
 		}
@@ -123,6 +95,24 @@ func TestHeadersThatCountAreGivenOnce(t *testing.T) {
 		}
 		for _, name := range []string{"Authorization", queueTokenHeader, idempotencyKeyHeader} {
 			f.do(s.method, s.target, s.body, append(f.right(s), twice(name))...).refused(400, boxoffice.CodeMalformedRequest)
+		}
+	}
+}
+
+// Two content types are none, whatever they are.
+func TestABodyHasOneContentType(t *testing.T) {
+	t.Parallel()
+	f, _ := deaf(t)
+	allowSeats(f)
+	for _, s := range samples() {
+		if rule := f.operationOf(s.id).bodyRule(); rule == bodyIgnored {
+			continue
+		} else if rule == bodyEmpty {
+			s.body = "{}"
+		}
+		for _, types := range [][]string{{jsonType, jsonType}, {jsonType, "text/plain"}, {jsonType + "; charset=utf-8", "x"}} {
+			both := func(r *http.Request) { r.Header["Content-Type"] = types }
+			f.do(s.method, s.target, s.body, append(f.right(s), both)...).refused(415, boxoffice.CodeUnsupportedMediaType)
 		}
 	}
 }

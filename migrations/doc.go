@@ -7,7 +7,8 @@
 // fails is run again as a whole. Several processes that migrate at once wait for each
 // other (a Postgres advisory lock).
 //
-// Migrations run beside nodes of the release before: they only add, and a statement that
-// locks a table bounds its wait for the lock (lock_timeout), because everybody else waits
-// behind it.
+// From the ninth on, migrations run beside nodes of the release before. They take nothing
+// away that those use; indexes are made CONCURRENTLY, constraints are NOT VALID at first; and
+// a statement that locks a table bounds its wait for the lock (lock_timeout), because
+// everybody else waits behind it. TestMigrationsRunBesideNodes holds them to that.
 package migrations

@@ -36,8 +36,8 @@ func TestConnectionsThatNeverAnswerAgain(t *testing.T) {
 	t.Parallel()
 	url := postgrestest.Database(t)
 	direct := setupAt(t, url)
-	p := newProxy(t, url)
-	f := setupAt(t, p.url)
+	p := postgrestest.NewProxy(t, url)
+	f := setupAt(t, p.URL)
 	user, id := direct.user(0), direct.schedule(0)
 	admission := direct.room(id).admit(user)[0]
 	s := f.seller(id)
@@ -50,7 +50,7 @@ func TestConnectionsThatNeverAnswerAgain(t *testing.T) {
 	require.NoError(t, charge("before"))
 
 	began := time.Now()
-	p.fallSilent()
+	p.FallSilent()
 	c, _ := s.decide(hold(admission, 1))
 	committed := f.begin(c)
 	unready := make(chan bool, 1)
@@ -67,7 +67,7 @@ func TestConnectionsThatNeverAnswerAgain(t *testing.T) {
 	<-committed // unknown, or unavailable
 	within(t, "activation", began, func() error { _, _, _, err := f.journal.ActivateSchedule(f.ctx, id, "test"); return err })
 	within(t, "readiness", time.Now(), func() error { return f.journal.Ready(f.ctx) })
-	require.Zero(t, p.cancels.Load(), "nothing is ever cancelled")
+	require.Zero(t, p.Cancels(), "nothing is ever cancelled")
 	direct.sound()
 }
 

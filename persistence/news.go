@@ -100,6 +100,37 @@ func placeNewsOf(data boxoffice.EventData) (boxoffice.PlaceNews, bool) {
 // grain does it within less.
 const overdue = 2 * time.Second
 
+// dueGrains is the query of DueGrains.
+const dueGrains = `
+	WITH RECURSIVE live AS (
+		(SELECT schedule_id AS id FROM queue_places WHERE ended_at IS NULL ORDER BY schedule_id LIMIT 1)
+		UNION ALL
+		SELECT (
+			SELECT p.schedule_id FROM queue_places p WHERE p.ended_at IS NULL AND p.schedule_id > live.id
+			ORDER BY p.schedule_id LIMIT 1
+		) FROM live WHERE live.id IS NOT NULL
+	), overdue AS (
+		SELECT 'schedule' AS kind, schedule_id AS id, min(expires_at) AS due FROM reservations
+		WHERE status = 'held' AND expires_at <= now() - $1::interval
+		GROUP BY schedule_id
+		UNION ALL
+		SELECT 'gatekeeper', schedule_id, min(ends_at) FROM queue_places
+		WHERE ended_at IS NULL AND ends_at <= now() - $1::interval
+			AND (held_until IS NULL OR held_until <= now() - $1::interval)
+		GROUP BY schedule_id
+		UNION ALL
+		SELECT 'gatekeeper', s.id, s.sales_close_at FROM live
+		JOIN schedules s ON s.id = live.id
+		WHERE s.sales_close_at <= now() - $1::interval AND EXISTS (
+			SELECT FROM queue_places p
+			WHERE p.schedule_id = s.id AND p.ended_at IS NULL AND p.admitted_at IS NULL
+		)
+	)
+	SELECT kind, id FROM overdue
+	GROUP BY kind, id
+	ORDER BY min(due)
+	LIMIT $2`
+
 // DueGrains names up to limit grains, the longest overdue first, that nobody seems to
 // drive: schedules with holds that are over but not written down as expired, gatekeepers
 // with admissions that are over but have not ended, and those whose sales have closed
@@ -110,35 +141,7 @@ const overdue = 2 * time.Second
 func (d *Database) DueGrains(ctx context.Context, limit int) ([]boxoffice.Grain, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	rows, err := d.pool.Query(ctx, `
-		WITH RECURSIVE live AS (
-			(SELECT schedule_id AS id FROM queue_places WHERE ended_at IS NULL ORDER BY schedule_id LIMIT 1)
-			UNION ALL
-			SELECT (
-				SELECT p.schedule_id FROM queue_places p WHERE p.ended_at IS NULL AND p.schedule_id > live.id
-				ORDER BY p.schedule_id LIMIT 1
-			) FROM live WHERE live.id IS NOT NULL
-		), overdue AS (
-			SELECT 'schedule' AS kind, schedule_id AS id, min(expires_at) AS due FROM reservations
-			WHERE status = 'held' AND expires_at <= now() - $1::interval
-			GROUP BY schedule_id
-			UNION ALL
-			SELECT 'gatekeeper', schedule_id, min(ends_at) FROM queue_places
-			WHERE ended_at IS NULL AND ends_at <= now() - $1::interval
-				AND (held_until IS NULL OR held_until <= now() - $1::interval)
-			GROUP BY schedule_id
-			UNION ALL
-			SELECT 'gatekeeper', s.id, s.sales_close_at FROM live
-			JOIN schedules s ON s.id = live.id
-			WHERE s.sales_close_at <= now() - $1::interval AND EXISTS (
-				SELECT FROM queue_places p
-				WHERE p.schedule_id = s.id AND p.ended_at IS NULL AND p.admitted_at IS NULL
-			)
-		)
-		SELECT kind, id FROM overdue
-		GROUP BY kind, id
-		ORDER BY min(due)
-		LIMIT $2`, overdue, limit)
+	rows, err := d.pool.Query(ctx, dueGrains, overdue, limit)
 	if err != nil {
 		return nil, failure("look for due grains", err)
 	}

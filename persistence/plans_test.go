@@ -83,10 +83,23 @@ func TestSweepsUseTheirIndexes(t *testing.T) {
 	exec(`INSERT INTO idempotency_keys
 		SELECT gen_random_uuid(), 'POST /', n::text, decode(repeat('00', 32), 'hex'), gen_random_uuid(), '{}', now(), NULL
 		FROM generate_series(1, 20000) n`)
+	exec(`INSERT INTO queue_places (schedule_id, sequence, user_id, status, claimed, joined_at)
+		SELECT 1, n, gen_random_uuid(), 'waiting', false, now() FROM generate_series(1, 20000) n`)
+	exec(`INSERT INTO queue_places (schedule_id, sequence, user_id, status, claimed, joined_at, ended_at)
+		SELECT 2, n, gen_random_uuid(), 'left', false, now(), now() FROM generate_series(1, 20000) n`)
+	exec(`INSERT INTO reservations (id, schedule_id, seat_number, user_id, status, price, created_at, ended_at)
+		SELECT gen_random_uuid(), n, 1, gen_random_uuid(), 'released', 0, now(), now() FROM generate_series(1, 20000) n`)
 	exec("ANALYZE")
-	rows, err := db.pool.Query(t.Context(), "EXPLAIN "+deleteOldKeys, time.Now().Add(-KeyRetention), keyBatch)
-	require.NoError(t, err)
-	plan, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	require.NoError(t, err)
-	require.Contains(t, strings.Join(plan, "\n"), "Index Scan using idempotency_keys_by_time")
+	explain := func(sql string, args ...any) string {
+		t.Helper()
+		rows, err := db.pool.Query(t.Context(), "EXPLAIN "+sql, args...)
+		require.NoError(t, err)
+		plan, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		require.NoError(t, err)
+		return strings.Join(plan, "\n")
+	}
+	require.Contains(t, explain(deleteOldKeys, time.Now().Add(-KeyRetention), keyBatch), "Index Scan using idempotency_keys_by_time")
+	plan := explain(dueGrains, overdue, 100)
+	require.NotContains(t, plan, "Seq Scan on queue_places")
+	require.NotContains(t, plan, "Seq Scan on reservations")
 }

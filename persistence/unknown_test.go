@@ -71,8 +71,8 @@ func TestACommitWhoseAnswerIsLostIsUnknownAndDurable(t *testing.T) {
 	t.Parallel()
 	url := postgrestest.Database(t)
 	direct := setupAt(t, url)
-	p := newProxy(t, url)
-	f := setupAt(t, p.url)
+	p := postgrestest.NewProxy(t, url)
+	f := setupAt(t, p.URL)
 	user, id := direct.user(1000), direct.schedule(300)
 	admission := direct.room(id).admit(user)[0]
 	s := f.seller(id)
@@ -82,7 +82,7 @@ func TestACommitWhoseAnswerIsLostIsUnknownAndDurable(t *testing.T) {
 	// A payment is one round trip: nobody knows, and it was written.
 	paid := pay(held, "k")
 	c, _ := s.decide(paid)
-	p.loseAnswersTo([]byte(paid.PaymentID.String()))
+	p.LoseAnswerTo([]byte(paid.PaymentID.String()))
 	require.ErrorIs(t, f.commit(c).Err, boxoffice.ErrUnknown)
 	require.Equal(t, s.Version+1, direct.seller(id).Version)
 	require.ErrorIs(t, direct.commit(c).Err, boxoffice.ErrFenced)
@@ -96,11 +96,11 @@ func TestACommitWhoseAnswerIsLostIsUnknownAndDurable(t *testing.T) {
 	s = f.seller(id)
 	c, _ = s.decide()
 	c.Answers = []boxoffice.Answer{{OperationID: newID(), Key: paid.Key, Outcome: boxoffice.Outcome{At: f.now}}}
-	p.loseAnswersTo([]byte("lock grains"))
+	p.LoseAnswerTo([]byte("lock grains"))
 	require.Equal(t, boxoffice.CodeUnavailable, boxoffice.CodeOf(f.commit(c).Err))
 	// A cancellation is one: nobody knows, and this time too it was written.
 	c, _ = s.decide(cancel(paid, "c"))
-	p.loseAnswersTo([]byte(paid.PaymentID.String()))
+	p.LoseAnswerTo([]byte(paid.PaymentID.String()))
 	require.ErrorIs(t, f.commit(c).Err, boxoffice.ErrUnknown)
 	require.Equal(t, s.Version+1, direct.seller(id).Version)
 	require.ErrorIs(t, direct.commit(c).Err, boxoffice.ErrFenced)
@@ -110,7 +110,7 @@ func TestACommitWhoseAnswerIsLostIsUnknownAndDurable(t *testing.T) {
 	s = f.seller(id)
 	held = hold(admission, 2)
 	c, _ = s.decide(held)
-	p.loseAnswersTo([]byte(held.ReservationID.String()))
+	p.LoseAnswerTo([]byte(held.ReservationID.String()))
 	require.ErrorIs(t, f.commit(c).Err, boxoffice.ErrUnknown)
 	require.Equal(t, s.Version+1, direct.seller(id).Version)
 	direct.sound()
@@ -120,12 +120,12 @@ func TestWithoutPostgresNothingIsWritten(t *testing.T) {
 	t.Parallel()
 	url := postgrestest.Database(t)
 	direct := setupAt(t, url)
-	p := newProxy(t, url)
-	f := setupAt(t, p.url)
+	p := postgrestest.NewProxy(t, url)
+	f := setupAt(t, p.URL)
 	id := direct.schedule(0)
 	admission := direct.room(id).admit(direct.user(0))[0]
 	s := f.seller(id)
-	p.close()
+	p.Close()
 
 	c, _ := s.decide(hold(admission, 1))
 	// The connections that are open break in the middle of the first commits; after that

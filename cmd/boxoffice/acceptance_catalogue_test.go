@@ -120,6 +120,13 @@ func testPoints(t *testing.T, h *house) {
 	for i, e := range history[:len(history)-1] {
 		require.Equal(t, e.BalanceAfter, e.Amount+history[i+1].BalanceAfter, "each entry adds to the one before")
 	}
+
+	// Only charges know the limit: points that come back are the user's.
+	const price = 300
+	bought := user.buy(h.stage(t, body{"price": price}), 1)
+	user.charge(price)
+	require.EqualValues(t, limit+price, user.cancel(bought.PaymentID).Balance)
+	user.refused(http.StatusUnprocessableEntity, "balance-limit", "POST", charges, body{"amount": 1}, idempotencyKey, "c")
 }
 
 // testHistory pages through a history that grows meanwhile.

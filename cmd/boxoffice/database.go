@@ -33,24 +33,36 @@ type database struct {
 // openDatabase waits for the configured Postgres, or starts the private one.
 func openDatabase(ctx context.Context, s settings, logger *slog.Logger) (database, error) {
 	if s.DatabaseURL == "" {
-		dir := filepath.Join(s.DataDir, "postgres")
-		defer tellIfSlow(logger, "starting PostgreSQL in "+dir)()
-		server, err := localpostgres.Keep(ctx, localpostgres.Config{
-			DataDir:  dir,
-			Settings: map[string]string{"max_connections": strconv.Itoa(s.DatabaseConns + spareConnections)},
-			Logger:   logger,
-		})
-		if err != nil {
-			return database{}, fmt.Errorf("the private PostgreSQL in BOXOFFICE_DATA_DIR: %w", err)
-		}
-		return database{url: server.URL, stop: server.Stop, failed: server.Failed}, nil
+		return privateDatabase(ctx, s, logger)
 	}
+	ctx, cancel := s.patience(ctx)
+	defer cancel()
+	return reachDatabase(ctx, s, logger)
+}
+
+// privateDatabase starts the private Postgres. The first time that takes long: it is made.
+func privateDatabase(ctx context.Context, s settings, logger *slog.Logger) (database, error) {
+	dir := filepath.Join(s.DataDir, "postgres")
+	defer tellIfSlow(logger, "starting PostgreSQL in "+dir)()
+	server, err := localpostgres.Keep(ctx, localpostgres.Config{
+		DataDir:  dir,
+		Settings: map[string]string{"max_connections": strconv.Itoa(s.DatabaseConns + spareConnections)},
+		Logger:   logger,
+	})
+	if err != nil {
+		return database{}, fmt.Errorf("the private PostgreSQL in BOXOFFICE_DATA_DIR: %w", err)
+	}
+	return database{url: server.URL, stop: server.Stop, failed: server.Failed}, nil
+}
+
+// reachDatabase waits for the configured Postgres.
+func reachDatabase(ctx context.Context, s settings, logger *slog.Logger) (database, error) {
 	if host := persistence.MayBePlain(s.DatabaseURL); host != "" {
 		logger.Warn("connections to PostgreSQL are not encrypted unless it offers that: "+
 			"say sslmode=verify-full in BOXOFFICE_DATABASE_URL, or disable where others cannot listen", "host", host)
 	}
 	defer tellIfSlow(logger, "waiting for PostgreSQL")()
-	err := await(ctx, s.StartTimeout, func(ctx context.Context) (again bool, err error) {
+	err := await(ctx, func(ctx context.Context) (again bool, err error) {
 		return persistence.Reach(ctx, s.DatabaseURL)
 	})
 	if err != nil {
@@ -59,10 +71,18 @@ func openDatabase(ctx context.Context, s settings, logger *slog.Logger) (databas
 	return database{url: s.DatabaseURL, stop: func(context.Context) error { return nil }}, nil
 }
 
-// await tries until it succeeds, trying again would not help, or patience is over.
-func await(ctx context.Context, patience time.Duration, try func(context.Context) (again bool, err error)) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
+// notThereError is why a start ends that has waited for others for too long.
+type notThereError struct{ after time.Duration }
+
+func (e *notThereError) Error() string { return "not there after " + e.after.String() }
+
+// patience returns a context that ends when a start has waited for others for too long.
+func (s settings) patience(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, s.StartTimeout, &notThereError{s.StartTimeout})
+}
+
+// await tries until it succeeds, trying again would not help, or ctx ends.
+func await(ctx context.Context, try func(context.Context) (again bool, err error)) error {
 	for {
 		attempt, cancel := context.WithTimeout(ctx, attemptTimeout)
 		again, err := try(attempt)
@@ -72,7 +92,7 @@ func await(ctx context.Context, patience time.Duration, try func(context.Context
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("not there after %s: %w", patience, err)
+			return fmt.Errorf("%w: %w", context.Cause(ctx), err)
 		case <-time.After(attemptPause):
 		}
 	}

@@ -76,6 +76,11 @@ func (m *metrics) counters(name, help, label string, values ...string) *promethe
 	return all
 }
 
+// grainKinds returns the kinds of grains as labels.
+func grainKinds() []string {
+	return []string{string(boxoffice.KindSchedule), string(boxoffice.KindGatekeeper)}
+}
+
 // grains returns the observer of this node's grains.
 func (m *metrics) grains() actors.Observer {
 	batches := m.make.NewHistogramVec(prometheus.HistogramOpts{
@@ -83,6 +88,11 @@ func (m *metrics) grains() actors.Observer {
 	}, []string{"kind"})
 	activations := m.make.NewHistogramVec(prometheus.HistogramOpts{Name: "grain_activation_seconds", Help: "How long grains took to be restored.", Buckets: latencies()}, []string{"kind"})
 	stops := m.make.NewCounterVec(prometheus.CounterOpts{Name: "grain_stops_total", Help: "Activations that ended, and why."}, []string{"kind", "reason"})
+	for _, kind := range grainKinds() {
+		for _, reason := range []string{"idle", "moved", "missing", "fenced", "unavailable", "unknown", "broken", "rejected"} {
+			stops.WithLabelValues(kind, reason)
+		}
+	}
 	seats := m.counters("seat_changes_total", "Seats that were held, released, expired, confirmed, cancelled.", "change",
 		"held", "released", "expired", "confirmed", "cancelled")
 	places := m.counters("place_changes_total", "Places that were joined, admitted, completed, expired, left.", "change",
@@ -138,9 +148,9 @@ func (m *metrics) edge() edge.Observer {
 		Name: "edge_replica_age_seconds", Help: "How old replicas were when they answered; 0 on the owner's own node.",
 		Buckets: []float64{.025, .05, .1, .25, .5, .9},
 	}, []string{"kind"})
-	for _, kind := range []boxoffice.Kind{boxoffice.KindSchedule, boxoffice.KindGatekeeper} {
-		answers.WithLabelValues(string(kind), "grain")
-		answers.WithLabelValues(string(kind), "replica")
+	for _, kind := range grainKinds() {
+		answers.WithLabelValues(kind, "grain")
+		answers.WithLabelValues(kind, "replica")
 	}
 	messages := m.counters("edge_feed_messages_total", "Messages of the feeds between nodes.", "direction", "in", "out")
 	changes := m.counters("edge_feed_changes_total", "Changes of grains that these told.", "direction", "in", "out")
@@ -193,11 +203,11 @@ func (m *metrics) cluster() cluster.Observer {
 	calls := m.make.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "grain_call_duration_seconds", Help: "How long calls of grains took, retries included.", Buckets: latencies(),
 	}, []string{"kind", "result"})
-	tries := m.make.NewCounterVec(prometheus.CounterOpts{Name: "grain_call_tries_total", Help: "Tries of calls of grains."}, []string{"kind"})
+	tries := m.counters("grain_call_tries_total", "Tries of calls of grains.", "kind", grainKinds()...)
 	beats := m.counters("cluster_heartbeats_total", "Heartbeats of this node.", "result", "ok", "failed")
 	members := m.make.NewGauge(prometheus.GaugeOpts{Name: "cluster_members", Help: "Nodes that own grains, as this node knows."})
 	evicted := m.make.NewCounter(prometheus.CounterOpts{Name: "cluster_evictions_total", Help: "Nodes that this node has evicted."})
-	dropped := m.make.NewCounterVec(prometheus.CounterOpts{Name: "cluster_dropped_messages_total", Help: "Messages that were dropped because a queue was full."}, []string{"queue"})
+	dropped := m.counters("cluster_dropped_messages_total", "Messages that were dropped because a queue was full.", "queue", "notifications", "publications")
 	return cluster.Observer{
 		Called: func(kind string, count int, took time.Duration, err error) {
 			calls.WithLabelValues(kind, resultOf(err)).Observe(took.Seconds())

@@ -29,7 +29,7 @@ func openNATS(ctx context.Context, s settings, logger *slog.Logger) (*nats.Conn,
 		}
 		defer tellIfSlow(logger, "waiting for NATS")()
 		var connection *nats.Conn
-		err := await(ctx, s.StartTimeout, func(context.Context) (again bool, err error) {
+		err := await(ctx, func(context.Context) (again bool, err error) {
 			connection, err = cluster.Connect(s.NATSURL, options)
 			return !isRefused(err), err
 		})

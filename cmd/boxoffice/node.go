@@ -59,7 +59,7 @@ type node struct {
 }
 
 // start builds the node, in the reverse order of its shutdown. If it fails, what has
-// started is still in n.life.
+// started is still in n.life. It waits for others for BOXOFFICE_START_TIMEOUT in all.
 func (n *node) start(ctx context.Context) (err error) {
 	if n.tls, err = n.settings.nodeTLS(); err != nil {
 		return fmt.Errorf("TLS between nodes: %w", err)
@@ -88,26 +88,19 @@ func (n *node) start(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := n.startDatabase(ctx); err != nil {
-		return err
-	}
-	if err := n.prepareMember(ctx); err != nil {
-		return err
-	}
-	if err := n.prepareGrains(ctx); err != nil {
-		return err
-	}
-	handler, err := api.New(n.api(keys))
-	if err != nil {
-		return err
-	}
-	if n.settings.demo() {
-		if err := loadDemo(ctx, n.db.Exclusively, n.db, n.clock.Now()); err != nil {
+	if n.settings.DatabaseURL == "" {
+		if err := n.useDatabase(privateDatabase(ctx, n.settings, n.logger)); err != nil {
 			return err
 		}
 	}
-	if err := n.join(ctx); err != nil {
-		return err
+	ctx, cancel := n.settings.patience(ctx)
+	defer cancel()
+	if err := n.startDatabase(ctx); err != nil {
+		return inTime(ctx, err)
+	}
+	handler, err := n.serveOn(ctx, keys)
+	if err != nil {
+		return inTime(ctx, err)
 	}
 	n.endStreams = handler.Drain
 	n.metrics.streams(handler.OpenStreams)
@@ -118,6 +111,35 @@ func (n *node) start(ctx context.Context) (err error) {
 	n.life.started("the HTTP server", shutdown)
 	n.life.started("the cluster's hold on grains", n.leave)
 	return nil
+}
+
+// inTime returns the error of a start, which says so where its time was over.
+func inTime(ctx context.Context, err error) error {
+	late, ok := errors.AsType[*notThereError](context.Cause(ctx))
+	if !ok || errors.Is(err, late) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", late, err)
+}
+
+// serveOn makes the node on its database: a member of the cluster with grains, and the API.
+func (n *node) serveOn(ctx context.Context, keys *api.Keys) (*api.API, error) {
+	if err := n.prepareMember(ctx); err != nil {
+		return nil, err
+	}
+	if err := n.prepareGrains(ctx); err != nil {
+		return nil, err
+	}
+	handler, err := api.New(n.api(keys))
+	if err != nil {
+		return nil, err
+	}
+	if n.settings.demo() {
+		if err := loadDemo(ctx, n.db.Exclusively, n.db, n.clock.Now()); err != nil {
+			return nil, err
+		}
+	}
+	return handler, n.join(ctx)
 }
 
 // listen answers HTTP from now on: at first only that the node is starting. The server
@@ -157,13 +179,22 @@ func (n *node) listen(ctx context.Context) (*frontDoor, func(context.Context) er
 	return door, shutdown, nil
 }
 
-// startDatabase opens everything that is Postgres.
-func (n *node) startDatabase(ctx context.Context) (err error) {
-	if n.database, err = openDatabase(ctx, n.settings, n.logger); err != nil {
-		return err
+// useDatabase takes a database, unless it could not be opened.
+func (n *node) useDatabase(opened database, err error) error {
+	if err == nil {
+		n.database = opened
+		n.life.started("PostgreSQL", opened.stop)
 	}
-	n.life.started("PostgreSQL", n.database.stop)
-	if n.settings.DatabaseURL == "" {
+	return err
+}
+
+// startDatabase opens everything that is Postgres. A private one has been started.
+func (n *node) startDatabase(ctx context.Context) (err error) {
+	if n.settings.DatabaseURL != "" {
+		if err := n.useDatabase(reachDatabase(ctx, n.settings, n.logger)); err != nil {
+			return err
+		}
+	} else {
 		done := tellIfSlow(n.logger, "migrating the database")
 		err = migrations.Up(ctx, n.database.url)
 		done()
@@ -251,8 +282,6 @@ func (n *node) prepareGrains(ctx context.Context) (err error) {
 // else is ready.
 func (n *node) join(ctx context.Context) error {
 	defer tellIfSlow(n.logger, "joining the other nodes")()
-	ctx, cancel := context.WithTimeout(ctx, n.settings.StartTimeout)
-	defer cancel()
 	if err := n.member.Start(ctx, n.grains.Kinds()); err != nil {
 		return fmt.Errorf("join the nodes at BOXOFFICE_NODE_ADDRESS or _BIND: %w", err)
 	}

@@ -11,13 +11,15 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"boxoffice/migrations"
 )
 
 // Exit statuses.
 const (
 	exitStopped = 0 // done, or stopped cleanly
 	exitFailed  = 1
-	exitUsage   = 2 // bad usage or bad settings
+	exitUsage   = 2 // starting again cannot help: bad usage, bad settings, an older program than the database's
 )
 
 // usageError is a mistake of the program's caller: exit status 2.
@@ -98,7 +100,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	}
 	// What supervisors show of a failure stays in one piece.
 	fmt.Fprintln(stderr, "boxoffice: "+strings.Join(strings.Fields(err.Error()), " "))
-	if _, ok := errors.AsType[usageError](err); ok {
+	if _, ok := errors.AsType[usageError](err); ok || errors.Is(err, migrations.ErrAhead) {
 		return exitUsage
 	}
 	return exitFailed

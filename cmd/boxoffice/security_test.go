@@ -9,8 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -57,6 +55,18 @@ func serverTLS(t *testing.T, a *authority) *tls.Config {
 	}
 }
 
+// credentialsOf returns the path of a credentials file of a user of an account.
+func credentialsOf(t *testing.T, user, account nkeys.KeyPair) string {
+	t.Helper()
+	claims, err := jwt.NewUserClaims(publicKey(t, user)).Encode(account)
+	require.NoError(t, err)
+	seed, err := user.Seed()
+	require.NoError(t, err)
+	content, err := jwt.FormatUserConfig(claims, seed)
+	require.NoError(t, err)
+	return inFile(t, string(content))[1:]
+}
+
 // startGuardedNATS runs a NATS server of an operator: users prove themselves with the
 // keys of a credentials file, and their machines with a certificate of the authority.
 func startGuardedNATS(t *testing.T, a *authority) guardedNATS {
@@ -79,14 +89,7 @@ func startGuardedNATS(t *testing.T, a *authority) guardedNATS {
 	require.NoError(t, err)
 	encodedSystem, err := jwt.NewAccountClaims(publicKey(t, system)).Encode(operator)
 	require.NoError(t, err)
-	encodedUser, err := jwt.NewUserClaims(publicKey(t, user)).Encode(account)
-	require.NoError(t, err)
-	seed, err := user.Seed()
-	require.NoError(t, err)
-	content, err := jwt.FormatUserConfig(encodedUser, seed)
-	require.NoError(t, err)
-	credentials := filepath.Join(t.TempDir(), "boxoffice.creds")
-	require.NoError(t, os.WriteFile(credentials, content, 0o600))
+	credentials := credentialsOf(t, user, account)
 
 	resolver := &server.MemAccResolver{}
 	require.NoError(t, resolver.Store(publicKey(t, account), encodedAccount))
@@ -238,6 +241,10 @@ func TestCertificatesThatDoNotGoTogether(t *testing.T) {
 	t.Parallel()
 	a, b := newAuthority(t), newAuthority(t)
 	own, other := a.issue(t, "127.0.0.1"), a.issue(t, "127.0.0.1")
+	user, err := nkeys.CreateUser()
+	require.NoError(t, err)
+	account, err := nkeys.CreateAccount()
+	require.NoError(t, err)
 	const nats = "BOXOFFICE_NATS_URL=nats://127.0.0.1:4222"
 	elsewhere := func(c *x509.Certificate) { c.IPAddresses = []net.IP{net.IPv4(192, 0, 2, 7)} }
 	onlyServer := func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} }
@@ -256,7 +263,7 @@ func TestCertificatesThatDoNotGoTogether(t *testing.T) {
 		"NATS, no key":     {[]string{nats, "BOXOFFICE_NATS_TLS_CERT=" + own.certificate}, "must be set together"},
 		"NATS, other key":  {[]string{nats, "BOXOFFICE_NATS_TLS_CERT=" + own.certificate, "BOXOFFICE_NATS_TLS_KEY=" + other.key}, "BOXOFFICE_NATS_TLS_KEY must be the key of"},
 		"NATS, embedded":   {[]string{"BOXOFFICE_NATS_TLS_CA=" + a.roots}, "BOXOFFICE_NATS_URL must be set"},
-		"NATS credentials": {[]string{"BOXOFFICE_NATS_CREDENTIALS=" + inFile(t, "x")[1:]}, "BOXOFFICE_NATS_URL must be set"},
+		"NATS credentials": {[]string{"BOXOFFICE_NATS_CREDENTIALS=" + credentialsOf(t, user, account)}, "BOXOFFICE_NATS_URL must be set"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
+	"strings"
 	"time"
 )
 
@@ -32,7 +34,7 @@ func serve(ctx context.Context, p program, s settings) error {
 	n := &node{settings: s, logger: logger}
 	failure := n.start(ctx)
 	if failure == nil {
-		logReady(logger, n.url, n.member.ID)
+		logReady(logger, n)
 		select {
 		case <-ctx.Done():
 		case failure = <-n.failed:
@@ -63,10 +65,29 @@ func serve(ctx context.Context, p program, s settings) error {
 // logReady writes the ready line, at whatever level is logged. Its message is the same
 // in every format. It begins with what scripts look for, "ready at http://HOST:PORT ", and
 // goes on with what to try next.
-func logReady(logger *slog.Logger, url, member string) {
+func logReady(logger *slog.Logger, n *node) {
 	record := slog.NewRecord(time.Now(), slog.LevelInfo,
-		"boxoffice is ready at "+url+" - try: curl "+url+"/api/v1/concerts or open "+url+"/docs; "+
-			"an admin's token: boxoffice token -role admin; Ctrl-C or SIGTERM stops it", 0)
-	record.Add("url", url, "member", member)
+		"boxoffice is ready at "+n.url+" - try: curl "+n.url+"/api/v1/concerts or open "+n.url+"/docs; "+n.settings.advice(os.Args[0]), 0)
+	record.Add("url", n.url, "member", n.member.ID)
 	_ = logger.Handler().Handle(context.Background(), record) // as Logger.Info would
+}
+
+// advice says how to get an admin's token that this node accepts, and how to stop it; program
+// is how it was called.
+func (s settings) advice(program string) string {
+	if strings.Contains(program, "/go-build") { // it is gone when go run ends
+		program = "go run ./cmd/boxoffice"
+	}
+	token := program + " token -role admin"
+	switch {
+	case s.JWTKey != nil:
+		token += ", with the BOXOFFICE_JWT_KEY of the nodes"
+	case s.DataDir != defaultDataDir: // where the key is
+		token = "BOXOFFICE_DATA_DIR=" + s.DataDir + " " + token
+	}
+	stop := "Ctrl-C or SIGTERM stops it"
+	if s.NATSURL != "" {
+		stop = "SIGTERM stops this node"
+	}
+	return "an admin's token: " + token + "; " + stop
 }

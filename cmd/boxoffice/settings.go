@@ -52,12 +52,20 @@ type settings struct {
 const (
 	minTTL = 10 * time.Millisecond
 	maxTTL = 24 * time.Hour
+	// Whoever waits is told to ask again after half an admission at most, and Retry-After says
+	// it in whole seconds, rounded up. An admission must not be over by then, nor the claim
+	// time, which begins when those milliseconds are over: who asks as told is no no-show.
+	minAdmissionTTL = 2 * time.Second
+	minClaimTTL     = time.Second
 	// maxDrainDelay leaves the rest of a drain its time.
 	maxDrainDelay = 2 * time.Second
 )
 
 // defaultConnections is the default of BOXOFFICE_MAX_CONNECTIONS.
 const defaultConnections = "25000"
+
+// defaultDataDir is the default of BOXOFFICE_DATA_DIR.
+const defaultDataDir = "./.boxoffice"
 
 // setting is a row of the table: a variable, its default if it is unset or empty, and its
 // meaning. boxoffice help and the README's table are made of these.
@@ -73,8 +81,8 @@ func (s *settings) table() []setting {
 		{"BOXOFFICE_DATABASE_URL", "", "PostgreSQL (or a file's path after @); without it a private one is started under the data directory", databaseURL(&s.DatabaseURL)},
 		{"BOXOFFICE_DATABASE_CONNECTIONS", "16", "most connections to PostgreSQL at a time", number(&s.DatabaseConns, 4, 1000)},
 		{"BOXOFFICE_NATS_URL", "", "NATS with JetStream, several servers separated by commas (or a file's path after @); without it an embedded server is started in the process", natsURL(&s.NATSURL)},
-		{"BOXOFFICE_DATA_DIR", "./.boxoffice", "what the two embedded defaults and the made signing key are kept in", text(&s.DataDir, "a path", func(string) bool { return true })},
-		{"BOXOFFICE_NATS_CREDENTIALS", "", "path of a NATS credentials file, read again at each connection; a user and a password are part of the URL", readableFile(&s.NATSCredentials)},
+		{"BOXOFFICE_DATA_DIR", defaultDataDir, "what the two embedded defaults and the made signing key are kept in", text(&s.DataDir, "a path", func(string) bool { return true })},
+		{"BOXOFFICE_NATS_CREDENTIALS", "", "path of a NATS credentials file, read again at each connection; a user and a password are part of the URL", credentialsFile(&s.NATSCredentials)},
 		{"BOXOFFICE_NATS_TLS_CA", "", "CA certificates" + file + " that vouch for the NATS servers; without them the system's do, where the server or a tls:// URL asks for TLS", certificates(&s.NATSTLS.ca)},
 		{"BOXOFFICE_NATS_TLS_CERT", "", "certificate" + file + " that this node shows to NATS", certificates(&s.NATSTLS.certificate)},
 		{"BOXOFFICE_NATS_TLS_KEY", "", "private key" + file + " of that certificate", privateKey(&s.NATSTLS.key)},
@@ -86,15 +94,15 @@ func (s *settings) table() []setting {
 		{"BOXOFFICE_NODE_TLS_KEY", "", "private key" + file + " of that certificate", privateKey(&s.NodeTLS.key)},
 		{"BOXOFFICE_JWT_KEY", "", "Ed25519 private key (PKCS #8 PEM, or a file's path after @), the same on every node; without it one is made and kept in the data directory", signingKey(&s.JWTKey)},
 		{"BOXOFFICE_HOLD_TTL", "5m", "how long a seat is held for its payment", duration(&s.HoldTTL, minTTL, maxTTL)},
-		{"BOXOFFICE_ADMISSION_TTL", "10m", "how long an admitted place in line is good for; a live hold lengthens it", duration(&s.AdmissionTTL, minTTL, maxTTL)},
-		{"BOXOFFICE_CLAIM_TTL", "60s", "how soon after being admitted the holder of a place must be seen", duration(&s.ClaimTTL, minTTL, maxTTL)},
+		{"BOXOFFICE_ADMISSION_TTL", "10m", "how long an admitted place in line is good for; a live hold lengthens it", duration(&s.AdmissionTTL, minAdmissionTTL, maxTTL)},
+		{"BOXOFFICE_CLAIM_TTL", "60s", "how soon after being admitted the holder of a place must be seen", duration(&s.ClaimTTL, minClaimTTL, maxTTL)},
 		{"BOXOFFICE_QUEUE_CAPACITY", "100", "a new schedule's capacity: most people admitted at a time", number(&s.QueueCapacity, 1, 100_000)},
 		{"BOXOFFICE_QUEUE_ADMIT_PER_SECOND", "0", "a new schedule's admissions per second; 0 = no limit", number(&s.AdmitPerSecond, 0, 1_000_000)},
 		{"BOXOFFICE_QUEUE_MAX_WAITING", "1000000", "most people waiting for one schedule; past it joins get 503 queue-full", number(&s.QueueMaxWaiting, 1, 10_000_000)},
 		{"BOXOFFICE_RATE_LIMIT", "0", "requests per second and client address, with a burst of one second; 0 = off", number(&s.RateLimit, 0, 1_000_000)},
 		{"BOXOFFICE_TRUSTED_PROXIES", "", "networks and addresses, separated by commas, of the load balancers whose X-Forwarded-For identifies the client", prefixes(&s.TrustedProxies)},
 		{"BOXOFFICE_DRAIN_DELAY", "0s", "how long a node that drains still takes new connections, for load balancers to see that it is not ready", duration(&s.DrainDelay, 0, maxDrainDelay)},
-		{"BOXOFFICE_START_TIMEOUT", "30s", "how long a start waits for PostgreSQL, and then for NATS, to answer before it fails", duration(&s.StartTimeout, minTTL, maxTTL)},
+		{"BOXOFFICE_START_TIMEOUT", "30s", "how long a start waits, in all, for PostgreSQL, NATS and the other nodes before it fails", duration(&s.StartTimeout, minTTL, maxTTL)},
 		{"BOXOFFICE_MAX_CONNECTIONS", defaultConnections, "most HTTP connections at a time, streams included, if as many files may be open; past it new ones wait to be accepted", number(&s.MaxConnections, 1, 1_000_000)},
 		{"BOXOFFICE_MAX_STREAMS", "20000", "most streams of events at a time, and never more than four fifths of the connections; past it further ones get 503", number(&s.MaxStreams, 1, 1_000_000)},
 		{"BOXOFFICE_DEMO", "", "true or false: whether a few concerts are loaded at first start; without it they are where both PostgreSQL and NATS are the program's own", boolean(&s.Demo)},

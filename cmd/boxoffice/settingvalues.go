@@ -18,6 +18,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nats-io/jwt/v2"
+
 	"boxoffice/persistence"
 )
 
@@ -185,14 +187,15 @@ func clusterName(at *string) value {
 	return text(at, "1–64 letters, digits, '-' or '_'", regexp.MustCompile(`^[a-zA-Z0-9_-]{1,64}$`).MatchString)
 }
 
-// readableFile is the path of a file that is read later, and again.
-func readableFile(at *string) value {
-	return parsed(at, "the path of a file that can be read", func(path string) (string, error) {
+// credentialsFile is the path of a NATS credentials file, which is read later, and again.
+func credentialsFile(at *string) value {
+	return parsed(at, "the path of a NATS credentials file that can be read", func(path string) (string, error) {
 		content, err := os.ReadFile(path)
 		if err != nil {
 			return "", err
 		}
-		return path, unless(len(content) > 0)
+		_, err = jwt.ParseDecoratedUserNKey(content)
+		return path, unless(err == nil)
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 
@@ -27,6 +28,11 @@ var current struct {
 // exits. migrate is run once, on the template that databases are copied from; nil
 // leaves them empty. ignored are goroutines that may stay.
 func Main(m *testing.M, migrate Migrate, ignored ...goleak.Option) {
+	for _, variable := range os.Environ() { // libpq's, which pgx reads whatever a URL says
+		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "PG") {
+			_ = os.Unsetenv(name) // which fails for no name that exists
+		}
+	}
 	env := &environment{migrate: migrate}
 	current.Lock()
 	current.environment = env

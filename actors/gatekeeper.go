@@ -230,7 +230,7 @@ const rouseEvery = time.Minute
 func (g *gatekeeperGrain) keep(b *batch, _, _ int64) effects {
 	if g.pending != nil {
 		g.pending = nil
-		g.room.Keep()
+		g.room.Keep(g.cfg.Clock.Now())
 	}
 	var e effects
 	if at := g.nextLook(); !at.IsZero() && !b.now.Before(at) {

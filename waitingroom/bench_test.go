@@ -63,7 +63,7 @@ func BenchmarkJoin(b *testing.B) {
 			r.Apply(events[0])
 			if batch = AppendEvents(batch, events...); len(batch[0].Data.(Joined).UserIDs) == 1000 {
 				batch = nil
-				r.Keep()
+				r.Keep(now)
 				r.Begin()
 			}
 			if r.line.count > 2_000_000 {
@@ -74,7 +74,7 @@ func BenchmarkJoin(b *testing.B) {
 				b.StartTimer()
 			}
 		}
-		r.Keep()
+		r.Keep(now)
 	})
 }
 
@@ -110,7 +110,7 @@ func BenchmarkAdmit(b *testing.B) {
 				b.Fatal(refusal)
 			}
 			r.Apply(joined[0])
-			r.Keep()
+			r.Keep(now)
 		}
 	})
 }

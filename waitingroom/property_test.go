@@ -89,7 +89,7 @@ func (r *roomRun) batch(t *rapid.T) {
 		r.hearRows(refused)
 		return
 	}
-	r.room.Keep()
+	r.room.Keep(r.now)
 }
 
 // decide decides a batch. What is owed and due may be left to the commands.

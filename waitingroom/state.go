@@ -94,6 +94,12 @@ func (r *Room) salesClosed(now time.Time) *boxoffice.Error {
 // askedAgain returns the time by which all who wait now, which are so many, or have waited
 // before have asked again, if they follow the interval that they were given.
 func (r *Room) askedAgain(now time.Time, waiting int) time.Time {
+	return latest(r.askedBy, now.Add(r.longestPause(waiting)))
+}
+
+// longestPause returns how long the last of so many who wait may wait before asking again: those
+// who follow Retry-After are told it in whole seconds, rounded up.
+func (r *Room) longestPause(waiting int) time.Duration {
 	longest := pollAfter(waiting, r.limits.maxPollAfter(waiting))
-	return latest(r.askedBy, now.Add(longest))
+	return (longest + time.Second - 1).Truncate(time.Second)
 }

@@ -174,7 +174,7 @@ func (r *Room) RestoreAdmission(at time.Time) {
 // many they were: rows do not record how long the line has been.
 func (r *Room) askedAtMost(at time.Time) time.Time {
 	joined := int(min(r.next-1, math.MaxInt32))
-	return at.Add(pollAfter(joined, r.limits.maxPollAfter(joined)))
+	return at.Add(r.longestPause(joined))
 }
 
 // DecodeEvent reads the data of an event that [boxoffice.EncodeEvent] wrote. A type or

@@ -55,15 +55,27 @@ func (r *Room) Begin() {
 	u.settledVersion = r.heard.completeVersion()
 }
 
-// Keep makes the changes since Begin final.
-func (r *Room) Keep() {
+// Keep makes the changes since Begin final. Now is when they became durable, and can be seen:
+// the time in which somebody who was let in must be seen does not begin earlier.
+func (r *Room) Keep(now time.Time) {
 	for _, c := range r.undo.changes {
+		if c.kind == undoAdmit {
+			r.delayClaim(c.place, now.Sub(c.place.admittedAt))
+		}
 		if c.kind == undoLeave || c.kind == undoAdmit {
 			r.line.drop(c.at)
 		}
 	}
 	r.line.compact()
 	r.closeUndo()
+}
+
+// delayClaim gives the holder of a place more time to be seen.
+func (r *Room) delayClaim(p *admittedPlace, by time.Duration) {
+	if by > 0 && r.admitted.places[p.sequence] == p {
+		p.askedBy = p.askedBy.Add(by)
+		r.admitted.changed(p)
+	}
 }
 
 // Rollback restores the room to what it was at Begin, except for what it learned by Hear

@@ -90,7 +90,7 @@ func TestTakingBackBatchesOfThousands(t *testing.T) {
 				c.step(t)
 			}
 			if rapid.Bool().Draw(t, "keep") {
-				c.room.Keep()
+				c.room.Keep(c.now)
 				continue
 			}
 			c.room.Rollback()
@@ -110,7 +110,7 @@ func TestOneBatchAtATime(t *testing.T) {
 	require.Panics(t, r.Keep)
 	r.Begin()
 	require.Panics(t, r.Begin)
-	r.Keep()
+	r.Keep(at(0))
 	require.Panics(t, r.Rollback)
 }
 
@@ -156,10 +156,22 @@ func TestWhatIsShownWhileABatchIsOpen(t *testing.T) {
 	enter(2, at(time.Second))
 	require.True(t, shown(1, at(time.Second)), "the batch does not touch it")
 	require.False(t, shown(2, at(time.Second)), "the batch lets it in")
-	r.Keep()
+	r.Keep(at(0))
 	require.True(t, shown(2, at(time.Second)))
 	require.False(t, shown(2, at(24*time.Hour)), "its row may have a hold that the room has not heard of")
 	_, refusal, ok := r.Shown(user(2), 1, at(time.Second))
 	require.True(t, ok)
 	require.Equal(t, boxoffice.CodeQueueTokenInvalid, refusal.Code)
+}
+
+// Nobody learns that they were let in before that is durable.
+func TestTheClaimTimeBeginsWhenAnAdmissionIsDurable(t *testing.T) {
+	t.Parallel()
+	r := newRoom(1, 0)
+	tell(t, r, joinOf(1), at(0))
+	r.Begin()
+	applyAll(r, r.Admit(at(0), 2))
+	before := r.NextWake(at(0))
+	r.Keep(at(30 * time.Second))
+	require.Equal(t, before.Add(30*time.Second), r.NextWake(at(0)))
 }

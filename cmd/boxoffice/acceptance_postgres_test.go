@@ -293,7 +293,7 @@ func (x *trio) withoutWrites(t *testing.T, begin, end func(*pgx.Conn)) {
 
 	end(admin)
 	x.heals(t, healed, append(writes, charger.posts("/users", body{"name": "Somebody"}))...)
-	h.untilQueue(t, s, "nobody is let in for the absent", func(q queue) bool { return q.Waiting <= 2 })
+	next.untilAdmitted(s)
 	require.EqualValues(t, 1, charger.balance())
 	require.EqualValues(t, seatPrice, payer.balance())
 }

@@ -53,10 +53,8 @@ const (
 	minTTL = 10 * time.Millisecond
 	maxTTL = 24 * time.Hour
 	// Whoever waits is told to ask again after half an admission at most, and Retry-After says
-	// it in whole seconds, rounded up. An admission must not be over by then, nor the claim
-	// time, which begins when those milliseconds are over: who asks as told is no no-show.
-	minAdmissionTTL = 2 * time.Second
-	minClaimTTL     = time.Second
+	// it in whole seconds: an admission must not be over by then.
+	minAdmissionTTL = time.Second
 	// maxDrainDelay leaves the rest of a drain its time.
 	maxDrainDelay = 2 * time.Second
 )
@@ -95,7 +93,7 @@ func (s *settings) table() []setting {
 		{"BOXOFFICE_JWT_KEY", "", "Ed25519 private key (PKCS #8 PEM, or a file's path after @), the same on every node; without it one is made and kept in the data directory", signingKey(&s.JWTKey)},
 		{"BOXOFFICE_HOLD_TTL", "5m", "how long a seat is held for its payment", duration(&s.HoldTTL, minTTL, maxTTL)},
 		{"BOXOFFICE_ADMISSION_TTL", "10m", "how long an admitted place in line is good for; a live hold lengthens it", duration(&s.AdmissionTTL, minAdmissionTTL, maxTTL)},
-		{"BOXOFFICE_CLAIM_TTL", "60s", "how soon after being admitted the holder of a place must be seen", duration(&s.ClaimTTL, minClaimTTL, maxTTL)},
+		{"BOXOFFICE_CLAIM_TTL", "60s", "how soon after being admitted the holder of a place must be seen", duration(&s.ClaimTTL, minTTL, maxTTL)},
 		{"BOXOFFICE_QUEUE_CAPACITY", "100", "a new schedule's capacity: most people admitted at a time", number(&s.QueueCapacity, 1, 100_000)},
 		{"BOXOFFICE_QUEUE_ADMIT_PER_SECOND", "0", "a new schedule's admissions per second; 0 = no limit", number(&s.AdmitPerSecond, 0, 1_000_000)},
 		{"BOXOFFICE_QUEUE_MAX_WAITING", "1000000", "most people waiting for one schedule; past it joins get 503 queue-full", number(&s.QueueMaxWaiting, 1, 10_000_000)},

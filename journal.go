@@ -69,9 +69,15 @@ type CommitResult struct {
 	// Refusals name the operations that the journal would not take. Nothing of the commit
 	// was written; decide again without them, or with what the refusals say.
 	Refusals []CommitRefusal
-	// Balances holds the balances right after each payment and cancellation of the commit,
-	// by payment id.
-	Balances map[uuid.UUID]int64
+	// Balances holds the balances right after each movement of points of the commit.
+	Balances map[Movement]int64
+}
+
+// Movement names points that came to an account or went from it: those of a payment, of its
+// refund, or of a charge.
+type Movement struct {
+	ID     uuid.UUID // the payment's, or the id of the charge's entry
+	Refund bool
 }
 
 // RefusalReason says why the journal would not take an operation.

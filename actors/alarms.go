@@ -15,8 +15,8 @@ type alarms struct {
 
 	mu     sync.Mutex
 	queue  alarmQueue
-	timer  *time.Timer // rings for the first of the queue, or too early; nil before any was set
-	ringMS int64       // when, by the clock; 0: it will not ring
+	timer  *time.Timer // rings for the first of the queue, or earlier; nil before any was set
+	ringMS int64       // what it is set for, by the clock; 0: it will not ring
 }
 
 // alarm is the alarm of one grain, in milliseconds since the Unix epoch.
@@ -52,8 +52,13 @@ func (a *alarms) cancel(s *shell) {
 	}
 }
 
-// minWake keeps a clock that stands still (or a time in the past) from spinning.
-const minWake = time.Millisecond
+// Bounds of what the timer is set to.
+const (
+	// minWake keeps a clock that stands still (or a time in the past) from spinning.
+	minWake = time.Millisecond
+	// maxWake is how soon the clock is looked at again: it may jump.
+	maxWake = 500 * time.Millisecond
+)
 
 // wind sets the timer if it would fire too late. The caller holds mu.
 func (a *alarms) wind() {
@@ -61,7 +66,7 @@ func (a *alarms) wind() {
 		return
 	}
 	a.ringMS = a.queue[0].atMS
-	wait := max(time.UnixMilli(a.ringMS).Sub(a.clock.Now()), minWake)
+	wait := min(max(time.UnixMilli(a.ringMS).Sub(a.clock.Now()), minWake), maxWake)
 	if a.timer == nil {
 		a.timer = time.AfterFunc(wait, a.ring)
 		return

@@ -7,6 +7,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"boxoffice"
+	"boxoffice/seatmap"
 )
 
 // risingClock returns the time that passes in a test's bubble.
@@ -76,4 +79,18 @@ func TestAlarmsRing(t *testing.T) {
 		a.cancel(early)
 		require.Zero(t, a.ringMS)
 	})
+}
+
+// A clock that jumps, as the database's may, is followed at once.
+func TestAlarmsFollowAClockThatJumps(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	h.schedule = h.spawn(boxoffice.KindSchedule, scheduleID)
+	h.held(newBuyer(1), 1)
+	h.clock.advance(5 * time.Minute)
+	require.Eventually(t, func() bool {
+		commits := h.journal.committed()
+		_, expired := commits[len(commits)-1].Events[0].Data.(seatmap.Expired)
+		return expired
+	}, patience, time.Millisecond)
 }

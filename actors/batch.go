@@ -149,22 +149,59 @@ func (s *shell) tryAgain(b *batch) bool {
 }
 
 // shed answers a batch that could not be committed and keeps the activation, whose state is
-// still good.
+// still good. What needs no write is answered from that, also to those who came meanwhile:
+// their own batch may take as long to fail.
 func (s *shell) shed(b *batch) {
+	s.taken = b
 	s.machine.rollback(b)
 	s.timeFrom = s.clock().Add(timeRetry)
 	s.woken = true
 	if b.last {
 		s.lastUsed = s.now // it is as idle in a while
 	}
-	if len(b.commands)+len(b.reads) > 0 {
+	refused := s.settleUnwritten(append(b.commands, b.reads...), b.refusals)
+	if len(refused) > 0 {
 		s.cfg.Logger.Warn("grain sheds a batch", "kind", s.kind, "id", s.id,
-			"commands", len(b.commands)+len(b.reads), "error", b.result.Err)
+			"commands", len(refused), "error", b.result.Err)
 	}
-	s.answerBatch(b, refusalMessage(boxoffice.Unavailable(b.result.Err)))
+	s.answerAll(refused, refusalMessage(boxoffice.Unavailable(b.result.Err)))
+	s.taken = nil
 	if s.moved {
 		s.close("moved")
+		return
 	}
+	next := min(len(s.pending), maxBatch)
+	s.pending = append(s.settleUnwritten(s.pending[:next], nil), s.pending[next:]...)
+}
+
+// settleUnwritten answers, as of now, those commands that need no write, and returns the
+// others.
+func (s *shell) settleUnwritten(commands []command, refusals map[uuid.UUID]boxoffice.CommitRefusal) (others []command) {
+	for _, c := range commands {
+		if s.moved || !s.settle(c) && !s.answerUnwritten(c, refusals) {
+			others = append(others, c)
+		}
+	}
+	return others
+}
+
+// answerUnwritten decides a command alone, without what time has made due, and answers it
+// if that changes nothing: then the answer depends on nothing that is not durable. Machines
+// know by themselves what is over.
+func (s *shell) answerUnwritten(c command, refusals map[uuid.UUID]boxoffice.CommitRefusal) bool {
+	if !s.cfg.Lease.Valid() {
+		return false
+	}
+	b := &batch{now: s.clock(), commands: []command{c}, replies: make([]reply, 1), refusals: refusals, unwritten: true}
+	s.machine.decide(b)
+	defer s.machine.rollback(b)
+	if len(b.events) > 0 || len(b.answers) > 0 {
+		return false
+	}
+	if b.replies[0] != nil {
+		s.reply(c, s.stamped(b.replies[0](boxoffice.CommitResult{})))
+	}
+	return true
 }
 
 // recover reloads the state under a new epoch, because it is unknown whether a batch was
@@ -195,17 +232,43 @@ func (s *shell) recover(b *batch) {
 // again decides a refused batch once more, taking the refusals into account. If there are
 // several for one operation, the answer stored under its key comes first: a repeated
 // request gets the answer it got before, whatever has become of the place or the points.
-// Every round settles at least one more operation, so it ends.
+//
+// Every round settles at least one more operation or place. What the journal says twice of
+// a place is not what this activation was restored from: it gives up, and the next one reads
+// the row. A batch that takes too many rounds is shed.
 func (s *shell) again(b *batch) {
 	s.machine.rollback(b)
+	if !s.learn(b) {
+		b.result.Err = fmt.Errorf("the journal refused twice what has been taken into account: %+v", b.result.Refusals)
+		s.fail(b)
+		return
+	}
+	if b.rounds++; b.rounds > maxRounds {
+		b.result.Err = fmt.Errorf("the journal refused a batch %d times, at last because of %+v", b.rounds, b.result.Refusals)
+		s.shed(b)
+		return
+	}
+	b.now, b.attempts, b.result = s.clock(), 0, boxoffice.CommitResult{}
+	s.decide(b)
+}
+
+// learn takes the refusals of a batch in, and reports whether one of them is new.
+func (s *shell) learn(b *batch) (news bool) {
 	if b.refusals == nil {
 		b.refusals = make(map[uuid.UUID]boxoffice.CommitRefusal, len(b.result.Refusals))
 	}
-	settled := false
 	for _, refusal := range b.result.Refusals {
 		if refusal.Reason == boxoffice.RefusedPlaceHeld {
+			row, known := b.rows[refusal.Place.Sequence]
+			if known && row == refusal.Place {
+				continue
+			}
+			if b.rows == nil {
+				b.rows = make(map[uint64]boxoffice.PlaceRow)
+			}
+			b.rows[refusal.Place.Sequence] = refusal.Place
 			s.machine.refused(refusal)
-			settled = true
+			news = true
 			continue
 		}
 		known, ok := b.refusals[refusal.OperationID]
@@ -213,15 +276,9 @@ func (s *shell) again(b *batch) {
 			continue
 		}
 		b.refusals[refusal.OperationID] = refusal
-		settled = true
+		news = true
 	}
-	if b.rounds++; !settled || b.rounds > maxRounds {
-		b.result.Err = fmt.Errorf("the journal refused the same operations twice: %+v", b.result.Refusals)
-		s.fail(b)
-		return
-	}
-	b.now, b.attempts, b.result = s.clock(), 0, boxoffice.CommitResult{}
-	s.decide(b)
+	return news
 }
 
 // finish makes a durable batch the state and answers its commands.

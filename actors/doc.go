@@ -10,7 +10,10 @@
 //
 // A machine takes messages and returns data: events, answers, messages to others, the time
 // to wake. The shell does the rest. What time makes due is part of any batch; if it cannot
-// be written it is tried again later, and keeps no command waiting.
+// be written it is tried again later. Of a batch that cannot be written those commands that
+// need no write by themselves (a poll, a repetition, a refusal) are answered as of now, and
+// the same goes for those that came while it was tried; the others are unavailable. So who
+// needs no write waits for one commit at most, as long as the journal takes to give it up.
 //
 // Postgres is authoritative; a grain is a cache of it that is only valid under its epoch. A
 // fenced grain answers everybody with [messages.Retry] and stops; the next message

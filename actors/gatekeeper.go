@@ -126,7 +126,8 @@ func (g *gatekeeperGrain) decide(b *batch) {
 	g.room.Begin()
 	g.pending = b
 	firstNew := g.room.NextSequence()
-	if wake := g.room.NextWake(b.now); len(b.commands) > 0 || !wake.IsZero() && !wake.After(b.now) {
+	wake := g.room.NextWake(b.now)
+	if !b.unwritten && (len(b.commands) > 0 || !wake.IsZero() && !wake.After(b.now)) {
 		g.apply(b, g.room.Settle(b.now))
 		g.apply(b, g.room.Due(b.now))
 	}
@@ -143,7 +144,9 @@ func (g *gatekeeperGrain) decide(b *batch) {
 			b.replies[i] = unknownMessage(m)
 		}
 	}
-	g.apply(b, g.room.Admit(b.now, firstNew))
+	if !b.unwritten {
+		g.apply(b, g.room.Admit(b.now, firstNew))
+	}
 	for i, c := range b.commands {
 		switch m := c.message.(type) {
 		case *messages.Poll:

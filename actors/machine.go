@@ -31,8 +31,8 @@ type machine interface { //nolint:interfacebloat // the shell's other half, not 
 	read(message proto.Message, now time.Time) (proto.Message, bool)
 	// watch returns everything that a replica of what the grain shows consists of.
 	watch(mark *messages.Mark) (proto.Message, error)
-	// decide decides the commands of b in order, and what time has made due. What
-	// b.refusals says about an operation takes precedence over the state.
+	// decide decides the commands of b in order, and what time has made due unless b is
+	// unwritten. What b.refusals says about an operation takes precedence over the state.
 	decide(b *batch)
 	// keep makes the result of b the state: b is durable, and led from one version of the
 	// journal to another.
@@ -78,6 +78,9 @@ type batch struct {
 	commands []command
 	reads    []command // answered when the commit has confirmed the epoch
 	refusals map[uuid.UUID]boxoffice.CommitRefusal
+	// unwritten is true if nothing can be written: what time has made due is left out, and
+	// the batch counts only if it has no events and no answers of its own either.
+	unwritten bool
 
 	// The machine's decisions, with one reply for each command.
 	events  []boxoffice.Event
@@ -88,7 +91,8 @@ type batch struct {
 	last      bool   // it only saves the state of a grain that passivates
 	submitted time.Time
 	attempts  int
-	rounds    int // how often the journal has refused the batch
+	rounds    int                           // how often the journal has refused the batch
+	rows      map[uint64]boxoffice.PlaceRow // what it said of places then
 	result    boxoffice.CommitResult
 	done      chan struct{} // closed when result is set
 }

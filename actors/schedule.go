@@ -63,8 +63,10 @@ func (g *scheduleGrain) census(now time.Time) Census { return Census{Holds: g.se
 func (g *scheduleGrain) snapshot() ([]byte, error) { return g.draft.Snapshot() }
 
 func (g *scheduleGrain) decide(b *batch) {
-	g.apply(b, g.draft.Due(b.now))
-	g.apply(b, g.draft.NotePlaces(g.ended, b.now))
+	if !b.unwritten {
+		g.apply(b, g.draft.Due(b.now))
+		g.apply(b, g.draft.NotePlaces(g.ended, b.now))
+	}
 	keys := keysOf(b)
 	for i, c := range b.commands {
 		cmd := commandOf(c.message)
@@ -134,12 +136,14 @@ func overruled(refusal boxoffice.CommitRefusal, decided boxoffice.Outcome) boxof
 	}
 }
 
-// settled returns the outcome with the balance, which only the commit knows.
+// settled returns the outcome with the balance, which only the commit knows. What an earlier
+// commit has answered keeps its own.
 func settled(o boxoffice.Outcome, result boxoffice.CommitResult) boxoffice.Outcome {
 	if o.Payment == nil {
 		return o
 	}
-	if balance, ok := result.Balances[o.Payment.ID]; ok {
+	told := boxoffice.Movement{ID: o.Payment.ID, Refund: o.Payment.Status == boxoffice.PaymentCancelled}
+	if balance, ok := result.Balances[told]; ok {
 		payment := *o.Payment
 		payment.Balance = balance
 		o.Payment = &payment

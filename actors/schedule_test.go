@@ -275,6 +275,43 @@ func TestStoredAnswerOfAKeyIsToldAgain(t *testing.T) {
 	require.Len(t, h.journal.committed(), 1, "only the hold")
 }
 
+// A repeated payment is answered as it was the first time, also beside its cancellation.
+func TestAReplayBesideTheCancellationKeepsItsBalance(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	h.schedule = h.spawn(boxoffice.KindSchedule, scheduleID)
+	b := newBuyer(1)
+	pay := h.pay(b, h.held(b, 1), "k")
+	first := outcome(t, h.ask(h.schedule, pay)())
+	h.journal.mu.Lock()
+	h.journal.gate = make(chan struct{})
+	h.journal.verdict = func(c boxoffice.Commit) boxoffice.CommitResult {
+		if len(c.Answers) == 0 {
+			return boxoffice.CommitResult{}
+		}
+		return boxoffice.CommitResult{Refusals: []boxoffice.CommitRefusal{{
+			Reason: boxoffice.RefusedKey, OperationID: c.Answers[0].OperationID, Stored: outcomeOf(first),
+			StoredID: idOf(pay.GetOperation().GetId()), SameRequest: true,
+		}}}
+	}
+	h.journal.mu.Unlock()
+	blocker := h.ask(h.schedule, h.hold(newBuyer(3), 3))
+	require.Eventually(t, func() bool { return h.journal.waiting.Load() == 1 }, patience, time.Millisecond)
+	again := h.ask(h.schedule, h.pay(b, pay.GetReservationId(), "k"))
+	operationID := uuid.New()
+	cancelled := h.ask(h.schedule, &messages.CancelSale{
+		Operation: &messages.Operation{Id: operationID[:]}, PaymentId: pay.GetPaymentId(), UserId: b.userID[:],
+	})
+	for range 3 { // the blocker, the refused batch, the batch without the payment
+		h.journal.gate <- struct{}{}
+	}
+	require.True(t, outcome(t, blocker()).GetCreated())
+	replay := outcome(t, again())
+	require.True(t, replay.GetReplayed())
+	require.EqualValues(t, balanceAfter, replay.GetPayment().GetBalance())
+	require.EqualValues(t, balanceAfter+100, outcome(t, cancelled()).GetPayment().GetBalance())
+}
+
 // refuseKeys refuses every answer that a commit would store, and says so next to what else
 // is wrong with its operation.
 func refuseKeys(stored boxoffice.Outcome, digest [32]byte, also boxoffice.RefusalReason) func(boxoffice.Commit) boxoffice.CommitResult {

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
-	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 	"google.golang.org/protobuf/proto"
@@ -46,6 +45,7 @@ type scriptedJournal struct {
 	gate    chan struct{} // nil: open; else a commit waits for a value or the close
 	waiting atomic.Int32  // commits at the gate
 	looks   atomic.Int32  // at a schedule's journal
+	slow    chan struct{} // nil: looks are quick; else each waits for a value or the end of its context
 	tasks   sync.WaitGroup
 }
 
@@ -111,8 +111,15 @@ func (j *scriptedJournal) ActivateWaitingRoom(
 }
 
 // ScheduleNews counts the looks.
-func (j *scriptedJournal) ScheduleNews(_ context.Context, id, after int64) (boxoffice.ScheduleNews, error) {
+func (j *scriptedJournal) ScheduleNews(ctx context.Context, id, after int64) (boxoffice.ScheduleNews, error) {
 	j.looks.Add(1)
+	if j.slow != nil {
+		select {
+		case <-j.slow:
+		case <-ctx.Done():
+			return boxoffice.ScheduleNews{}, ctx.Err()
+		}
+	}
 	return j.news(id, after)
 }
 
@@ -153,10 +160,13 @@ func (j *scriptedJournal) commit(c boxoffice.Commit) boxoffice.CommitResult {
 	j.commits = append(j.commits, c)
 	j.events[c.Grain] = append(j.events[c.Grain], c.Events...)
 	j.versions[c.Grain] += int64(len(c.Events))
-	balances := map[uuid.UUID]int64{}
+	balances := map[boxoffice.Movement]int64{}
 	for _, e := range c.Events {
-		if d, ok := e.Data.(seatmap.Confirmed); ok {
-			balances[d.PaymentID] = balanceAfter
+		switch d := e.Data.(type) {
+		case seatmap.Confirmed:
+			balances[boxoffice.Movement{ID: d.PaymentID}] = balanceAfter
+		case seatmap.Cancelled:
+			balances[boxoffice.Movement{ID: d.PaymentID, Refund: true}] = balanceAfter + d.Amount
 		}
 	}
 	return boxoffice.CommitResult{Balances: balances}

@@ -15,7 +15,7 @@ import (
 // Limits of one grain.
 const (
 	maxBatch     = 4096             // commands of one batch
-	maxRounds    = 4 * maxBatch     // refusals of one batch by the journal
+	maxRounds    = 64               // refusals of one batch by the journal, each a round trip
 	maxPending   = 65536            // commands that wait; past it they are shed with 503
 	loadTimeout  = 30 * time.Second // one activation
 	flushTimeout = 2 * time.Second  // how long a stop waits for the commit in flight

@@ -43,9 +43,10 @@ func (m *movementRow) toldBy(o boxoffice.Outcome) bool {
 	return o.Entry != nil && o.Entry.ID == m.TransactionID
 }
 
-// told returns the id under which a commit gets the balance: the payment's, or for a charge
-// the entry's.
-func (m *movementRow) told() uuid.UUID { return cmp.Or(m.PaymentID, m.TransactionID) }
+// told returns the name under which a commit gets the balance.
+func (m *movementRow) told() boxoffice.Movement {
+	return boxoffice.Movement{ID: cmp.Or(m.PaymentID, m.TransactionID), Refund: m.Type == boxoffice.EntryRefund}
+}
 
 // accountRow is the effect on an account of all of its movements, in their order. None may
 // leave it below zero, and no charge above the limit.

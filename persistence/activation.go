@@ -49,8 +49,9 @@ func (j *Journal) ActivateSchedule(
 
 // ActivateWaitingRoom does the same for the waiting room of a schedule, from its snapshot
 // and the rows of its live places. The news are what the schedule did since the room last
-// heard of it, read before the rows: what happens in between is reported twice rather than
-// not at all.
+// heard of it, read after the rows: a payment in between ends a place that was restored. The
+// other way round the room would not know of the end, and let the buyer join again without
+// an event of it.
 func (j *Journal) ActivateWaitingRoom(
 	ctx context.Context, id int64, owner string, limits waitingroom.Limits,
 ) (activation boxoffice.Activation, room *waitingroom.Room, news boxoffice.ScheduleNews, err error) {
@@ -67,13 +68,14 @@ func (j *Journal) ActivateWaitingRoom(
 			return err
 		}
 		room.ScheduleID = id
-		if news, err = selectNews(ctx, tx, id, room.KnownVersion()); err != nil {
-			return err
-		}
 		if err := restorePlaces(ctx, tx, id, room); err != nil {
 			return err
 		}
-		return restoreAdmissions(ctx, tx, id, room)
+		if err := restoreAdmissions(ctx, tx, id, room); err != nil {
+			return err
+		}
+		news, err = selectNews(ctx, tx, id, room.KnownVersion())
+		return err
 	})
 	if err != nil {
 		return boxoffice.Activation{}, nil, boxoffice.ScheduleNews{}, err

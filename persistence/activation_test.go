@@ -55,6 +55,44 @@ func TestActivationBarsPlacesThatHaveEnded(t *testing.T) {
 	require.Equal(t, boxoffice.CodeQueueTokenExpired, f.seller(id).CheckAdmission(admission, f.now).Code)
 }
 
+// A payment while a waiting room is restored: the room owes the end of the buyer's place.
+func TestAPaymentWhileAWaitingRoomIsRestored(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	id := f.schedule(300)
+	r, s := f.room(id), f.seller(id)
+	held := hold(r.admit(f.user(1000))[0], 1)
+	s.do(held)
+	r.Hear(boxoffice.ScheduleNews{After: 1, Version: s.Version})
+	r.apply() // its snapshot says that it knows of the hold
+	c, _ := s.decide(pay(held, "k"))
+	_, data, err := boxoffice.EncodeEvent(c.Events[0])
+	require.NoError(t, err)
+
+	// The payment's transaction, as far as rooms look at it, before the rows can be read.
+	tx, err := f.connect().Begin(f.ctx)
+	require.NoError(t, err)
+	_, err = tx.Exec(f.ctx, "LOCK TABLE queue_places IN ACCESS EXCLUSIVE MODE")
+	require.NoError(t, err)
+	owes := make(chan bool, 1)
+	go func() {
+		_, room, news, err := f.journal.ActivateWaitingRoom(f.ctx, id, "test", waitingroom.Limits{AdmissionTTL: admissionTTL})
+		owes <- err == nil && room.Hear(news) && room.Owes()
+	}()
+	f.activating()
+	_, err = tx.Exec(f.ctx, `
+		INSERT INTO events (kind, id, version, epoch, type, operation_id, data, at)
+		VALUES ('schedule', $1, $2, $3, 'seat-confirmed', $4, $5, $6)`,
+		id, s.Version+1, s.Epoch, c.Events[0].OperationID, data, f.now)
+	require.NoError(t, err)
+	_, err = tx.Exec(f.ctx, "UPDATE grains SET version = version + 1 WHERE kind = 'schedule'")
+	require.NoError(t, err)
+	_, err = tx.Exec(f.ctx, "UPDATE queue_places SET status = 'completed', held_until = NULL, ended_at = now()")
+	require.NoError(t, err)
+	require.NoError(t, tx.Commit(f.ctx))
+	require.True(t, <-owes)
+}
+
 func TestActivationReplaysEverythingOverABadSnapshot(t *testing.T) {
 	t.Parallel()
 	for name, damage := range map[string]string{

@@ -52,7 +52,7 @@ func (j *Journal) Charge(
 	case result.Err != nil:
 		return boxoffice.Outcome{}, failure(what, result.Err)
 	case len(result.Refusals) == 0:
-		return withBalance(outcome, result.Balances[id]), nil
+		return withBalance(outcome, result.Balances[boxoffice.Movement{ID: id}]), nil
 	case !result.Refusals[0].SameRequest:
 		return boxoffice.Outcome{}, keyReused()
 	default:

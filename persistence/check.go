@@ -110,34 +110,38 @@ func journalInvariants() []invariant {
 
 // Check looks for violations of all invariants, in one snapshot of the database. It reads
 // everything: it is for tests and for operators who suspect damage.
-func (d *Database) Check(ctx context.Context) ([]Violation, error) {
-	var violations []Violation
+func (d *Database) Check(ctx context.Context) (violations []Violation, err error) {
 	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	err := pgx.BeginTxFunc(ctx, d.pool, options, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "SET LOCAL statement_timeout = 0"); err != nil {
-			return err
-		}
-		for _, i := range append(salesInvariants(), journalInvariants()...) {
-			rows, err := tx.Query(ctx, i.sql+" LIMIT $1", maxViolations)
-			if err != nil {
-				return fmt.Errorf("%s: %w", i.name, err)
-			}
-			found, err := pgx.CollectRows(rows, pgx.RowTo[string])
-			if err != nil {
-				return fmt.Errorf("%s: %w", i.name, err)
-			}
-			for _, detail := range found {
-				violations = append(violations, Violation{i.name, detail})
-			}
-		}
-		found, err := checkGrains(ctx, tx)
-		violations = append(violations, found...)
+	err = pgx.BeginTxFunc(ctx, d.pool, options, func(tx pgx.Tx) error {
+		violations, err = check(ctx, tx)
 		return err
 	})
 	if err != nil {
 		return nil, failure("check the database", err)
 	}
 	return violations, nil
+}
+
+func check(ctx context.Context, tx pgx.Tx) ([]Violation, error) {
+	if _, err := tx.Exec(ctx, "SET LOCAL statement_timeout = 0"); err != nil {
+		return nil, err
+	}
+	var violations []Violation
+	for _, i := range append(salesInvariants(), journalInvariants()...) {
+		rows, err := tx.Query(ctx, i.sql+" LIMIT $1", maxViolations)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", i.name, err)
+		}
+		found, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", i.name, err)
+		}
+		for _, detail := range found {
+			violations = append(violations, Violation{i.name, detail})
+		}
+	}
+	found, err := checkGrains(ctx, tx)
+	return append(violations, found...), err
 }
 
 // checkGrains replays the events of every grain.
@@ -161,15 +165,17 @@ func checkGrains(ctx context.Context, tx pgx.Tx) ([]Violation, error) {
 			return nil, fmt.Errorf("%s %d: %w", g.grain.Kind, g.grain.ID, err)
 		}
 		found := checkSnapshot(g, events)
+		var rows []Violation
 		if g.grain.Kind == boxoffice.KindSchedule {
-			more, err := checkReservations(ctx, tx, g.grain.ID, events)
-			if err != nil {
-				return nil, err
-			}
-			found = append(found, more...)
+			rows, err = checkReservations(ctx, tx, g.grain.ID, events)
 		} else {
 			found = append(found, checkAdmissions(events)...)
+			rows, err = checkPlaces(ctx, tx, g, events)
 		}
+		if err != nil {
+			return nil, fmt.Errorf("%s %d: %w", g.grain.Kind, g.grain.ID, err)
+		}
+		found = append(found, rows...)
 		for _, detail := range found {
 			detail.Detail = fmt.Sprintf("%s %d: %s", g.grain.Kind, g.grain.ID, detail.Detail)
 			violations = append(violations, detail)

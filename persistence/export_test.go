@@ -50,3 +50,18 @@ func (d *Database) Occupy(ctx context.Context, t *testing.T) (release func()) {
 	require.NoError(t, err)
 	return conn.Release
 }
+
+// CheckAfter looks for violations after damage that is not kept.
+func (d *Database) CheckAfter(ctx context.Context, damage ...string) ([]Violation, error) {
+	tx, err := d.pool.Begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = tx.Rollback(ctx) }()
+	for _, sql := range damage {
+		if _, err := tx.Exec(ctx, sql); err != nil {
+			return nil, err
+		}
+	}
+	return check(ctx, tx)
+}

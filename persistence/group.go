@@ -19,6 +19,7 @@ import (
 // groupWriter writes groups, one at a time. It belongs to one flusher.
 type groupWriter struct {
 	journal *Journal
+	number  int // of the flusher
 	batch   batch
 	report  GroupReport
 	lost    bool // the group's connection, or there was none
@@ -177,7 +178,7 @@ func (w *groupWriter) answerDurable(group []*pending, balances map[uuid.UUID]int
 		result := boxoffice.CommitResult{}
 		for _, m := range p.rows.movements {
 			if result.Balances == nil {
-				result.Balances = make(map[uuid.UUID]int64, len(p.rows.movements))
+				result.Balances = make(map[boxoffice.Movement]int64, len(p.rows.movements))
 			}
 			result.Balances[m.told()] = balances[m.TransactionID]
 		}
@@ -195,10 +196,10 @@ func (w *groupWriter) answerFailed(group []*pending, err error) {
 	case err == nil:
 	case notSent:
 		w.answerUnavailable(group, err)
-		// Without a connection there is no point in letting the rest of the queue wait.
+		// Where nobody has a connection there is no point in letting the rest of the queue wait.
 		if unsent.noConnection {
 			w.lost = true
-			drained := w.journal.drain()
+			drained := w.journal.drain(w.number)
 			w.report.Commits += len(drained)
 			w.answerUnavailable(drained, err)
 		}

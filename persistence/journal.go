@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -92,9 +91,9 @@ type GroupReport struct {
 // group is written in two: the first locks and reads, in key order, what the conditions
 // depend on, and the second writes what passed and commits.
 type Journal struct {
-	db       *Database
-	config   JournalConfig
-	flushers sync.WaitGroup
+	db      *Database
+	config  JournalConfig
+	running sync.WaitGroup // the flushers
 
 	mu     sync.Mutex
 	work   sync.Cond // signalled when mayTake may have become true, or closed changes
@@ -102,10 +101,18 @@ type Journal struct {
 	prompt int // groups under way for less than longGroup
 	newest int // commits of the group that was taken last
 	closed bool
-	// underWay is since when the oldest commit of each flusher's group has waited; zero: it
-	// writes none, or a large one.
-	underWay [journalFlushers]time.Time
+	// flushers are those that write groups.
+	flushers [journalFlushers]flusher
 	lost     time.Time // when the newest group lost its connection or found none; zero: it did not
+}
+
+// flusher is one that writes groups, as the others see it.
+type flusher struct {
+	writes bool // a group is under way
+	lost   bool // its last group lost its connection or found none
+	// underWay is since when the oldest commit of its group has waited; zero: it writes none,
+	// or a large one.
+	underWay time.Time
 }
 
 // pending is a commit that waits to be written: a grain's, or a charge or a registration,
@@ -139,7 +146,7 @@ func NewJournal(db *Database, config JournalConfig) *Journal {
 	j := &Journal{db: db, config: config}
 	j.work.L = &j.mu
 	for i := range journalFlushers {
-		j.flushers.Go(func() { j.flush(i) })
+		j.running.Go(func() { j.flush(i) })
 	}
 	return j
 }
@@ -219,7 +226,7 @@ func (j *Journal) Close() {
 	j.closed = true
 	j.work.Broadcast()
 	j.mu.Unlock()
-	j.flushers.Wait()
+	j.running.Wait()
 }
 
 // Ready fails with unavailable unless the database answers and commits make progress.
@@ -239,9 +246,12 @@ func (j *Journal) trouble() error {
 	now := j.config.Now()
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	waiting := j.underWay[:]
+	waiting := make([]time.Time, 0, journalFlushers+1)
+	for i := range j.flushers {
+		waiting = append(waiting, j.flushers[i].underWay)
+	}
 	if len(j.queue) > 0 {
-		waiting = append(slices.Clip(waiting), j.queue[0].since)
+		waiting = append(waiting, j.queue[0].since)
 	}
 	for _, since := range waiting {
 		if !since.IsZero() && now.Sub(since) > stuckAfter {
@@ -255,10 +265,10 @@ func (j *Journal) trouble() error {
 }
 
 // flush writes groups until the journal is closed and empty.
-func (j *Journal) flush(flusher int) {
-	w := &groupWriter{journal: j}
+func (j *Journal) flush(number int) {
+	w := &groupWriter{journal: j, number: number}
 	for {
-		group := j.take(flusher)
+		group := j.take(number)
 		if group == nil {
 			return
 		}
@@ -267,7 +277,7 @@ func (j *Journal) flush(flusher int) {
 		if late.Stop() {
 			j.overtaken()
 		}
-		j.written(flusher, w.lost)
+		j.written(number, w.lost)
 	}
 }
 
@@ -281,21 +291,21 @@ func (j *Journal) overtaken() {
 }
 
 // written notes how a group ended.
-func (j *Journal) written(flusher int, lost bool) {
+func (j *Journal) written(number int, lost bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.underWay[flusher], j.lost = time.Time{}, time.Time{}
+	j.flushers[number], j.lost = flusher{lost: lost}, time.Time{}
 	if lost && j.config.Now != nil {
 		j.lost = j.config.Now()
 	}
 }
 
 // take waits for commits and cuts a group off the queue. nil: the journal is closed and
-// empty.
-func (j *Journal) take(flusher int) []*pending {
+// empty. A flusher that has lost its connection leaves the queue to one that writes.
+func (j *Journal) take(number int) []*pending {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for !j.mayTake() {
+	for !j.mayTake() || j.flushers[number].lost && j.anotherWrites(number) {
 		if j.closed && len(j.queue) == 0 {
 			return nil
 		}
@@ -305,13 +315,25 @@ func (j *Journal) take(flusher int) []*pending {
 	j.queue = left
 	j.prompt++
 	j.newest = len(group)
+	j.flushers[number].writes = true
 	if !isLarge(group) {
-		j.underWay[flusher] = group[0].since
+		j.flushers[number].underWay = group[0].since
 	}
 	if j.mayTake() {
 		j.work.Signal() // the other flusher may sleep
 	}
 	return group
+}
+
+// anotherWrites reports whether another flusher writes a group, and had a connection for
+// its last one.
+func (j *Journal) anotherWrites(number int) bool {
+	for i := range j.flushers {
+		if i != number && j.flushers[i].writes && !j.flushers[i].lost {
+			return true
+		}
+	}
+	return false
 }
 
 // mayTake reports whether a flusher that has nothing to do may take a group: at once when
@@ -349,10 +371,13 @@ func cutGroup(queue []*pending, most int) (group, left []*pending) {
 	return group, left
 }
 
-// drain takes everything out of the queue.
-func (j *Journal) drain() []*pending {
+// drain takes everything out of the queue, unless another flusher will write it.
+func (j *Journal) drain(number int) []*pending {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if j.anotherWrites(number) {
+		return nil
+	}
 	drained := j.queue
 	j.queue = nil
 	return drained

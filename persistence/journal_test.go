@@ -42,7 +42,7 @@ func TestCommitProjectsAPurchase(t *testing.T) {
 
 	paid := pay(held, "k")
 	outcomes, result := s.do(paid)
-	require.Equal(t, map[uuid.UUID]int64{paid.PaymentID: 700}, result.Balances)
+	require.Equal(t, map[boxoffice.Movement]int64{{ID: paid.PaymentID}: 700}, result.Balances)
 	payment, err := f.db.Payment(f.ctx, paid.PaymentID)
 	require.NoError(t, err)
 	expected := *outcomes[0].Payment
@@ -57,7 +57,7 @@ func TestCommitProjectsAPurchase(t *testing.T) {
 	require.Equal(t, []boxoffice.PlaceRow{{Sequence: admission.Sequence, Status: boxoffice.PlaceCompleted}}, places)
 
 	outcomes, result = s.do(cancel(paid, "k"))
-	require.Equal(t, map[uuid.UUID]int64{paid.PaymentID: 1000}, result.Balances)
+	require.Equal(t, map[boxoffice.Movement]int64{{ID: paid.PaymentID, Refund: true}: 1000}, result.Balances)
 	payment, err = f.db.Payment(f.ctx, paid.PaymentID)
 	require.NoError(t, err)
 	expected = *outcomes[0].Payment
@@ -171,7 +171,7 @@ func TestAGroupIsWrittenWithoutThoseThatCannotBe(t *testing.T) {
 	confirmedCommit, _ := confirmed.decide()
 	results := f.group(fineCommit, unpaidCommit, fencedCommit, goneCommit, confirmedCommit)
 
-	require.Equal(t, boxoffice.CommitResult{Balances: map[uuid.UUID]int64{finePay.PaymentID: 700}}, results[0])
+	require.Equal(t, boxoffice.CommitResult{Balances: map[boxoffice.Movement]int64{{ID: finePay.PaymentID}: 700}}, results[0])
 	require.NoError(t, results[1].Err)
 	require.Equal(t, []boxoffice.CommitRefusal{{
 		Reason: boxoffice.RefusedPoints, OperationID: unpaidCommit.Events[0].OperationID, Balance: 10,

@@ -182,7 +182,7 @@ func TestPaymentsOfOneAccountInOneGroup(t *testing.T) {
 	}
 	results := f.group(commits...)
 	for i, balance := range []int64{700, 400, 100} {
-		require.Equal(t, boxoffice.CommitResult{Balances: map[uuid.UUID]int64{payments[i]: balance}}, results[i])
+		require.Equal(t, boxoffice.CommitResult{Balances: map[boxoffice.Movement]int64{{ID: payments[i]}: balance}}, results[i])
 	}
 	require.Equal(t, boxoffice.RefusedPoints, results[3].Refusals[0].Reason)
 	require.Equal(t, int64(100), results[3].Refusals[0].Balance)
@@ -201,7 +201,7 @@ func TestARefundIsNeverRefusedForTheLimit(t *testing.T) {
 	s.do(held, paid)
 	f.exec("UPDATE accounts SET balance = $2 WHERE user_id = $1", user, boxoffice.MaxBalance)
 	_, result := s.do(cancel(paid, "k"))
-	require.Equal(t, map[uuid.UUID]int64{paid.PaymentID: boxoffice.MaxBalance + 300}, result.Balances)
+	require.Equal(t, map[boxoffice.Movement]int64{{ID: paid.PaymentID, Refund: true}: boxoffice.MaxBalance + 300}, result.Balances)
 	payment, err := f.db.Payment(f.ctx, paid.PaymentID)
 	require.NoError(t, err)
 	require.Equal(t, boxoffice.MaxBalance+300, payment.Balance)
@@ -213,4 +213,24 @@ func TestARefundIsNeverRefusedForTheLimit(t *testing.T) {
 	second := hold(f.room(id).admit(user)[0], 2)
 	_, result = s.do(second, pay(second, "second"))
 	require.Len(t, result.Balances, 1)
+}
+
+// A payment and its refund in one commit have a balance each, and the answer that the
+// payment's key keeps is the one that was given.
+func TestAPaymentThatIsRefundedInItsCommit(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	user, id := f.user(1000), f.schedule(300)
+	s := f.seller(id)
+	held := hold(f.room(id).admit(user)[0], 1)
+	paid := pay(held, "k")
+	_, result := s.do(held, paid, cancel(paid, "c"))
+	require.Equal(t, map[boxoffice.Movement]int64{
+		{ID: paid.PaymentID}: 700, {ID: paid.PaymentID, Refund: true}: 1000,
+	}, result.Balances)
+	stored, found, err := f.db.StoredAnswer(f.ctx, paid.Key)
+	require.NoError(t, err)
+	require.True(t, found)
+	require.Equal(t, int64(700), stored.Payment.Balance)
+	f.sound()
 }

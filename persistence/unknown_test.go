@@ -30,6 +30,19 @@ func (f *fixture) waiting() int {
 	return pid
 }
 
+// activating waits until an activation waits for a lock.
+func (f *fixture) activating() {
+	f.t.Helper()
+	conn := f.connect()
+	require.Eventually(f.t, func() bool {
+		var waits bool
+		err := conn.QueryRow(f.ctx, `
+			SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()
+				AND application_name = 'boxoffice' AND wait_event_type = 'Lock')`).Scan(&waits)
+		return err == nil && waits
+	}, 10*time.Second, time.Millisecond)
+}
+
 // lock locks rows in a transaction of its own until the returned function is called.
 func (f *fixture) lock(sql string, args ...any) (release func()) {
 	f.t.Helper()
@@ -146,6 +159,51 @@ func TestWithoutPostgresNothingIsWritten(t *testing.T) {
 	require.Equal(t, s.Version, direct.seller(id).Version)
 }
 
+// A flusher that finds no connection fails what it took, and leaves the rest to the one that
+// has a connection.
+func TestOneFlusherWithoutAConnectionFailsItsOwnGroupOnly(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	require.NoError(t, f.db.Warm(f.ctx))
+	slow, other := f.seller(f.schedule(0)), f.seller(f.schedule(0))
+	save := func(s *seller) boxoffice.Commit {
+		c, _ := s.decide()
+		snapshot, err := s.Snapshot()
+		require.NoError(t, err)
+		c.Snapshot = snapshot
+		return c
+	}
+	f.exec(`CREATE FUNCTION be_slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(2); RETURN NEW; END'`)
+	f.exec(fmt.Sprintf(`CREATE TRIGGER be_slow BEFORE UPDATE ON grains FOR EACH ROW
+		WHEN (NEW.kind = 'schedule' AND NEW.id = %d) EXECUTE FUNCTION be_slow()`, slow.id))
+	database := databaseOf(t, f.url)
+	config, err := pgx.ParseConfig(f.url)
+	require.NoError(t, err)
+	config.Database = "postgres"
+	conn, err := pgx.ConnectConfig(f.ctx, config)
+	require.NoError(t, err)
+	defer func() { _ = conn.Close(f.ctx) }()
+
+	first := f.begin(save(slow))
+	require.Eventually(t, func() bool {
+		var sleeps bool
+		err := conn.QueryRow(f.ctx, `
+			SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = $1 AND wait_event = 'PgSleep')`, database).Scan(&sleeps)
+		return err == nil && sleeps
+	}, 10*time.Second, time.Millisecond)
+	_, err = conn.Exec(f.ctx, "ALTER DATABASE "+pgx.Identifier{database}.Sanitize()+" ALLOW_CONNECTIONS false")
+	require.NoError(t, err)
+	_, err = conn.Exec(f.ctx, `
+		SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+		WHERE datname = $1 AND application_name = 'boxoffice journal' AND state = 'idle'`, database)
+	require.NoError(t, err)
+	commit := save(other)
+	failed, waits := f.begin(commit), f.begin(commit) // not in one group
+	require.Error(t, (<-failed).Err)
+	require.NoError(t, (<-first).Err)
+	require.NoError(t, (<-waits).Err)
+}
+
 func TestDroppedIdleConnectionsAreNotNoticed(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -153,13 +211,20 @@ func TestDroppedIdleConnectionsAreNotNoticed(t *testing.T) {
 	c, _ := s.decide()
 	require.NoError(t, f.commit(c).Err)
 	conn := f.connect()
-	_, err := conn.Exec(f.ctx, `
+	sessions := func(condition string) (count int) {
+		err := conn.QueryRow(f.ctx, `
+			SELECT count(*) FROM pg_stat_activity
+			WHERE datname = current_database() AND application_name LIKE 'boxoffice%' AND `+condition).Scan(&count)
+		require.NoError(t, err)
+		return count
+	}
+	require.Eventually(t, func() bool {
+		return sessions("state_change > clock_timestamp() - interval '200 ms'") == 0
+	}, 10*time.Second, 10*time.Millisecond, "idle for long enough to be tried out before use")
+	f.exec(`
 		SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-		WHERE datname = current_database() AND application_name LIKE 'boxoffice%' AND pid <> pg_backend_pid()`)
-	require.NoError(t, err)
-	// Idle for long enough to be tried out before use.
-	dropped := time.Now()
-	require.Eventually(t, func() bool { return time.Since(dropped) > 150*time.Millisecond }, time.Second, time.Millisecond)
+		WHERE datname = current_database() AND application_name LIKE 'boxoffice%'`)
+	require.Eventually(t, func() bool { return sessions("true") == 0 }, 10*time.Second, time.Millisecond)
 	require.NoError(t, f.commit(c).Err)
 	require.NoError(t, f.db.Ready(f.ctx))
 }
@@ -188,14 +253,7 @@ func TestAnActivationWaitsForTheCommitInFlight(t *testing.T) {
 		activation, _, _, err := f.journal.ActivateSchedule(f.ctx, id, "new owner")
 		activations <- activated{activation, err}
 	}()
-	conn := f.connect()
-	require.Eventually(t, func() bool {
-		var waits bool
-		err := conn.QueryRow(f.ctx, `
-			SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()
-				AND application_name = 'boxoffice' AND wait_event_type = 'Lock')`).Scan(&waits)
-		return err == nil && waits
-	}, 10*time.Second, time.Millisecond)
+	f.activating()
 	release()
 	require.NoError(t, (<-result).Err)
 	got := <-activations

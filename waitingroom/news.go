@@ -38,18 +38,20 @@ func (h *heard) owes(sequence uint64) bool {
 
 // Hear takes in what the schedule's journal says, in any order and any number of times. It
 // reports false if something is missing between [Room.KnownVersion] and the news, which the
-// caller then has to look up.
+// caller then has to look up: complete news are about what is live, and may not say which
+// places were used up in between.
 func (r *Room) Hear(news boxoffice.ScheduleNews) (ok bool) {
 	for _, p := range news.Places {
 		// Complete news about places that are not live here are new only to a room that knows
-		// nothing: others learned of them when they were restored, or before.
+		// nothing: others learned of them when they were restored, or before, or look them up.
 		_, live := r.find(p.Sequence)
 		if p.Completed && (live || news.After > 0 || r.heard.version == 0) {
 			r.hearCompleted(p.Sequence)
 		}
 	}
 	switch {
-	case news.After > r.heard.version:
+	case news.After > r.heard.version,
+		news.After == 0 && 0 < r.heard.version && r.heard.version < news.Version:
 		return false
 	case news.Version < r.heard.version:
 		return true

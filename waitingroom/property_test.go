@@ -291,14 +291,16 @@ func (r *roomRun) hear(t *rapid.T) {
 }
 
 func (r *roomRun) tellNews(t *rapid.T, news boxoffice.ScheduleNews) {
-	require.Equal(t, news.After <= r.model.known, r.room.Hear(news))
+	known := r.model.known
+	complete := news.After <= known && (news.After > 0 || known == 0 || news.Version <= known)
+	require.Equal(t, complete, r.room.Hear(news))
 	for _, p := range news.Places {
 		live := !r.model.places[p.Sequence-1].ended
-		if p.Completed && (live || news.After > 0 || r.model.known == 0) {
+		if p.Completed && (live || news.After > 0 || known == 0) {
 			r.model.completed[p.Sequence] = true
 		}
 	}
-	if news.After <= r.model.known && news.Version >= r.model.known {
+	if complete && news.Version >= known {
 		r.model.known, r.model.soldOut = news.Version, news.SoldOut
 		for _, p := range r.model.places {
 			if news.After == 0 {

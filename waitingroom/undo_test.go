@@ -107,7 +107,7 @@ func TestTakingBackBatchesOfThousands(t *testing.T) {
 func TestOneBatchAtATime(t *testing.T) {
 	t.Parallel()
 	r := newRoom(1, 0)
-	require.Panics(t, r.Keep)
+	require.Panics(t, func() { r.Keep(at(0)) })
 	r.Begin()
 	require.Panics(t, r.Begin)
 	r.Keep(at(0))

@@ -192,3 +192,32 @@ func (r *Room) WaitingSequences() iter.Seq[[]uint64] {
 func (r *Room) AdmittedSequences() []uint64 {
 	return slices.Sorted(maps.Keys(r.admitted.places))
 }
+
+// Places returns the live places as their rows should be, those that wait in order of
+// sequence before the admitted ones. The room must not change during the iteration.
+func (r *Room) Places() iter.Seq[PlaceRecord] {
+	return func(yield func(PlaceRecord) bool) {
+		for sequence := range r.line.all() {
+			place, _ := r.line.get(sequence)
+			if !yield(place.record(boxoffice.PlaceWaiting)) {
+				return
+			}
+		}
+		for _, sequence := range r.AdmittedSequences() {
+			p := r.admitted.places[sequence]
+			record := p.record(boxoffice.PlaceAdmitted)
+			record.AdmittedAt, record.EndsAt = p.admittedAt, p.endsAt
+			record.Claimed, record.HeldUntil = p.claimed, p.heldUntil
+			if !yield(record) {
+				return
+			}
+		}
+	}
+}
+
+func (p *linePlace) record(status boxoffice.PlaceStatus) PlaceRecord {
+	return PlaceRecord{
+		Sequence: p.sequence, UserID: p.userID, OperationID: p.operationID,
+		Status: status, JoinedAt: time.UnixMilli(p.joinedMS).UTC(),
+	}
+}

@@ -166,8 +166,21 @@ func (x *experiment) checkOutages(v *verdict, e check.Evidence) {
 			x.checkOutage(v, f, "idle", "let nobody in whom it could have", goal+roomDelay, idle)
 		}
 		if entry.Refuses {
-			v.Violations = append(v.Violations, check.Reads(e, workload.Reader, f.Start, f.Healed)...)
+			x.checkReads(v, f, e)
 		}
+	}
+}
+
+// checkReads wants of a fault in which nothing can be written that whoever looks is answered.
+func (x *experiment) checkReads(v *verdict, f faultRun, e check.Evidence) {
+	failed := check.Reads(e, workload.Reader, f.Start, f.Healed)
+	for _, read := range failed {
+		if x.machine.slowdown(read.From, read.From+read.Length) >= busySlowdown {
+			v.Invalid = append(v.Invalid, fmt.Sprintf("%s at %.3fs: %s to tell why somebody who looked was not answered",
+				f.Fault, f.Start.Seconds(), tooBusy))
+			continue
+		}
+		v.Violations = append(v.Violations, read.Violation)
 	}
 }
 

@@ -7,23 +7,30 @@ import (
 	"boxoffice/chaos/history"
 )
 
+// FailedRead is a look that was not answered, and when.
+type FailedRead struct {
+	Violation
+
+	From, Length time.Duration
+}
+
 // Reads checks that looks that a client began between two times were answered, though nothing
 // could be written meanwhile. What needs a write is the first look of somebody who was let in,
 // which claims the place, and to learn that a place is over.
-func Reads(e Evidence, client int, from, to time.Duration) []Violation {
+func Reads(e Evidence, client int, from, to time.Duration) []FailedRead {
 	rooms, _ := replayRooms(e, collectFacts(e), Limits{})
-	var violations []Violation
+	var failed []FailedRead
 	for _, op := range e.Operations {
 		if op.Client != client || op.Result.Definite() || op.Call < from || op.Call > to || needsWrite(rooms, op) {
 			continue
 		}
-		violations = append(violations, Violation{
+		failed = append(failed, FailedRead{From: op.Call, Length: op.Return - op.Call, Violation: Violation{
 			Check: "reads", Detail: fmt.Sprintf("%s of schedule %d was answered %s %d %s %s while nothing could be written",
 				op.Kind, op.Request.ScheduleID, op.Result, op.Status, op.Code, op.Error),
 			Operations: []int{op.Number},
-		})
+		}})
 	}
-	return violations
+	return failed
 }
 
 // needsWrite reports whether a look at a place may be the first one after it was let in, or

@@ -80,7 +80,7 @@ func TestLooksThatNothingKeepsFrom(t *testing.T) {
 			}
 		})
 	}
-	reads := func() []Violation { return Reads(s.evidence, 7, 100*ms, 200*ms) }
+	reads := func() []FailedRead { return Reads(s.evidence, 7, 100*ms, 200*ms) }
 	look(history.Place, 50, unknown) // before
 	look(history.Seats, 150, nil)
 	look(history.Place, 150, refused(boxoffice.CodeQueueTokenExpired))

@@ -11,6 +11,10 @@ import (
 	"boxoffice/chaos/plan"
 )
 
+// endIdleSessions ends the nodes' sessions that do nothing.
+const endIdleSessions = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+	WHERE state = 'idle' AND application_name LIKE 'boxoffice%'`
+
 // through is the database's URL by way of a proxy.
 func (s *System) through(p *Proxy) string {
 	u, err := url.Parse(s.postgres.URL)
@@ -56,8 +60,7 @@ func (s *System) Inject(ctx context.Context, f plan.Fault) error {
 	case plan.StuckCommits:
 		return s.stickCommits(ctx, f)
 	case plan.DropConnections:
-		return s.Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-			WHERE state = 'idle' AND application_name LIKE 'boxoffice%'`)
+		return s.Exec(ctx, endIdleSessions)
 	case plan.PoisonSnapshots:
 		return s.poison(ctx)
 	case plan.KillBeforeAppend, plan.KillCommitSent, plan.KillBeforeReply, plan.KillBeforePublish,

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"sync"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -81,31 +81,62 @@ func (s *System) lockTable(ctx context.Context, f plan.Fault, conn *pgx.Conn) er
 	})
 }
 
-// crowdOut ends the nodes' sessions and takes every connection that Postgres has.
+// crowdOut takes every connection that Postgres has, those of the nodes included on which they
+// only read.
 func (s *System) crowdOut(ctx context.Context, f plan.Fault) (err error) {
-	var taken []*pgx.Conn
-	defer func() {
-		for _, conn := range taken {
-			err = errors.Join(err, conn.Close(context.WithoutCancel(ctx)))
-		}
-	}()
+	var crowd crowd
+	defer func() { err = errors.Join(err, crowd.leave(context.WithoutCancel(ctx))) }()
 	const rounds = 3 // nodes take some of what they leave themselves
 	for range rounds {
-		if err := s.Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-			WHERE application_name LIKE 'boxoffice%'`); err != nil && len(taken) == 0 {
+		if err := crowd.fill(ctx, s); err != nil {
 			return err
 		}
-		for {
-			conn, connectErr := s.Connect(ctx)
-			refused, ok := errors.AsType[*pgconn.PgError](connectErr)
-			if ok && strings.HasPrefix(refused.Code, "53") {
-				break
-			}
-			if connectErr != nil {
-				return connectErr
-			}
-			taken = append(taken, conn)
+		// Not those of the journals: a commit that is cut off is another fault.
+		if _, err := crowd.taken[0].Exec(ctx, endIdleSessions+" AND application_name = 'boxoffice'"); err != nil {
+			return fmt.Errorf("end the nodes' sessions: %w", err)
 		}
 	}
-	return pause(ctx, f.Length)
+	return errors.Join(crowd.fill(ctx, s), pause(ctx, f.Length))
+}
+
+// crowd is many sessions that do nothing.
+type crowd struct {
+	mu    sync.Mutex
+	taken []*pgx.Conn
+}
+
+// fill takes connections, several at a time, until there are none left.
+func (c *crowd) fill(ctx context.Context, s *System) error {
+	const atATime = 8
+	errs := make([]error, atATime)
+	var filling sync.WaitGroup
+	for i := range errs {
+		filling.Go(func() { errs[i] = c.take(ctx, s) })
+	}
+	filling.Wait()
+	return errors.Join(errs...)
+}
+
+// take takes one connection after the other until Postgres refuses one.
+func (c *crowd) take(ctx context.Context, s *System) error {
+	for {
+		conn, err := s.Connect(ctx)
+		if refused, ok := errors.AsType[*pgconn.PgError](err); ok && refused.Code == "53300" {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		c.mu.Lock()
+		c.taken = append(c.taken, conn)
+		c.mu.Unlock()
+	}
+}
+
+func (c *crowd) leave(ctx context.Context) error {
+	var errs []error
+	for _, conn := range c.taken {
+		errs = append(errs, conn.Close(ctx))
+	}
+	return errors.Join(errs...)
 }

@@ -1,6 +1,7 @@
 package system
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -63,11 +64,12 @@ func (s *System) hit(ctx context.Context, f plan.Fault, n *Node) error {
 			return err
 		}
 	}
-	// It may be hit at the last moment.
-	if err := awaitHit(ctx, path, ended); err != nil && !errors.Is(os.Remove(path), os.ErrNotExist) {
-		return fmt.Errorf("%s of node %d: %w", armed.Point, n.Index, err)
+	// It may be hit at the last moment; and a node may end by itself without being hit.
+	err := awaitHit(ctx, path, ended)
+	if !errors.Is(os.Remove(path), os.ErrNotExist) {
+		return fmt.Errorf("%s of node %d: %w", armed.Point, n.Index, cmp.Or(err, errNotReached))
 	}
-	err := pause(ctx, f.Length)
+	err = pause(ctx, f.Length)
 	n.Signal(syscall.SIGCONT)
 	return err
 }

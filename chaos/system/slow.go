@@ -27,6 +27,9 @@ var ErrWork = errors.New("commands were sent more often than slowness allows")
 
 // slow makes commits slow, and fails with [ErrWork] if that multiplies calls.
 func (s *System) slow(ctx context.Context, f plan.Fault) error {
+	if err := s.AwaitReady(ctx); err != nil { // one may have ended by itself after the fault before
+		return err
+	}
 	before, err := s.calls(ctx)
 	if err != nil {
 		return err

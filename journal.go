@@ -95,6 +95,8 @@ const (
 	// RefusedPlaceHeld: a place that was to expire has a live hold or has ended in another
 	// way. Place is what its row says.
 	RefusedPlaceHeld
+	// RefusedRepeated: a hold came again whose reservation was made, and has ended since.
+	RefusedRepeated
 )
 
 // CommitRefusal is one operation that the journal would not take.

@@ -407,3 +407,25 @@ func TestTheRoomsEventsReplay(t *testing.T) {
 	require.Equal(t, 1, status.Waiting)
 	require.Equal(t, 2, status.Admitted)
 }
+
+// A hold that is delivered again after its reservation has ended costs nobody else anything.
+func TestAHoldThatIsDeliveredAgainAfterItsEnd(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	late := h.hold(newBuyer(1), 5)
+	operationID := idOf(late.GetOperation().GetId())
+	h.journal.verdict = func(c boxoffice.Commit) boxoffice.CommitResult {
+		for _, e := range c.Events {
+			if e.OperationID == operationID {
+				return boxoffice.CommitResult{Refusals: []boxoffice.CommitRefusal{
+					{Reason: boxoffice.RefusedRepeated, OperationID: operationID},
+				}}
+			}
+		}
+		return boxoffice.CommitResult{}
+	}
+	h.schedule = h.spawn(boxoffice.KindSchedule, scheduleID)
+	again, other := h.ask(h.schedule, late), h.ask(h.schedule, h.hold(newBuyer(2), 6))
+	require.Equal(t, string(boxoffice.CodeUnavailable), outcome(t, again()).GetRefusal().GetCode())
+	require.True(t, outcome(t, other()).GetCreated())
+}

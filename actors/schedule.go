@@ -2,6 +2,7 @@ package actors
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -119,6 +120,10 @@ func (g *scheduleGrain) placeEnded(cmd seatmap.Command, refusal boxoffice.Commit
 	return g.draft.NotePlaces([]boxoffice.EndedPlace{{Sequence: hold.Sequence, EndsAt: hold.EndsAt}}, now)
 }
 
+// errRepeated is told to a call that was sent again for so long that what it did is over.
+// Nothing is known of that here; with a key, whoever asks again is told.
+var errRepeated = errors.New("the hold was made, and has ended since")
+
 // overruled returns the outcome of an operation that the journal refused because of its
 // rows. Decided is what the seats alone would have answered.
 func overruled(refusal boxoffice.CommitRefusal, decided boxoffice.Outcome) boxoffice.Outcome {
@@ -131,6 +136,8 @@ func overruled(refusal boxoffice.CommitRefusal, decided boxoffice.Outcome) boxof
 		return boxoffice.Outcome{At: at, Refusal: e}
 	case boxoffice.RefusedPlace:
 		return boxoffice.Outcome{At: at, Refusal: boxoffice.PlaceEnded()}
+	case boxoffice.RefusedRepeated:
+		return boxoffice.Outcome{At: at, Refusal: boxoffice.Unavailable(errRepeated)}
 	default:
 		return boxoffice.Outcome{At: at, Refusal: boxoffice.Errorf(boxoffice.CodeInternal, "unexpected refusal")}
 	}

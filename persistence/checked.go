@@ -13,6 +13,7 @@ import (
 
 	"boxoffice"
 	"boxoffice/internal/failpoint"
+	"boxoffice/seatmap"
 )
 
 // writeChecked writes a group in two round trips: one locks and reads what the commits
@@ -67,6 +68,8 @@ type facts struct {
 	// balances are those of the existing accounts, after the commits that have passed.
 	balances map[uuid.UUID]int64
 	keys     map[answerKey]storedAnswer
+	// reservations are those that commits would make and that exist.
+	reservations map[uuid.UUID]struct{}
 	// answers are those of the commits that have passed.
 	answers map[answerKey]*answerRow
 }
@@ -81,7 +84,10 @@ func (w *groupWriter) readFacts(
 		places:   make(map[placeKey]lockedPlace),
 		balances: make(map[uuid.UUID]int64),
 		keys:     make(map[answerKey]storedAnswer),
-		answers:  make(map[answerKey]*answerRow),
+
+		reservations: make(map[uuid.UUID]struct{}),
+
+		answers: make(map[answerKey]*answerRow),
 	}
 	b, sql, rows := &w.batch, w.sql(), gather(group)
 	b.reset(conn)
@@ -94,6 +100,7 @@ func (w *groupWriter) readFacts(
 	sql.placeStatements.lock(ctx, b, rows, how, func(p lockedPlace) { f.places[placeKey{p.ScheduleID, p.Sequence}] = p })
 	sql.accountStatements.lock(ctx, b, rows, how, func(a lockedAccount) { f.balances[a.UserID] = a.Balance })
 	sql.keyStatements.read(ctx, b, rows, func(k storedAnswer) { f.keys[k.answerKey] = k })
+	sql.reservationStatements.find(ctx, b, rows, func(r reservationKey) { f.reservations[r.ID] = struct{}{} })
 	return f, b.send(ctx)
 }
 
@@ -168,6 +175,7 @@ func (d *decision) decide(p *pending) {
 	}
 	refusals, err := d.refusePlaces(p)
 	if err == nil {
+		refusals = append(refusals, d.refuseRepeated(p)...)
 		var keys []refusal
 		keys, err = d.refuseKeys(p)
 		refusals = append(refusals, keys...)
@@ -224,6 +232,24 @@ func (d *decision) refusePlaces(p *pending) ([]refusal, error) {
 		refusals = append(refusals, refusal{CommitRefusal: r})
 	}
 	return refusals, nil
+}
+
+// refuseRepeated refuses holds that came again after their reservations had ended: of those
+// that have not, their schedule knows.
+func (d *decision) refuseRepeated(p *pending) []refusal {
+	var refusals []refusal
+	for _, e := range p.commit.Events {
+		held, ok := e.Data.(seatmap.Held)
+		if !ok {
+			continue
+		}
+		if _, made := d.facts.reservations[held.ReservationID]; made {
+			refusals = append(refusals, refusal{CommitRefusal: boxoffice.CommitRefusal{
+				Reason: boxoffice.RefusedRepeated, OperationID: e.OperationID,
+			}})
+		}
+	}
+	return refusals
 }
 
 // refuseKeys refuses operations whose key has an answer: a stored one, one of a commit of

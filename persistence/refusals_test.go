@@ -234,3 +234,22 @@ func TestAPaymentThatIsRefundedInItsCommit(t *testing.T) {
 	require.Equal(t, int64(700), stored.Payment.Balance)
 	f.sound()
 }
+
+// A call that crosses a broken connection may be delivered again after its hold has ended.
+func TestAHoldThatComesAgainAfterItsEnd(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	users, id := []uuid.UUID{f.user(0), f.user(0)}, f.schedule(0)
+	admissions := f.room(id).admit(users...)
+	s := f.seller(id)
+	first := hold(admissions[0], 1)
+	s.do(first)
+	s.do(seatmap.Release{Operation: boxoffice.Operation{ID: newID()}, ReservationID: first.ReservationID, UserID: users[0]})
+	c, _ := s.decide(first)
+	other, _ := s.decide(hold(admissions[1], 2))
+	c.Events = append(c.Events, other.Events...)
+	result := f.commit(c)
+	require.NoError(t, result.Err)
+	require.Equal(t, []boxoffice.CommitRefusal{{Reason: boxoffice.RefusedRepeated, OperationID: first.ID}}, result.Refusals)
+	f.sound()
+}

@@ -24,7 +24,12 @@ type reservationRow struct {
 	EndedAt    time.Time                   `db:"ended_at"`   // zero while live
 }
 
-type reservationStatements struct{ endReservations, insertReservations *statement }
+// reservationKey identifies a reservation.
+type reservationKey struct {
+	ID uuid.UUID `db:"id"`
+}
+
+type reservationStatements struct{ endReservations, insertReservations, findReservations *statement }
 
 func newReservationStatements() reservationStatements {
 	return reservationStatements{
@@ -44,6 +49,23 @@ func newReservationStatements() reservationStatements {
 			SELECT c.id, c.schedule_id, c.seat_number, c.user_id, c.status, c.price, c.created_at, c.expires_at, c.ended_at
 			FROM {reservations} AS c`,
 			rowsOf[reservationRow]("reservations")),
+		findReservations: newStatement("find reservations", `
+			SELECT r.id FROM {reservations} AS c JOIN reservations r ON r.id = c.id`,
+			rowsOf[reservationKey]("reservations")),
+	}
+}
+
+// find queues a look for those reservations that are to be new and exist.
+func (s *reservationStatements) find(ctx context.Context, b *batch, c *changes, each func(reservationKey)) {
+	var made []reservationKey
+	for _, r := range c.reservations {
+		if r.Before == "" {
+			made = append(made, reservationKey{r.ID})
+		}
+	}
+	if len(made) > 0 {
+		b.run(ctx, s.findReservations, made)
+		collect(b, each)
 	}
 }
 

@@ -29,6 +29,9 @@ type seatsThen struct {
 	over    [boxoffice.SeatCount]time.Duration // and from then on they must be
 }
 
+// noNode is whichever node it was.
+const noNode = -1
+
 type ackedChange struct {
 	at     time.Duration
 	change int
@@ -106,10 +109,20 @@ func (h *seatHistory) paid(seatNumber int) {
 
 // acknowledge notes the changes that effects told somebody about.
 func acknowledge(histories map[int64]*seatHistory, f facts, effects []Effect) {
+	released := make(map[uuid.UUID]int)
+	for _, effect := range effects {
+		if effect.Kind == history.Release && effect.OK {
+			released[effect.Request.ReservationID]++
+		}
+	}
 	for _, effect := range effects {
 		change, scheduleID := changeOf(f, effect)
+		node := effect.Node
+		if effect.Kind == history.Release && released[effect.Request.ReservationID] > 1 {
+			node = noNode // which of them released it is not known: the others changed nothing
+		}
 		if h := histories[scheduleID]; h != nil && change > 0 && effect.told() {
-			h.acked = append(h.acked, ackedChange{effect.Return, change, effect.Node})
+			h.acked = append(h.acked, ackedChange{effect.Return, change, node})
 		}
 	}
 	for _, h := range histories {

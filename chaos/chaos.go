@@ -231,6 +231,9 @@ func (x *experiment) wait(ctx context.Context, until time.Duration) error {
 
 // injectOne does one fault and notes when it was.
 func (x *experiment) injectOne(ctx context.Context, f plan.Fault) {
+	if entryOf(f.Kind).Refuses { // it is judged by what each node answers while it lasts
+		_ = x.system.AwaitReady(ctx) // a node that does not come back shows below
+	}
 	done := faultRun{Fault: f, Start: x.now()}
 	fmt.Fprintf(x.stdout, "%7.3fs %s\n", done.Start.Seconds(), f)
 	var err error

@@ -244,3 +244,48 @@ func TestRegistrationGivesATokenThatWorks(t *testing.T) {
 	f.createUser = func(boxoffice.User) error { return errors.New("disk full") }
 	f.do("POST", "/api/v1/users", `{"name":"x"}`).refused(500, boxoffice.CodeInternal)
 }
+
+// A hold whose time is over may be paid by then: its schedule is asked before it is called
+// expired.
+func TestAHoldThatIsOverIsSettledBeforeItIsShown(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	over, paid := held(), held()
+	over.ExpiresAt = start
+	paid.Status, paid.ExpiresAt = boxoffice.ReservationConfirmed, time.Time{}
+	settled := false
+	f.reservation = func(_ uuid.UUID, now time.Time) (boxoffice.Reservation, error) {
+		switch {
+		case settled:
+			return paid, nil
+		case now.IsZero():
+			return over, nil
+		}
+		t.Error("it was shown before it was settled")
+		return over, nil
+	}
+	f.reservations = func(_ uuid.UUID, status boxoffice.ReservationStatus, now time.Time, _ boxoffice.PageRequest) (boxoffice.Page[boxoffice.Reservation], error) {
+		shown := over
+		switch {
+		case settled:
+			shown = paid
+		case !now.IsZero():
+			shown.Status = boxoffice.ReservationExpired
+		default:
+			require.Equal(t, boxoffice.ReservationHeld, status)
+		}
+		return boxoffice.Page[boxoffice.Reservation]{Items: []boxoffice.Reservation{shown}}, nil
+	}
+	f.release = func(scheduleID int64, cmd selling) (boxoffice.Outcome, error) {
+		require.Equal(t, over.ScheduleID, scheduleID)
+		require.Equal(t, uuid.Nil, cmd.ID)
+		settled = true
+		return boxoffice.Outcome{}, nil
+	}
+	for _, target := range []string{"/api/v1/reservations/" + over.ID.String(), "/api/v1/users/" + userID.String() + "/reservations"} {
+		settled = false
+		a := f.do("GET", target, "", f.as(userID))
+		require.Equal(t, 200, a.Code)
+		require.Contains(t, a.Body.String(), `"confirmed"`)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -97,8 +98,30 @@ func (a *api) holdSeat(ctx context.Context, req *request, body newReservationJSO
 }
 
 func (a *api) getReservation(ctx context.Context, req *request, _ none) (reservationJSON, error) {
-	reservation, err := a.reservationOf(ctx, req, pathID(ctx, reservationParam), true)
+	id := pathID(ctx, reservationParam)
+	reservation, err := a.reservationOf(ctx, req, id, true)
+	if err == nil && isOver(reservation, req.now) {
+		if err = a.settle(ctx, reservation.ScheduleID); err == nil {
+			reservation, err = a.Reservations.Reservation(ctx, id, req.now)
+		}
+	}
 	return renderReservation(reservation, req.now), err
+}
+
+// isOver reports whether a reservation as it is written is a hold whose time is over.
+func isOver(written boxoffice.Reservation, now time.Time) bool {
+	return written.Status == boxoffice.ReservationHeld && !now.Before(written.ExpiresAt)
+}
+
+// settle returns when all that a schedule has decided is written. Before that nobody knows
+// whether a hold that is over has expired: its payment may be under way.
+func (a *api) settle(ctx context.Context, scheduleID int64) error {
+	operation, err := newOperation()
+	if err != nil {
+		return err
+	}
+	_, err = a.Seats.Release(ctx, scheduleID, operation, uuid.Nil, uuid.Nil) // releases nothing, after what came before
+	return err
 }
 
 func (a *api) releaseReservation(ctx context.Context, req *request, _ none) (none, error) {
@@ -108,7 +131,7 @@ func (a *api) releaseReservation(ctx context.Context, req *request, _ none) (non
 	}
 	switch reservation.Status {
 	case boxoffice.ReservationExpired, boxoffice.ReservationReleased, boxoffice.ReservationCancelled:
-		return none{}, nil // it has ended for good; the schedule may have forgotten it
+		return none{}, nil // that is written; the schedule may have forgotten it
 	default:
 	}
 	operation, err := newOperation()
@@ -125,18 +148,47 @@ func (a *api) releaseReservation(ctx context.Context, req *request, _ none) (non
 func (a *api) listReservations(ctx context.Context, req *request, query reservationsQuery) (listJSON[reservationJSON], error) {
 	status := boxoffice.ReservationStatus(query.Status)
 	page, err := a.Reservations.UserReservations(ctx, req.userID, status, req.now, query.request())
+	if err == nil && slices.ContainsFunc(page.Items, hasExpired) {
+		var settled bool
+		if settled, err = a.settleHolds(ctx, req); settled {
+			page, err = a.Reservations.UserReservations(ctx, req.userID, status, req.now, query.request())
+		}
+	}
 	return listOf(page, func(reservation boxoffice.Reservation) reservationJSON {
 		return renderReservation(reservation, req.now)
 	}), err
 }
 
-// reservationOf returns a reservation of the caller; an admin may read anybody's. Every
-// other one is not found.
+func hasExpired(reservation boxoffice.Reservation) bool {
+	return reservation.Status == boxoffice.ReservationExpired
+}
+
+// settleHolds settles the schedules of a user's holds that are over, and reports whether there
+// were any.
+func (a *api) settleHolds(ctx context.Context, req *request) (settled bool, err error) {
+	held, err := a.Reservations.UserReservations(ctx, req.userID, boxoffice.ReservationHeld, asWritten(), boxoffice.PageRequest{Limit: maxHeldAtOnce})
+	for _, reservation := range held.Items {
+		if err == nil && isOver(reservation, req.now) {
+			settled, err = true, a.settle(ctx, reservation.ScheduleID)
+		}
+	}
+	return settled, err
+}
+
+// maxHeldAtOnce bounds the holds of one user that are looked at. There is one per schedule, for
+// some minutes.
+const maxHeldAtOnce = 100
+
+// asWritten is a time at which no hold is over: reservations are then as they are written.
+func asWritten() time.Time { return time.Time{} }
+
+// reservationOf returns a reservation of the caller as it is written; an admin may read
+// anybody's. Every other one is not found.
 func (a *api) reservationOf(ctx context.Context, req *request, id uuid.UUID, reads bool) (boxoffice.Reservation, error) {
 	if id == uuid.Nil {
 		return boxoffice.Reservation{}, reservationNotFound()
 	}
-	reservation, err := a.Reservations.Reservation(ctx, id, req.now)
+	reservation, err := a.Reservations.Reservation(ctx, id, asWritten())
 	if err != nil {
 		return boxoffice.Reservation{}, err
 	}

@@ -18,6 +18,9 @@ func commitDelays() map[plan.Kind]time.Duration {
 	}
 }
 
+// grainsMove is how long grains may take to move to a node that has become ready.
+const grainsMove = 2 * time.Second
+
 // maxTries is how often a call may be sent to its grain, on average, however slow commits
 // are: what is slow is waited for.
 const maxTries = 1.5
@@ -27,7 +30,9 @@ var ErrWork = errors.New("commands were sent more often than slowness allows")
 
 // slow makes commits slow, and fails with [ErrWork] if that multiplies calls.
 func (s *System) slow(ctx context.Context, f plan.Fault) error {
-	if err := s.AwaitReady(ctx); err != nil { // one may have ended by itself after the fault before
+	// One may have ended by itself after the fault before. When it is back grains move to it, and
+	// calls are sent after them.
+	if err := errors.Join(s.AwaitReady(ctx), pause(ctx, grainsMove)); err != nil {
 		return err
 	}
 	before, err := s.calls(ctx)

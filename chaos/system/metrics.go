@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"boxoffice/internal/rig"
 )
 
 // Sum adds up the samples of a metric over all of its labels and all nodes that are up.
@@ -23,7 +25,12 @@ func (s *System) Sum(ctx context.Context, metric string) (float64, error) {
 }
 
 func (n *Node) sum(ctx context.Context, metric string) (float64, error) {
-	response, err := n.get(ctx, "/metrics")
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, n.URL+"/metrics", http.NoBody)
+	if err != nil {
+		return 0, err
+	}
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := client.Do(request)
 	if err != nil {
 		return 0, err
 	}
@@ -44,19 +51,4 @@ func (n *Node) sum(ctx context.Context, metric string) (float64, error) {
 }
 
 // Ready reports whether a node says that it is ready.
-func (n *Node) Ready(ctx context.Context) bool {
-	response, err := n.get(ctx, "/readyz")
-	if err != nil {
-		return false
-	}
-	defer response.Body.Close()
-	return response.StatusCode == http.StatusOK
-}
-
-func (n *Node) get(ctx context.Context, path string) (*http.Response, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, n.URL+path, http.NoBody)
-	if err != nil {
-		return nil, err
-	}
-	return http.DefaultClient.Do(request)
-}
+func (n *Node) Ready(ctx context.Context) bool { return rig.IsReady(ctx, n.URL+"/readyz") }

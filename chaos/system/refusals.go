@@ -48,10 +48,10 @@ func (s *System) refuse(ctx context.Context, f plan.Fault) (err error) {
 		return errors.Join(err, conn.Close(ctx))
 	}
 	defer func() { err = errors.Join(err, conn.Close(context.WithoutCancel(ctx))) }()
-	switch f.Kind {
-	case plan.TableLocked:
+	if f.Kind == plan.TableLocked {
 		return s.lockTable(ctx, f, conn)
-	case plan.TooManyClients:
+	}
+	if f.Kind == plan.TooManyClients {
 		return s.crowdOut(ctx, f)
 	}
 	how := refusals()[f.Kind]

@@ -67,8 +67,8 @@ func gate() Mutant {
 			},
 			{
 				File: "actors/batch.go",
-				Old:  "\ts.answerBatch(b, refusalMessage(boxoffice.Unavailable(b.result.Err)))\n",
-				New:  tell,
+				Old:  "\trefused := s.settleUnwritten(append(b.commands, b.reads...), b.refusals)\n",
+				New:  tell + "\trefused := s.settleUnwritten(b.reads, b.refusals)\n",
 			},
 			{
 				File: "actors/batch.go",

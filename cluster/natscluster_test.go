@@ -89,6 +89,20 @@ func (b *brokers) awaitCopies(t *testing.T, copies int) {
 	}, agreeWithin, 100*time.Millisecond, "%v", &last)
 }
 
+// awaitLeader waits until the servers that are left have elected a leader for the bucket: only
+// that one answers.
+func (b *brokers) awaitLeader(t *testing.T) {
+	t.Helper()
+	js, err := jetstream.New(connect(t, b.urls()))
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := js.Stream(ctx, "KV_test-members")
+		return err == nil
+	}, agreeWithin, 100*time.Millisecond)
+}
+
 // Each of three NATS servers may die: no member is evicted, and calls go on.
 //
 //nolint:paralleltest // measures how long things take
@@ -115,6 +129,7 @@ func TestNodesOutliveEachNATSServer(t *testing.T) {
 
 	// A node that dies while a server is away is replaced all the same.
 	b.kill(0)
+	b.awaitLeader(t)
 	window(2 * defaultExpiry)
 	agree(t, nodes, nodes)
 	warm(t, nodes[:2]...)

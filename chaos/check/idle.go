@@ -1,7 +1,6 @@
 package check
 
 import (
-	"cmp"
 	"slices"
 	"time"
 
@@ -61,7 +60,6 @@ func (i *idling) all() []Outage {
 	if since != Never {
 		all = append(all, Outage{i.room.scheduleID, since, Never - since})
 	}
-	slices.SortFunc(all, func(a, b Outage) int { return cmp.Compare(a.From, b.From) })
 	return all
 }
 

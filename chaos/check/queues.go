@@ -5,28 +5,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"boxoffice"
 	"boxoffice/chaos/history"
 )
-
-// toldChange is a change that somebody was told of: which of its grain's, and when.
-type toldChange struct {
-	at     time.Duration
-	change int
-}
-
-// newest returns the newest change of those told before a time; least if there is none.
-func newest(changes []toldChange, before time.Duration, least int) int {
-	for _, c := range changes {
-		if c.at >= before {
-			break
-		}
-		least = max(least, c.change)
-	}
-	return least
-}
 
 // checkQueues: what everybody may see of a waiting room was so at one moment, and not before
 // what anybody was told of longer ago than an answer may be old. What a room shows of the
@@ -60,12 +42,12 @@ func checkQueues(e Evidence, f facts, effects []Effect, rooms map[int64]*room, l
 }
 
 // toldOfRooms collects which events of each waiting room somebody was told of.
-func toldOfRooms(e Evidence, rooms map[int64]*room) map[int64][]toldChange {
-	told := make(map[int64][]toldChange)
+func toldOfRooms(e Evidence, rooms map[int64]*room) map[int64][]ackedChange {
+	told := make(map[int64][]ackedChange)
 	note := func(op history.Operation, place history.Token, event func(*roomPlace) int) {
 		if r := rooms[place.ScheduleID]; r != nil && r.places[place.Sequence] != nil {
 			if change := event(r.places[place.Sequence]); change >= 0 {
-				told[place.ScheduleID] = append(told[place.ScheduleID], toldChange{op.Return, change})
+				told[place.ScheduleID] = append(told[place.ScheduleID], ackedChange{op.Return, change, op.Node})
 			}
 		}
 	}
@@ -84,15 +66,15 @@ func toldOfRooms(e Evidence, rooms map[int64]*room) map[int64][]toldChange {
 		}
 	}
 	for _, changes := range told {
-		slices.SortFunc(changes, func(a, b toldChange) int { return cmp.Compare(a.at, b.at) })
+		slices.SortFunc(changes, func(a, b ackedChange) int { return cmp.Compare(a.at, b.at) })
 	}
 	return told
 }
 
 // checkQueue looks for the moment at which a room was as it is shown.
-func (r *room) checkQueue(op history.Operation, told []toldChange, limits Limits) string {
+func (r *room) checkQueue(op history.Operation, told []ackedChange, limits Limits) string {
 	shown := op.Answer.Queue
-	least := newest(told, op.Call-limits.Staleness-limits.Epsilon, 0)
+	least := newest(told, op.Call-limits.Staleness-limits.Epsilon)
 	for i := least; i < len(r.states) && r.states[i].at <= op.Return+limits.Epsilon; i++ {
 		s := r.states[i]
 		if s.waiting == shown.Waiting && s.admitted == shown.Admitted &&
@@ -107,13 +89,7 @@ func (r *room) checkQueue(op history.Operation, told []toldChange, limits Limits
 // house was as sold out as it says.
 func (h *seatHistory) checkQueue(op history.Operation, limits Limits) string {
 	shown := op.Answer.Queue
-	least := 0
-	for _, a := range h.acked {
-		if a.at >= op.Call-2*limits.Staleness-limits.Epsilon {
-			break
-		}
-		least = max(least, a.change)
-	}
+	least := newest(h.acked, op.Call-2*limits.Staleness-limits.Epsilon)
 	soldOut := shown.State == string(boxoffice.QueueSoldOut)
 	foundSeats, foundState := false, false
 	for i := least; i < len(h.maps); i++ {

@@ -225,16 +225,23 @@ func (s seatsThen) shows(letters string, overdue int, op history.Operation, limi
 	return overdue == 0
 }
 
+// toldBefore returns the changes that somebody was told of before a time. They are in its order.
+func toldBefore(changes []ackedChange, at time.Duration) []ackedChange {
+	return changes[:sort.Search(len(changes), func(i int) bool { return changes[i].at >= at })]
+}
+
+// newest returns the newest change that somebody was told of before a time; 0 if there is none.
+func newest(changes []ackedChange, at time.Duration) (change int) {
+	for _, a := range toldBefore(changes, at) {
+		change = max(change, a.change)
+	}
+	return change
+}
+
 // leastFor is the newest change that a map must show.
 func (h *seatHistory) leastFor(op history.Operation, limits Limits) int {
-	before := func(at time.Duration) []ackedChange {
-		return h.acked[:sort.Search(len(h.acked), func(i int) bool { return h.acked[i].at >= at })]
-	}
-	least := 0
-	for _, a := range before(op.Call - limits.Staleness - limits.Epsilon) {
-		least = max(least, a.change)
-	}
-	for _, a := range before(op.Call) {
+	least := newest(h.acked, op.Call-limits.Staleness-limits.Epsilon)
+	for _, a := range toldBefore(h.acked, op.Call) {
 		if a.node == op.Node {
 			least = max(least, a.change)
 		}
